@@ -1,0 +1,169 @@
+"""Configuration: frozen dataclasses, validated at the boundary with all problems listed at once.
+
+Here is how a configuration is checked, described and made plain; the fields themselves stand
+with what they configure (a model family, the data, the training). Layers never see one.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from ensue.errors import CheckpointError, ConfigError, unknown
+
+FORMAT = 1
+STRICT = ConfigDict(extra="forbid", revalidate_instances="always")
+Format = Literal[1]
+
+C = TypeVar("C")
+
+
+def from_data(default: Any = None) -> Any:
+    """A field that the codec's facts fill in (a sample rate, a number of columns), no option."""
+    return field(default=default, metadata={"from_data": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One option a user can set: its name, type, default and meaning."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+def validate(cls: type[C], values: Mapping[str, Any] | C, *, section: str) -> C:
+    """An instance of the configuration ``cls``, or one error that lists every problem.
+
+    Args:
+        cls: A frozen dataclass with ``__pydantic_config__ = STRICT``.
+        values: Plain values by field name, or an instance (its values are checked again).
+        section: Where the values stand, for the message: ``model``, ``data`` or ``training``.
+
+    Raises:
+        ConfigError: Unknown names, wrong types, values out of range: all of them, one a line.
+    """
+    return validate_all({section: (cls, values)})[section]
+
+
+def validate_all(sections: Mapping[str, tuple[type, Any]]) -> dict[str, Any]:
+    """Validate several sections together: ``{section: (class, values)}`` to ``{section: config}``.
+
+    Raises:
+        ConfigError: With the problems of all sections in one message.
+    """
+    configs, problems = {}, []
+    for section, (cls, values) in sections.items():
+        plain = to_plain(values) if dataclasses.is_dataclass(values) else dict(values)
+        try:
+            configs[section] = TypeAdapter(cls).validate_python(plain)
+        except ValidationError as error:
+            problems += [_problem(section, cls, e) for e in error.errors()]
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return configs
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """The configuration as plain values that JSON and YAML can hold."""
+    return {
+        k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()
+    }
+
+
+def settings(cls: type) -> list[Setting]:
+    """The options that a configuration class offers, in the order of its fields."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [
+        Setting(
+            name=f.name, type=_bare(hints[f.name]), default=f.default, help=_help(hints[f.name])
+        )
+        for f in dataclasses.fields(cls)
+        if not f.metadata.get("from_data") and f.name not in ("format", "family")
+    ]
+
+
+def fill(config: C, facts: Mapping[str, Any]) -> C:
+    """The configuration with its ``from_data`` fields set to the facts of the data.
+
+    Raises:
+        ConfigError: A field is set already, to something else than the data say.
+    """
+    wanted = {f.name for f in dataclasses.fields(config) if f.metadata.get("from_data")}  # type: ignore[arg-type]
+    for name in wanted & facts.keys():
+        given = getattr(config, name)
+        if given is not None and given != facts[name]:
+            raise ConfigError(
+                f"the model was made for {name} {given} but the data have {name} {facts[name]}; "
+                "use data of the same kind, or train a new model"
+            )
+    return dataclasses.replace(config, **{n: facts[n] for n in wanted & facts.keys()})  # type: ignore[type-var]
+
+
+def check_format(values: Mapping[str, Any], what: str) -> None:
+    """Refuse a saved file of a newer format than this version can read."""
+    found = values.get("format")
+    if not isinstance(found, int):
+        raise CheckpointError(f"{what} carries no format number; it isn't one of Ensue's files")
+    if found > FORMAT:
+        raise CheckpointError(
+            f"{what} has format {found} and this version reads up to {FORMAT}; upgrade ensue"
+        )
+
+
+def split_sections(
+    values: Mapping[str, Any], classes: Mapping[str, type], also: tuple[str, ...] = ()
+) -> dict[str, dict[str, Any]]:
+    """Sort flat settings into the sections whose configuration has a field of that name.
+
+    Raises:
+        ConfigError: A setting that no section has, with the nearest name that one has.
+    """
+    home = {s.name: section for section, cls in classes.items() for s in settings(cls)}
+    strangers = [n for n in values if n not in home]
+    if strangers:
+        raise ConfigError("; ".join(unknown("setting", n, [*home, *also]) for n in strangers))
+    sections: dict[str, dict[str, Any]] = {section: {} for section in classes}
+    for name, value in values.items():
+        sections[home[name]][name] = value
+    return sections
+
+
+def _problem(section: str, cls: type, error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{section}: {unknown('setting', name, [s.name for s in settings(cls)])}"
+    if error["type"] == "value_error":
+        return f"{section}: {error['ctx']['error']}"
+    where = f"{section}.{name}" if name else section
+    return f"{where} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _bare(hint: Any) -> Any:
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+
+
+def _help(hint: Any) -> str:
+    found = [m.description for m in getattr(hint, "__metadata__", ()) if isinstance(m, FieldInfo)]
+    return next((d for d in found if d), "")
+
+
+def type_name(hint: Any) -> str:
+    """A type as the help shows it: ``int``, ``waveform|log_mel``, ``float|none``."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return "|".join(str(a) for a in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return "|".join(type_name(a) for a in arguments)
+    if origin is tuple:
+        return f"{type_name(arguments[0])},..."
+    if hint is type(None):
+        return "none"
+    named: Callable[[Any], str] = lambda h: getattr(h, "__name__", str(h))  # noqa: E731
+    return named(hint)

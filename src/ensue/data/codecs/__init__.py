@@ -1,0 +1,70 @@
+"""Codecs: raw items to tensors and back, fitted on training data and saved with the model."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+
+from ensue.configuration import check_format, to_plain, validate
+from ensue.data.codecs.audio import AudioCodec
+from ensue.data.codecs.table import TableCodec
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.errors import CheckpointError, EnsueError
+
+
+class Codec(Protocol):
+    """What turns raw items into tensors and back.
+
+    ``encode`` raises DataError for an item that can't be read. ``log_det(raw)`` is the
+    log-determinant of ``encode`` in nats: densities in original units are those of the model
+    plus it. ``facts`` are what a model must know of the data; ``shape`` is that of one step.
+    """
+
+    kind: ClassVar[str]
+    sequence: ClassVar[bool]
+
+    @classmethod
+    def fit(cls, items: Items, config: DataConfig, rows: Sequence[int]) -> "Codec": ...
+    def encode(self, raw: Any) -> torch.Tensor: ...
+    def decode(self, x: torch.Tensor) -> Any: ...
+    def log_det(self, raw: Any) -> float: ...
+    def facts(self) -> dict[str, Any]: ...
+
+
+CODECS: dict[str, Any] = {"audio": AudioCodec, "table": TableCodec}
+
+
+def fit_codec(items: Items, config: DataConfig, rows: Sequence[int]) -> Codec:
+    """The codec of the items' kind, fitted on the training items ``rows``."""
+    return CODECS[items.kind].fit(items, config, rows)
+
+
+def save_codec(codec: Codec, path: Path) -> None:
+    """Write ``codec.json``: to a temporary name first, then renamed."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps({"kind": codec.kind, **to_plain(codec)}, indent=2) + "\n")
+    os.replace(draft, path)
+
+
+def load_codec(path: Path) -> Codec:
+    """Read ``codec.json`` strictly.
+
+    Raises:
+        CheckpointError: It is missing, damaged, of a newer format or of an unknown kind.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+    check_format(values, str(path))
+    kind = values.pop("kind", None)
+    if kind not in CODECS:
+        raise CheckpointError(f"{str(path)!r} is of kind {kind!r}, not one of {list(CODECS)}")
+    try:
+        return validate(CODECS[kind], values, section="codec")
+    except EnsueError as error:
+        raise CheckpointError(f"{str(path)!r} is damaged: {error}") from error

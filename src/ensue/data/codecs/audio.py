@@ -1,0 +1,113 @@
+"""Sound: read, mixed to one channel, resampled, and scaled to the training data's level."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from ensue.configuration import STRICT, Format
+from ensue.data.config import DataConfig
+from ensue.data.items import Clip, Items
+from ensue.errors import DataError
+
+NUM_ITEMS_FOR_LEVEL = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioCodec:
+    """Sound to (S,) float32 samples of about unit power: x = raw / level.
+
+    Args:
+        sample_rate: Hz.
+        level: Root mean square of the training data's samples.
+
+    Example:
+        >>> codec = AudioCodec(sample_rate=8000, level=0.5)
+        >>> codec.encode((np.array([0.5, -0.5]), 8000))
+        tensor([ 1., -1.])
+        >>> codec.decode(torch.tensor([1.0]))
+        array([0.5], dtype=float32)
+    """
+
+    __pydantic_config__ = STRICT
+    kind: ClassVar[str] = "audio"
+    sequence: ClassVar[bool] = True
+
+    format: Format = 1
+    sample_rate: int
+    level: float
+
+    @classmethod
+    def fit(cls, items: Items, config: DataConfig, rows: Sequence[int]) -> "AudioCodec":
+        """Measure the level on up to 200 of the training items, evenly spaced.
+
+        Raises:
+            DataError: None of them can be read, or all are silent.
+        """
+        plain = cls(sample_rate=config.sample_rate, level=1.0)
+        some = np.asarray(rows)[
+            np.linspace(0, len(rows) - 1, min(len(rows), NUM_ITEMS_FOR_LEVEL)).astype(int)
+        ]
+        power, count, reason = 0.0, 0, "they are silent"
+        for row in some:
+            try:
+                x = plain.encode(items.raw[row])
+            except DataError as error:
+                reason = str(error)
+                continue
+            power, count = power + float(x.double().square().sum()), count + len(x)
+        if not power:
+            raise DataError(f"no training item can be used: {reason}")
+        return cls(sample_rate=config.sample_rate, level=math.sqrt(power / count))
+
+    def encode(self, raw: Clip | tuple[Any, int]) -> Tensor:
+        """A clip of a file, or (samples, rate), to (S,) float32.
+
+        Raises:
+            DataError: It can't be read, is empty, or holds NaN or infinite samples.
+        """
+        samples, rate = _read(raw) if isinstance(raw, Clip) else raw
+        x = np.asarray(samples, dtype=np.float32)
+        x = x.mean(axis=1) if x.ndim == 2 else x
+        if not len(x):
+            raise DataError("it has no samples")
+        if not np.isfinite(x).all():
+            raise DataError("it has NaN or infinite samples")
+        if rate != self.sample_rate:
+            x = soxr.resample(x, rate, self.sample_rate)
+        return torch.from_numpy(np.ascontiguousarray(x)) / self.level
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """(S,) to samples at ``sample_rate``, in the original scale."""
+        return (x.detach().cpu().float() * self.level).numpy()
+
+    def log_det(self, raw: Clip | tuple[Any, int]) -> float:
+        """-S log level, for S samples at ``sample_rate``."""
+        return -len(self.encode(raw)) * math.log(self.level)
+
+    def facts(self) -> dict[str, Any]:
+        """The sample rate."""
+        return {"sample_rate": self.sample_rate}
+
+
+def _read(clip: Clip) -> tuple[np.ndarray, int]:
+    try:
+        with soundfile.SoundFile(clip.path) as file:
+            rate = file.samplerate
+            start = round(clip.start * rate)
+            stop = file.frames if clip.end is None else round(clip.end * rate)
+            if start >= file.frames and file.frames:
+                raise DataError(f"it starts at {clip.start} s, after the end of the file")
+            file.seek(start)
+            samples = file.read(min(stop, file.frames) - start, dtype="float32")
+            if len(samples) < min(stop, file.frames) - start:
+                raise DataError("the file is cut short")
+            return samples, rate
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        raise DataError(f"it can't be read: {error}") from error

@@ -1,0 +1,87 @@
+"""Built-in corpora: made on this machine, alike on every machine, under a name.
+
+``speech`` is written once as a folder with a manifest and then read as any other; ``moons`` is
+drawn in memory.
+"""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Intervals, Items
+from ensue.data.sources.audio import read_manifest
+from ensue.data.sources.table import read_array, read_columns
+from ensue.errors import DataError
+
+BUILTIN = {
+    "speech": "synthetic speech of 48 voices with phone and speaker labels (extra: demo)",
+    "moons": "two moons: 4,000 points in the plane, noise 0.1",
+}
+
+
+def open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
+    """The items of a built-in corpus."""
+    return open_moons() if name == "moons" else open_speech(config, cache)
+
+
+def open_speech(config: DataConfig, cache: Path) -> Items:
+    """The synthetic speech corpus, made in ``cache`` the first time.
+
+    Raises:
+        MissingExtraError: espeak-ng isn't installed.
+        DataError: The cache can't be written.
+    """
+    from ensue.data.speech import synthesize_corpus
+
+    folder = cache / "builtin-speech-1"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "builtin-speech-1.lock"):
+            if not folder.exists():
+                draft = cache / f"builtin-speech-1.{os.getpid()}.tmp"
+                shutil.rmtree(draft, ignore_errors=True)
+                draft.mkdir()
+                try:
+                    synthesize_corpus(draft)
+                    draft.rename(folder)
+                finally:
+                    shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"can't make the corpus in {str(cache)!r}: {error}") from error
+    manifest = folder / "manifest.csv"
+    items = read_manifest(manifest, read_columns(manifest), config)
+    phones = Intervals(read_columns(folder / "phones.csv"))
+    return dataclasses.replace(items, intervals={**items.intervals, "phone": phones})
+
+
+def open_moons(num_rows: int = 4000, noise: float = 0.1, seed: int = 0) -> Items:
+    """Two interleaved half circles of radius 1 with Gaussian noise; label ``moon``.
+
+    Args:
+        num_rows: How many points.
+        noise: Standard deviation of the noise.
+        seed: Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    moon = rng.permutation(np.arange(num_rows) % 2)
+    angle = rng.uniform(0, np.pi, num_rows)
+    points = np.stack(
+        [
+            np.where(moon, 1 - np.cos(angle), np.cos(angle)),
+            np.where(moon, 0.5 - np.sin(angle), np.sin(angle)),
+        ],
+        axis=1,
+    )
+    items = read_array(points + noise * rng.standard_normal(points.shape))
+    return Items(
+        kind="table",
+        ids=items.ids,
+        raw=items.raw,
+        labels={"moon": [("upper", "lower")[m] for m in moon]},
+        fingerprint=items.fingerprint,
+    )

@@ -1,0 +1,67 @@
+"""Open what a user names: look at it, and hand it to the source that reads it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.sources.audio import (
+    AUDIO_SUFFIXES,
+    read_audio_arrays,
+    read_audio_file,
+    read_audio_folder,
+    read_manifest,
+)
+from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
+from ensue.errors import DataError, unknown
+
+Data = str | Path | np.ndarray | Sequence[Any]
+
+
+def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
+    """The items that ``data`` names.
+
+    Args:
+        data: A folder of recordings, a manifest or table (CSV, Parquet), one audio file,
+            ``builtin:NAME``, an (N, D) array, or a list of paths or (samples, rate) pairs.
+        config: Settings of the data.
+        cache: Folder in which a built-in corpus is made once.
+
+    Raises:
+        DataError: There is nothing of that name, or nothing in it can be read.
+    """
+    if isinstance(data, np.ndarray):
+        return read_array(data)
+    if not isinstance(data, str | Path):
+        return read_audio_arrays(data)
+    if str(data).startswith("builtin:"):
+        return _open_builtin(str(data).removeprefix("builtin:"), config, cache)
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"there is no file or folder {str(data)!r}; "
+            f"DATA is a folder, a manifest, a file or builtin:NAME ({', '.join(BUILTIN)})"
+        )
+    if path.is_dir():
+        return read_audio_folder(path, config)
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return read_audio_file(path, config)
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        columns = read_columns(path)
+        if "path" in columns.column_names:
+            return read_manifest(path, columns, config)
+        return read_table(path, columns, config)
+    raise DataError(
+        f"{str(data)!r} is of no known type; sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
+        f"a manifest or table is {', '.join(sorted(TABLE_SUFFIXES))}"
+    )
+
+
+def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
+    if name not in BUILTIN:
+        raise DataError(unknown("built-in corpus", name, BUILTIN))
+    return open_builtin(name, config, cache)

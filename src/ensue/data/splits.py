@@ -1,0 +1,45 @@
+"""Splits: what is trained on, what is validated on, and what is left for the test."""
+
+import numpy as np
+
+from ensue.data.items import Items
+from ensue.errors import DataError
+
+TRAIN, VALIDATION, TEST = ("train",), ("validation", "valid", "val", "dev"), ("test",)
+
+
+def train_validation(items: Items, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and the validation items.
+
+    A label column ``split`` decides where there is one: ``test`` rows are never used here, and
+    ``validation`` rows are the validation set. Where it names none, a ``fraction`` of the groups
+    (of the items, where there are no groups) is held out, the same whatever the seed.
+
+    Raises:
+        DataError: Nothing is left to train on.
+    """
+    positions = np.arange(len(items))
+    split = np.asarray(items.labels.get("split", [""] * len(items)))
+    usable = positions[~np.isin(split, TEST)]
+    validation = positions[np.isin(split, VALIDATION)]
+    if not len(validation) and fraction:
+        unit = np.asarray(items.ids if items.group is None else items.group)[usable]
+        if len(np.unique(unit)) < 2:
+            unit = np.asarray(items.ids)[usable]
+        validation = usable[np.isin(unit, held_out(unit, fraction))]
+    train = np.setdiff1d(usable, validation)
+    if not len(train):
+        raise DataError(f"no item is left to train on: {len(items)} items, column 'split' counted")
+    return train, validation
+
+
+def held_out(unit: np.ndarray, fraction: float, *, seed: int = 0) -> np.ndarray:
+    """A ``fraction`` of the different values of ``unit``: at least one, never all.
+
+    Example:
+        >>> held_out(np.array(["a", "b", "b", "c"]), 0.4)
+        array(['c'], dtype='<U1')
+    """
+    values = np.unique(unit)
+    num = min(max(1, round(fraction * len(values))), len(values) - 1)
+    return np.sort(np.random.default_rng(seed).permutation(values)[:num])

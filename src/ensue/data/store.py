@@ -1,0 +1,183 @@
+"""The store: encoded items end to end in one memory-mapped file, so that reading is slicing.
+
+A store is a folder: ``values.bin`` (float32), ``offsets.npy`` (int64), ``index.parquet`` (id,
+group, labels), ``skipped.csv``, ``meta.json``. It is keyed by the items and the codec, built
+under a lock in a temporary folder, and renamed when it is whole.
+"""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import torch
+from filelock import FileLock
+
+from ensue.configuration import FORMAT, check_format, to_plain
+from ensue.data.codecs import Codec
+from ensue.data.items import Intervals, Items, fingerprint
+from ensue.errors import DataError
+
+LABEL = "label."
+
+
+@dataclass(frozen=True)
+class Store:
+    """Encoded items by position: ``store[i]`` is a (T, ...) float32 tensor.
+
+    Attributes:
+        ids: A name for each item.
+        lengths: (N,) steps of each item.
+        labels: Columns of labels.
+        group: Group of each item, or None.
+        intervals: Labels of stretches of time, by name.
+        skipped: What couldn't be read, and why.
+        rate: Steps a second; 1 where time has no unit.
+        folder: Where it lies.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+    ids: Sequence[str]
+    labels: Mapping[str, Sequence[str]]
+    group: Sequence[str] | None
+    intervals: Mapping[str, Intervals]
+    skipped: Sequence[tuple[str, str]]
+    rate: float
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        return torch.from_numpy(self.read(i, 0, int(self.offsets[i + 1] - self.offsets[i])))
+
+    def read(self, i: int, start: int, stop: int) -> np.ndarray:
+        """A copy of steps ``start`` to ``stop`` of item i."""
+        begin = self.offsets[i]
+        return np.array(self.values[begin + start : begin + stop])
+
+
+def open_store(items: Items, codec: Codec, cache: Path, *, max_skipped: float) -> Store:
+    """The store of the items in ``cache``, built there unless it lies there already.
+
+    Args:
+        items: What to encode.
+        codec: Encodes them.
+        cache: Folder of stores.
+        max_skipped: Part of the items that may be unreadable.
+
+    Raises:
+        DataError: More items are unreadable than allowed, or the cache can't be written.
+    """
+    key = fingerprint([FORMAT, items.fingerprint, sorted(to_plain(codec).items())])
+    folder = cache / key
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{key}.lock"):
+            if not (folder / "meta.json").exists():
+                _build(items, codec, folder)
+        store = _open(folder, items, codec)
+    except OSError as error:
+        raise DataError(
+            f"can't write the store in {str(cache)!r}: {error}; give another --cache"
+        ) from error
+    _judge(store, len(items), max_skipped)
+    return store
+
+
+def _build(items: Items, codec: Codec, folder: Path) -> None:
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        kept, lengths, shape, skipped = _write_values(items, codec, draft / "values.bin")
+        np.save(draft / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+        pyarrow.parquet.write_table(_index(items, kept), draft / "index.parquet")
+        with open(draft / "skipped.csv", "w", newline="") as file:
+            csv.writer(file).writerows([("item", "reason"), *skipped])
+        (draft / "meta.json").write_text(json.dumps({"format": FORMAT, "shape": shape}))
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_values(
+    items: Items, codec: Codec, path: Path
+) -> tuple[list[int], list[int], list[int], list[tuple[str, str]]]:
+    kept: list[int] = []
+    lengths: list[int] = []
+    shape: list[int] = []
+    skipped: list[tuple[str, str]] = []
+    with open(path, "wb") as file:
+        for i in range(len(items)):
+            try:
+                x = codec.encode(items.raw[i])
+            except DataError as error:
+                skipped.append((items.ids[i], str(error)))
+                continue
+            x = x if codec.sequence else x[None]
+            kept.append(i)
+            lengths.append(len(x))
+            shape = list(x.shape[1:])
+            file.write(np.ascontiguousarray(x.numpy(), dtype=np.float32).data)
+    return kept, lengths, shape, skipped
+
+
+def _index(items: Items, kept: Sequence[int]) -> pa.Table:
+    columns = {"id": [items.ids[i] for i in kept]}
+    if items.group is not None:
+        columns["group"] = [items.group[i] for i in kept]
+    for name, values in items.labels.items():
+        columns[LABEL + name] = [values[i] for i in kept]
+    return pa.table({n: pa.array(v, pa.string()) for n, v in columns.items()})
+
+
+def _open(folder: Path, items: Items, codec: Codec) -> Store:
+    meta = json.loads((folder / "meta.json").read_text())
+    check_format(meta, str(folder / "meta.json"))
+    index = pyarrow.parquet.read_table(folder / "index.parquet")
+    offsets = np.load(folder / "offsets.npy")
+    shape = (int(offsets[-1]), *meta["shape"])
+    empty = not offsets[-1]
+    values = (
+        np.zeros(shape, np.float32)
+        if empty
+        else np.memmap(folder / "values.bin", np.float32, "r", shape=shape)
+    )
+    with open(folder / "skipped.csv", newline="") as file:
+        skipped = [(r["item"], r["reason"]) for r in csv.DictReader(file)]
+    names = index.column_names
+    return Store(
+        values=values,
+        offsets=offsets,
+        ids=index["id"].to_pylist(),
+        labels={n.removeprefix(LABEL): index[n].to_pylist() for n in names if n.startswith(LABEL)},
+        group=index["group"].to_pylist() if "group" in names else None,
+        intervals=items.intervals,
+        skipped=skipped,
+        rate=float(codec.facts().get("sample_rate", 1)),
+        folder=folder,
+    )
+
+
+def _judge(store: Store, total: int, max_skipped: float) -> None:
+    if len(store.skipped) > max_skipped * total:
+        item, reason = store.skipped[0]
+        raise DataError(
+            f"{len(store.skipped)} of {total} items can't be used (the first, {item!r}: {reason}); "
+            f"max_skipped allows {max_skipped:.0%}; the list is {store.folder / 'skipped.csv'}"
+        )
+    if not len(store):
+        raise DataError("there are no items")

@@ -1,0 +1,152 @@
+"""Windows: where a batch looks. Every choice is a pure function of (seed, step).
+
+A window never crosses from one item into another. An item shorter than a window is one window,
+padded and masked, or is left out, as the setting ``short`` says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from ensue.data.batches import Batch
+from ensue.data.store import Store
+from ensue.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Windows of a store's items, as batches.
+
+    Attributes:
+        store: The items.
+        rows: Which items take part, by position.
+        size: Steps of a window; None for items of fixed shape, which are taken whole.
+        short: What becomes of shorter items.
+        shortest: Steps below which an item is left out whatever ``short`` says.
+        seed: Of the order.
+    """
+
+    store: Store
+    rows: np.ndarray
+    size: int | None
+    short: Literal["pad", "skip"] = "pad"
+    shortest: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.num_windows:
+            longest = max((int(self.store.lengths[r]) for r in self.rows), default=0)
+            raise DataError(
+                f"no item is long enough: the longest has {longest} steps, a window "
+                f"{self.size} and the model needs {self.shortest}; use shorter windows (or short "
+                "'pad'), a smaller horizon, or longer recordings"
+            )
+
+    @property
+    def too_short(self) -> np.ndarray:
+        """The items that are left out, by position."""
+        least = self.shortest if self.short == "pad" else max(self.shortest, self.size or 1)
+        return self.rows[self.store.lengths[self.rows] < least]
+
+    @property
+    def num_windows(self) -> int:
+        """Windows of an epoch: as many as fit side by side, at least one an item."""
+        return int(self._slots[-1]) if len(self._used) else 0
+
+    def draw(self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Batch:
+        """The windows of a training step: rank r takes the r-th slice of the global batch.
+
+        Each epoch visits every slot once, in an order drawn for it; where in the item the
+        window lies is drawn anew.
+
+        Args:
+            step: Number of the batch.
+            batch_size: Of the global batch, over all ranks.
+            rank: Of this process.
+            world_size: Number of processes.
+        """
+        slots = _shuffled(self.seed, step, batch_size, self.num_windows)
+        uniform = np.random.default_rng([self.seed, 1, step]).random(batch_size)
+        own = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+        items = self._item_of(slots[own])
+        room = np.maximum(self.store.lengths[items] - (self.size or 1), 0) + 1
+        return self._batch(items, (uniform[own] * room).astype(np.int64))
+
+    def fixed(self, num: int, batch_size: int) -> list[Batch]:
+        """At most ``num`` windows side by side, evenly spread over the items, as batches."""
+        total = self.num_windows
+        slots = np.linspace(0, total - 1, min(num, total)).astype(np.int64)
+        items = self._item_of(slots)
+        first = np.concatenate([[0], self._slots])[np.searchsorted(self._used, items)]
+        starts = (slots - first) * (self.size or 1)
+        cuts = range(batch_size, len(slots), batch_size)
+        return [
+            self._batch(i, s)
+            for i, s in zip(np.split(items, cuts), np.split(starts, cuts), strict=True)
+        ]
+
+    def _batch(self, items: np.ndarray, starts: np.ndarray) -> Batch:
+        item = torch.from_numpy(np.ascontiguousarray(items))
+        group = None if self.store.group is None else torch.from_numpy(self._groups[items])
+        if self.size is None:
+            rows = [self.store.read(i, 0, 1)[0] for i in items]
+            return Batch(x=torch.from_numpy(np.stack(rows)), item=item, group=group)
+        valid = np.minimum(self.store.lengths[items] - starts, self.size)
+        x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), np.float32)
+        for row, (i, start, length) in enumerate(zip(items, starts, valid, strict=True)):
+            x[row, :length] = self.store.read(i, start, start + length)
+        # None or not is decided for the whole store: processes must agree on it in every step.
+        some_short = bool((self.store.lengths[self._used] < self.size).any())
+        lengths = torch.from_numpy(valid) if some_short else None
+        return Batch(x=torch.from_numpy(x), lengths=lengths, item=item, group=group)
+
+    @cached_property
+    def _used(self) -> np.ndarray:
+        return np.setdiff1d(self.rows, self.too_short)
+
+    @cached_property
+    def _slots(self) -> np.ndarray:
+        """Cumulative number of windows over the used items."""
+        return np.cumsum(np.maximum(self.store.lengths[self._used] // (self.size or 1), 1))
+
+    def _item_of(self, slots: np.ndarray) -> np.ndarray:
+        return self._used[np.searchsorted(self._slots, slots, side="right")]
+
+    @cached_property
+    def _groups(self) -> np.ndarray:
+        assert self.store.group is not None
+        return np.unique(np.asarray(self.store.group), return_inverse=True)[1]
+
+
+class StepBatches(IterableDataset):
+    """The endless stream of a rank's training batches, from a given step on."""
+
+    def __init__(
+        self, windows: Windows, batch_size: int, *, start: int, rank: int, world_size: int
+    ) -> None:
+        self.windows, self.batch_size, self.start = windows, batch_size, start
+        self.rank, self.world_size = rank, world_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        step = self.start
+        while True:
+            yield self.windows.draw(
+                step, self.batch_size, rank=self.rank, world_size=self.world_size
+            )
+            step += 1
+
+
+def _shuffled(seed: int, step: int, batch_size: int, total: int) -> np.ndarray:
+    """The slots of a step: epochs of permutations, laid end to end and cut into batches."""
+    positions = step * batch_size + np.arange(batch_size)
+    return np.array([_permutation(seed, p // total, total)[p % total] for p in positions])
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, total: int) -> np.ndarray:
+    return np.random.default_rng([seed, 0, epoch]).permutation(total)

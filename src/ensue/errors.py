@@ -1,0 +1,42 @@
+"""Errors for users: one line that says what was wrong, the value, what is allowed and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EnsueError(ValueError):
+    """Base of every error that a user can cause and mend; the command line exits with 2 on it."""
+
+
+class ConfigError(EnsueError):
+    """A setting, option, recipe or name is wrong."""
+
+
+class DataError(EnsueError):
+    """The data are missing, unreadable, or don't fit the settings."""
+
+
+class CheckpointError(EnsueError):
+    """A run folder or one of its files is missing, damaged, foreign or too new."""
+
+
+class MissingExtraError(EnsueError):
+    """A feature needs an optional dependency that isn't installed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that isn't known, with the nearest known one.
+
+    Args:
+        kind: What the name names, e.g. ``"family"``.
+        name: The name as the user gave it.
+        known: All the names there are.
+
+    Example:
+        >>> unknown("family", "cpd", ["cpc", "realnvp"])
+        "unknown family 'cpd': did you mean 'cpc'? There are: cpc, realnvp"
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f": did you mean {near[0]!r}?" if near else ":"
+    return f"unknown {kind} {name!r}{hint} There are: {', '.join(known) or 'none'}"

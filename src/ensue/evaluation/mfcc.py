@@ -1,0 +1,55 @@
+"""Hand-made features of sound, the baseline: mel-frequency cepstral coefficients with deltas."""
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+import torch
+from torch import Tensor
+
+from ensue.nn import mel_filterbank
+
+WINDOW_SECONDS, HOP_SECONDS, NUM_MELS, NUM_COEFFICIENTS, DELTA_WIDTH = 0.025, 0.010, 40, 13, 9
+
+
+def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
+    r"""13 coefficients with first and second deltas, 10 ms apart, in the usual definition.
+
+    .. math:: \mathrm{mfcc} = \mathrm{DCT}_{II}\big(10 \log_{10}(W |\mathrm{FFT}(w x)|^2)\big)
+
+    floored 80 dB below the loudest value; a delta is the slope of a line through 9 frames.
+    Frame t is centered on its hop, so that it lies where frame t of an encoder lies.
+
+    Args:
+        x: (S,) samples.
+        sample_rate: Hz.
+
+    Returns:
+        (T, 39) float32.
+
+    Example:
+        >>> mfcc_with_deltas(torch.randn(16000), 16000).shape
+        (100, 39)
+    """
+    static = mfcc(x, sample_rate)
+    mode = "interp" if static.shape[1] >= DELTA_WIDTH else "nearest"
+    deltas = [
+        scipy.signal.savgol_filter(
+            static, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode=mode
+        )
+        for order in (1, 2)
+    ]
+    return np.concatenate([static, *deltas]).T.astype(np.float32)
+
+
+def mfcc(x: Tensor, sample_rate: int) -> np.ndarray:
+    """The (13, T) coefficients alone; see :func:`mfcc_with_deltas`."""
+    window, hop = round(WINDOW_SECONDS * sample_rate), round(HOP_SECONDS * sample_rate)
+    size = 2 ** int(np.ceil(np.log2(window)))
+    extra, margin = size - hop, size - window
+    padded = torch.nn.functional.pad(x, (extra // 2, extra - extra // 2))
+    taper = torch.nn.functional.pad(torch.hann_window(window), (margin // 2, margin - margin // 2))
+    power = torch.fft.rfft(padded.unfold(0, size, hop) * taper).abs().square()
+    mel = (power @ mel_filterbank(sample_rate, size, NUM_MELS).T).double().numpy().T
+    decibels = 10 * np.log10(np.maximum(mel, 1e-10))
+    decibels = np.maximum(decibels, decibels.max() - 80)
+    return scipy.fft.dct(decibels, axis=0, norm="ortho")[:NUM_COEFFICIENTS]

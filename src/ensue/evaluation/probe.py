@@ -1,0 +1,261 @@
+"""Probes: how well a linear classifier reads a label off frozen features, beside baselines.
+
+A task says which items, which moments of them and which labels; every kind of features is then
+asked at the same moments. The classifier is scikit-learn's logistic regression on standardized
+features.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ensue.data.splits import TEST, TRAIN, held_out
+from ensue.data.store import Store
+from ensue.errors import DataError, unknown
+from ensue.evaluation.represent import Represents
+
+Level = Literal["frame", "item"]
+NUM_BOOTSTRAPS, MAX_ITERATIONS = 1000, 300
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Labelled places: item ``row``, at ``time`` seconds (NaN: the whole item), with ``label``."""
+
+    row: np.ndarray
+    time: np.ndarray
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a probe is to read, and off what."""
+
+    label: str
+    level: Level
+    split: str
+    train: Moments
+    test: Moments
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy of one kind of features with its 95 % bootstrap interval over test items."""
+
+    features: str
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A task's accuracies, chance first."""
+
+    label: str
+    level: Level
+    split: str
+    num_train: int
+    num_test: int
+    num_classes: int
+    accuracies: tuple[Accuracy, ...]
+
+
+def make_task(
+    store: Store,
+    label: str,
+    *,
+    level: Level | None = None,
+    num_train: int = 20_000,
+    num_test: int = 20_000,
+    test_fraction: float = 1 / 3,
+    seed: int = 0,
+) -> Task:
+    """The task of reading ``label``, split so that a group never stands on both sides.
+
+    A label column ``split`` says what is for training and what for the test, where there is
+    one; otherwise ``test_fraction`` of the groups are for the test. A label that is constant
+    within each group (the speaker himself) can't be read across groups: then the test items'
+    groups are split item by item.
+
+    Args:
+        store: The items.
+        label: A label column, or the name of an intervals table.
+        level: ``frame`` or ``item``; by default frames for intervals, items for columns.
+        num_train: Frames for training, at most, evenly over the items.
+        num_test: Frames for the test, at most.
+        test_fraction: Part for the test, where no column says it.
+        seed: Of the split and of the frames.
+
+    Raises:
+        DataError: There is no such label, or only one class.
+    """
+    if label not in store.labels and label not in store.intervals:
+        raise DataError(unknown("label", label, [*store.labels, *store.intervals]))
+    level = level or ("frame" if label in store.intervals else "item")
+    train, test, split = _split(store, label, test_fraction, seed)
+    rng = np.random.default_rng(seed)
+    sides = [
+        _moments(store, label, level, rows, num, rng)
+        for rows, num in ((train, num_train), (test, num_test))
+    ]
+    classes = np.unique(sides[0].label)
+    if len(classes) < 2:
+        raise DataError(
+            f"the label {label!r} has {len(classes)} class in the training part; a probe needs two"
+        )
+    return Task(label, level, split, sides[0], sides[1])
+
+
+def run_probe(
+    task: Task, store: Store, features: dict[str, Represents], *, seed: int = 0
+) -> ProbeResult:
+    """Train and test one linear probe for each kind of features, beside chance."""
+    rng = np.random.default_rng(seed)
+    values, counts = np.unique(task.train.label, return_counts=True)
+    guess = np.full(len(task.test), values[counts.argmax()])
+    accuracies = [_accuracy("chance (most frequent class)", guess, task.test, rng)]
+    for name, represent in features.items():
+        train, test = (_features_at(m, store, represent) for m in (task.train, task.test))
+        accuracies.append(_accuracy(name, _classify(train, task.train.label, test), task.test, rng))
+    return ProbeResult(
+        task.label,
+        task.level,
+        task.split,
+        len(task.train),
+        len(task.test),
+        len(values),
+        tuple(accuracies),
+    )
+
+
+def _split(
+    store: Store, label: str, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    rows = np.arange(len(store))
+    split = np.asarray(store.labels.get("split", [""] * len(store)))
+    group = None if store.group is None else np.asarray(store.group)
+    train, test = rows[np.isin(split, TRAIN)], rows[np.isin(split, TEST)]
+    if label in store.labels and group is not None and _constant_in(group, store.labels[label]):
+        inside = test if len(test) else rows
+        chosen = _every(group[inside], fraction, seed)
+        return (
+            inside[~chosen],
+            inside[chosen],
+            f"items of the same {len(np.unique(group[inside]))} groups",
+        )
+    if len(train) and len(test):
+        return train, test, "column split" + ("" if group is None else ", other groups")
+    unit = np.asarray(store.ids) if group is None else group
+    if len(np.unique(unit)) < 2:
+        raise DataError("a probe needs at least two items (or groups): one to train, one to test")
+    chosen = np.isin(unit, held_out(unit, fraction, seed=seed))
+    return rows[~chosen], rows[chosen], "items" if group is None else "other groups"
+
+
+def _constant_in(group: np.ndarray, labels: Sequence[str]) -> bool:
+    pairs = {(g, value) for g, value in zip(group.tolist(), labels, strict=True)}
+    return len(pairs) == len(np.unique(group))
+
+
+def _every(group: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """A ``fraction`` of the items of each group, at least one and never all."""
+    chosen = np.zeros(len(group), bool)
+    for g in np.unique(group):
+        members = np.flatnonzero(group == g)
+        if len(members) > 1:
+            chosen[held_out(members, fraction, seed=seed)] = True
+    chosen_rows = np.flatnonzero(chosen)
+    return np.isin(np.arange(len(group)), chosen_rows)
+
+
+def _moments(
+    store: Store,
+    label: str,
+    level: Level,
+    rows: np.ndarray,
+    num: int,
+    rng: np.random.Generator,
+) -> Moments:
+    if level == "item":
+        if label not in store.labels:
+            raise DataError(f"the label {label!r} is one of frames; use level frame")
+        labels = np.asarray(store.labels[label])[rows]
+        return Moments(rows, np.full(len(rows), np.nan), labels)
+    return _frames(store, label, rows, num, rng)
+
+
+def _frames(
+    store: Store, label: str, rows: np.ndarray, num: int, rng: np.random.Generator
+) -> Moments:
+    """About ``num`` moments, drawn uniformly over the items' durations, that have a label."""
+    seconds = store.lengths[rows] / store.rate
+    times = [np.sort(rng.uniform(0, s, rng.poisson(num * s / seconds.sum()))) for s in seconds]
+    row, time = np.repeat(rows, [len(t) for t in times]), np.concatenate(times)
+    if label in store.labels:
+        return Moments(row, time, np.asarray(store.labels[label])[row])
+    by_item = store.intervals[label].by_item()
+    labels = [_label_at(t, by_item.get(store.ids[r])) for r, t in zip(rows, times, strict=True)]
+    found = np.concatenate(labels)
+    known = found != ""
+    return Moments(row[known], time[known], found[known])
+
+
+def _label_at(
+    times: np.ndarray, intervals: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+) -> np.ndarray:
+    """The label of each time, the empty text where there is none."""
+    if intervals is None:
+        return np.full(len(times), "")
+    start, end, label = intervals
+    at = np.searchsorted(start, times, side="right") - 1
+    inside = (at >= 0) & (times < end[at])
+    return np.where(inside, label[at], "")
+
+
+def _features_at(moments: Moments, store: Store, represent: Represents) -> np.ndarray:
+    """One row of features for each moment: the frame in which it lies, or the embedding."""
+    first = np.searchsorted(moments.row, np.arange(len(store) + 1))
+    found: list[np.ndarray] = [np.empty(0)] * len(store)
+    rows = np.unique(moments.row)
+    for item in represent(store, rows):
+        times = moments.time[first[item.row] : first[item.row + 1]]
+        if np.isnan(times).all():
+            found[item.row] = item.embedding[None]
+        elif item.frames is None or item.frame_rate is None:
+            raise DataError("these features have no frames; probe at level item")
+        else:
+            at = (times * item.frame_rate).astype(int).clip(max=len(item.frames) - 1)
+            found[item.row] = item.frames[at]
+    return np.concatenate([found[r] for r in rows])
+
+
+def _classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS))
+    with warnings.catch_warnings():
+        # Accuracy has settled long before the last digits of the weights have.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return classifier.fit(train, labels).predict(test)
+
+
+def _accuracy(
+    features: str, predicted: np.ndarray, truth: Moments, rng: np.random.Generator
+) -> Accuracy:
+    """Whole items are drawn with replacement: the frames of one item aren't independent."""
+    _, item = np.unique(truth.row, return_inverse=True)
+    num = np.bincount(item)
+    right = np.bincount(item, weights=predicted == truth.label)
+    drawn = rng.integers(0, len(num), (NUM_BOOTSTRAPS, len(num)))
+    means = right[drawn].sum(1) / num[drawn].sum(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Accuracy(features, float(right.sum() / num.sum()), float(low), float(high))

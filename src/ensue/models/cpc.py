@@ -1,0 +1,487 @@
+"""Contrastive Predictive Coding: features that tell the true future from other frames.
+
+An encoder turns samples x into local features z_t, a context network sums up z_{<=t} as c_t, and
+K linear predictors say which z_{t+k} follows (van den Oord, Li, Vinyals 2018, arXiv 1807.03748;
+with the channel norm of Riviere et al. 2020, arXiv 2002.02848). The contrast itself stands in
+``ensue.information``, the layers in ``ensue.nn``.
+
+Dims: B batch, S samples, T frames, A anchors, K horizon, D local and C context features.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Literal, TypedDict
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+
+from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError, DataError, unknown
+from ensue.information import (
+    contrast_aligned,
+    contrast_frames,
+    gather_rows,
+    sample_anchors,
+    sample_other_frames,
+)
+from ensue.information.negatives import Contrast
+from ensue.models.protocols import Features, Loss, Score
+from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
+
+ENCODER_ENTRY_POINTS = "ensue.encoders"
+USER_PARTS = "user-parts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CPCConfig:
+    """Settings of a CPC model. The defaults are those of the recipe ``speech``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["cpc"] = "cpc"
+    encoder: Annotated[
+        str, Field(description="waveform, log_mel, or the name of an installed encoder")
+    ] = "log_mel"
+    channels: Annotated[int, Field(gt=0, description="features D of a frame z_t")] = 256
+    norm: Annotated[
+        Literal["channel", "batch", "none"],
+        Field(description="norm of the encoder; batch leaks the future in training"),
+    ] = "channel"
+    num_mels: Annotated[int, Field(gt=0, description="bands of the log_mel encoder")] = 80
+    num_conv_layers: Annotated[
+        int, Field(gt=0, description="convolutions of the log_mel encoder")
+    ] = 2
+    context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
+    num_context_layers: Annotated[int, Field(gt=0, description="layers of the GRU")] = 1
+    horizon: Annotated[int, Field(gt=0, description="K, how many frames ahead to predict")] = 12
+    candidates: Annotated[
+        Literal["frames", "aligned"],
+        Field(
+            description="frames: the own sequence's and sampled ones of others; "
+            "aligned: those of the whole batch at the same time"
+        ),
+    ] = "frames"
+    own_sequence: Annotated[
+        bool, Field(description="frames of the own sequence are negatives: drives what is said")
+    ] = True
+    num_negatives: Annotated[
+        int, Field(ge=0, description="M, sampled frames of others: drives who speaks")
+    ] = 128
+    num_anchors: Annotated[
+        int | None, Field(gt=0, description="A, sampled times t a sequence; none: all times")
+    ] = None
+    init: Annotated[
+        Literal["default", "kaiming_fan_out"],
+        Field(description="initial weights; kaiming_fan_out as in the 2018 network"),
+    ] = "default"
+    sample_rate: Annotated[int | None, Field(gt=0)] = from_data()
+
+    def __post_init__(self) -> None:
+        if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
+            raise ConfigError(
+                "there are no negatives: own_sequence is false and num_negatives is 0; "
+                "set own_sequence true or num_negatives above 0"
+            )
+
+
+class CPCState(TypedDict):
+    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
+
+    encoder: list[Tensor]
+    context: Tensor
+    summed: Tensor
+    num_frames: Tensor
+
+
+class CPC(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["cpc", "contrastive-predictive-coding", "representation-learning"],
+):
+    r"""Contrastive Predictive Coding of waveforms.
+
+    .. math::
+        z_t = g_{enc}(x), \quad c_t = g_{ar}(z_{\le t}), \quad
+        s_{tkj} = \langle W_k c_t, z_j \rangle, \quad
+        \mathcal{L} = -\sum_{t,k} \log \frac{\exp s_{tk,t+k}}{\sum_j \exp s_{tkj}}
+
+    Args:
+        config: The settings; ``sample_rate`` must be set for the encoder ``log_mel``.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> model = CPC(CPCConfig(sample_rate=16000, channels=32, context_size=16))
+        >>> features = model.encode(torch.randn(2, 3200))
+        >>> features.local.shape, features.context.shape, features.embedding.shape
+        (torch.Size([2, 20, 32]), torch.Size([2, 20, 16]), torch.Size([2, 16]))
+    """
+
+    def __init__(self, config: CPCConfig) -> None:
+        super().__init__()
+        self.config = config = validate(CPCConfig, config, section="model")
+        self.encoder = _build_encoder(config)
+        D, C = self.encoder.num_features, config.context_size
+        self.context = nn.GRU(D, C, config.num_context_layers, batch_first=True)
+        self.predictor = nn.Linear(C, config.horizon * D)
+        if config.init == "kaiming_fan_out":
+            self.apply(_kaiming_fan_out)
+
+    @classmethod
+    def from_parts(
+        cls,
+        encoder: nn.Module,
+        context: nn.Module,
+        predictor: nn.Module,
+        *,
+        hop: int,
+        **settings: Any,
+    ) -> "CPC":
+        """A CPC of your own modules; its encoder can't be named, so it can't be saved by config.
+
+        Args:
+            encoder: (B, S) to (B, T, D), one frame each ``hop`` samples.
+            context: (B, T, D) to (B, T, C), or to a pair whose first is that (as ``nn.GRU``).
+            predictor: (B, T, C) to (B, T, K D).
+            hop: Samples per frame.
+            settings: Of :class:`CPCConfig`, for the contrast; ``horizon`` is K.
+        """
+        config = validate(CPCConfig, {**settings, "encoder": USER_PARTS}, section="model")
+        model = cls.__new__(cls, config)
+        nn.Module.__init__(model)
+        model.config = config
+        model.encoder = _UserEncoder(encoder, hop)
+        model.context, model.predictor = context, predictor
+        return model
+
+    @classmethod
+    def from_cdck2(cls, state_dict: Mapping[str, Tensor]) -> "CPC":
+        """The network ``CDCK2`` of 2018 from its weights: waveform encoder, batch norm, GRU.
+
+        Args:
+            state_dict: With the keys ``encoder.{0,3,6,9,12}.weight``, ``encoder.{1,4,7,10,13}.*``,
+                ``gru.*_l0``, ``Wk.{k}.weight``, ``Wk.{k}.bias``.
+
+        Raises:
+            ConfigError: Keys are missing or unknown.
+        """
+        weights = _rename_cdck2(state_dict)
+        model = cls(
+            CPCConfig(
+                encoder="waveform",
+                norm="batch",
+                channels=weights["encoder.layers.0.conv.weight"].shape[0],
+                context_size=weights["context.weight_hh_l0"].shape[1],
+                horizon=sum(re.fullmatch(r"Wk\.\d+\.weight", k) is not None for k in state_dict),
+                candidates="aligned",
+                num_anchors=1,
+                init="kaiming_fan_out",
+            )
+        )
+        model.load_state_dict(weights)
+        return model
+
+    @property
+    def hop(self) -> int:
+        """Samples per frame."""
+        return self.encoder.hop
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples that one local feature z_t sees."""
+        return self.encoder.receptive_field
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second, where the sample rate is known."""
+        rate = self.config.sample_rate
+        return None if rate is None else rate / self.hop
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+        """Local features, context and the mean context of each waveform.
+
+        Args:
+            x: (B, S) waveforms, padded at the end.
+            lengths: (B,) valid samples, or None where all are.
+
+        Returns:
+            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, C), ``lengths`` (B,)
+            in frames.
+
+        Raises:
+            DataError: A waveform is too short for one frame.
+        """
+        z, num_frames = self.encoder(x, lengths)
+        if z.shape[1] < 1 or (num_frames is not None and bool((num_frames < 1).any())):
+            raise DataError(
+                f"a waveform is shorter than one frame; at least {self.hop} samples are needed"
+            )
+        c = self._contexts(z)
+        return Features(z, c, _masked_mean(c, num_frames), num_frames, self.frame_rate)
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        """InfoNCE summed over all anchors and horizons (eq. 4, van den Oord et al. 2018).
+
+        Args:
+            batch: ``x`` (B, S) waveforms.
+            step: Draws the negatives: those of a step are the same in every run.
+        """
+        z, num_frames = self.encoder(batch.x, batch.lengths)
+        return self._loss(z, self._contexts(z), num_frames, step)
+
+    def loss_from_features(
+        self, z: Tensor, c: Tensor, mask: Tensor | None = None, *, step: int = 0
+    ) -> Loss:
+        """The loss for features that you have made yourself.
+
+        Args:
+            z: (B, T, D) local features.
+            c: (B, T, C) contexts.
+            mask: (B, T) Boolean, True = valid, valid frames first; or None where all are.
+            step: Draws the negatives.
+        """
+        return self._loss(z, c, None if mask is None else mask.sum(-1), step)
+
+    def loss_at(
+        self,
+        x: Tensor,
+        t: int,
+        normalize_over: Literal["candidates", "contexts"] = "candidates",
+    ) -> Tensor:
+        """The loss at one time t, with the frames z_{t+k} of the whole batch as candidates.
+
+        Args:
+            x: (B, S) waveforms.
+            t: The time, in frames; t + K must exist.
+            normalize_over: ``candidates`` for a fixed context (eq. 4 of the paper), or
+                ``contexts`` for a fixed candidate, as widely copied code does.
+
+        Returns:
+            Mean nats over the batch and the K horizons.
+        """
+        z, _ = self.encoder(x)
+        last = z.shape[1] - self.config.horizon - 1
+        if not 0 <= t <= last:
+            raise ConfigError(
+                f"t is {t} but with horizon {self.config.horizon} it may be 0..{last}"
+            )
+        anchors = torch.tensor([t], device=x.device)
+        predicted = self._predict(self._contexts(z)[:, anchors], z.shape[-1])
+        return contrast_aligned(predicted, z, anchors, normalize_over=normalize_over).loss.mean()
+
+    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
+        """The information each context gave about the frames ahead, among its own sequence.
+
+        Args:
+            x: (B, S) waveforms.
+            lengths: (B,) valid samples, or None where all are.
+
+        Returns:
+            ``terms`` (B, T, K): log N - loss in nats, N the frames of the sequence, NaN where
+            t + k doesn't exist; ``total`` (B,) their mean. What else is in the batch plays no part.
+        """
+        features = self.encode(x, lengths)
+        z, c = features.local, features.context
+        assert z is not None and c is not None
+        B, T, D = z.shape
+        anchors = torch.arange(T, device=z.device).expand(B, T)
+        contrast = contrast_frames(self._predict(c, D), z, anchors, features.lengths)
+        terms = contrast.chance - contrast.loss
+        terms = terms.masked_fill(~contrast.valid, torch.nan)
+        return Score(terms.flatten(1).nanmean(-1), terms, "information")
+
+    def init_state(self, batch: int) -> CPCState:
+        """The state of ``batch`` streams before their first sample."""
+        self._require_streaming()
+        like = next(self.parameters())
+        context = like.new_zeros(batch, self.config.num_context_layers, self.config.context_size)
+        return CPCState(
+            encoder=self.encoder.init_state(batch, like),
+            context=context,
+            summed=like.new_zeros(batch, self.config.context_size),
+            num_frames=torch.zeros(batch, dtype=torch.long, device=like.device),
+        )
+
+    def step(self, x: Tensor, state: CPCState) -> tuple[Features, CPCState]:
+        """The frames that a chunk (B, S) of any size completes; ``embedding`` is the mean so far."""
+        z, buffers = self.encoder.step(x, state["encoder"])
+        return self._advance(z, buffers, state)
+
+    def finish(self, state: CPCState) -> tuple[Features, CPCState]:
+        """The last frames, whose encoder looks beyond the end of the stream."""
+        z, buffers = self.encoder.finish(state["encoder"])
+        return self._advance(z, buffers, state)
+
+    def save_pretrained(self, save_directory: Any, **options: Any) -> str | None:
+        """Save ``config.json`` and ``model.safetensors``; see huggingface_hub.
+
+        Raises:
+            ConfigError: The model was made from parts, which no configuration can name.
+        """
+        if self.config.encoder == USER_PARTS:
+            raise ConfigError(
+                "a CPC from parts can't be saved by its configuration; register the encoder as an "
+                f"entry point of the group {ENCODER_ENTRY_POINTS!r} and name it in CPCConfig, "
+                "or save model.state_dict() yourself"
+            )
+        return super().save_pretrained(save_directory, **options)
+
+    def _loss(self, z: Tensor, c: Tensor, num_frames: Tensor | None, step: int) -> Loss:
+        if z.shape[1] <= self.config.horizon:
+            raise ConfigError(
+                f"horizon is {self.config.horizon} but the clips have {z.shape[1]} frames; "
+                f"use horizon {z.shape[1] - 1} or less, or longer clips"
+            )
+        contrast = self._contrast(z, c, num_frames, torch.Generator().manual_seed(step))
+        count = contrast.valid.sum()
+        return Loss(contrast.loss.sum(), count, _metrics(contrast))
+
+    def _contrast(
+        self, z: Tensor, c: Tensor, num_frames: Tensor | None, generator: torch.Generator
+    ) -> Contrast:
+        """Every process draws for the global batch, alike, and takes what concerns its rows."""
+        everyone, row = gather_rows(z)
+        (B, T, D), K, A = z.shape, self.config.horizon, self.config.num_anchors
+        full = torch.full((len(everyone),), T, device=z.device)
+        global_frames = full if num_frames is None else gather_rows(num_frames)[0]
+        own = slice(row, row + B)
+        if self.config.candidates == "aligned":
+            shortest = global_frames.min()[None]
+            every = torch.arange(T, device=z.device)
+            anchors = every if A is None else sample_anchors(shortest, A, K, generator=generator)[0]
+            predicted = self._predict(c[:, anchors], D)
+            return contrast_aligned(predicted, everyone, anchors, global_frames, row=row)
+        if A is None:
+            anchors, predicted = torch.arange(T, device=z.device).expand(B, T), self._predict(c, D)
+        else:
+            anchors = sample_anchors(global_frames, A, K, generator=generator)[own]
+            rows = torch.arange(B, device=z.device)[:, None]
+            predicted = self._predict(c[rows, anchors], D)
+        others = None
+        if M := self.config.num_negatives:
+            drawn = sample_other_frames(global_frames, M, generator=generator)
+            others = drawn.of(everyone)[own]
+        return contrast_frames(
+            predicted, z, anchors, num_frames, others=others, own_sequence=self.config.own_sequence
+        )
+
+    def _contexts(self, z: Tensor) -> Tensor:
+        c = self.context(z)
+        return c[0] if isinstance(c, tuple) else c
+
+    def _predict(self, c: Tensor, num_features: int) -> Tensor:
+        """(B, A, C) to (B, A, K, D): all K predictors in one product."""
+        return self.predictor(c).unflatten(-1, (self.config.horizon, num_features))
+
+    def _advance(
+        self, z: Tensor, buffers: list[Tensor], state: CPCState
+    ) -> tuple[Features, CPCState]:
+        B, T, _ = z.shape
+        c, hidden = z.new_zeros(B, 0, self.config.context_size), state["context"]
+        if T:
+            c, last = self.context(z, hidden.transpose(0, 1).contiguous())
+            hidden = last.transpose(0, 1)
+        summed, num_frames = state["summed"] + c.sum(1), state["num_frames"] + T
+        mean = summed / num_frames.clamp_min(1)[:, None]
+        features = Features(z, c, mean, num_frames.new_full((B,), T), self.frame_rate)
+        return features, CPCState(
+            encoder=buffers, context=hidden, summed=summed, num_frames=num_frames
+        )
+
+    def _require_streaming(self) -> None:
+        if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, nn.GRU)):
+            raise ConfigError("a CPC of user modules can't stream; its own encoders and GRU can")
+
+
+class _UserEncoder(nn.Module):
+    """A user's module with the hop that it states, so that lengths can be counted in frames."""
+
+    def __init__(self, module: nn.Module, hop: int) -> None:
+        super().__init__()
+        self.module, self.hop, self.receptive_field = module, hop, hop
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        z = self.module(x)
+        return z, None if lengths is None else (lengths // self.hop).clamp(max=z.shape[1])
+
+
+def _build_encoder(config: CPCConfig) -> Any:
+    if config.encoder == "waveform":
+        return waveform_encoder(channels=config.channels, norm=config.norm)
+    if config.encoder == "log_mel":
+        if config.sample_rate is None:
+            raise ConfigError("the encoder log_mel needs sample_rate, in Hz")
+        return log_mel_encoder(
+            config.sample_rate,
+            channels=config.channels,
+            num_mels=config.num_mels,
+            num_layers=config.num_conv_layers,
+            norm=config.norm,
+        )
+    installed = {e.name: e for e in entry_points(group=ENCODER_ENTRY_POINTS)}
+    if config.encoder not in installed:
+        raise ConfigError(unknown("encoder", config.encoder, ["waveform", "log_mel", *installed]))
+    return installed[config.encoder].load()(config)
+
+
+def _kaiming_fan_out(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Conv1d | nn.GRU):
+        for name, parameter in module.named_parameters(recurse=False):
+            if "weight" in name:
+                nn.init.kaiming_normal_(parameter, mode="fan_out", nonlinearity="relu")
+
+
+def _masked_mean(c: Tensor, num_frames: Tensor | None) -> Tensor:
+    if num_frames is None:
+        return c.mean(1)
+    valid = torch.arange(c.shape[1], device=c.device) < num_frames[:, None]
+    return (c * valid[..., None]).sum(1) / num_frames[:, None]
+
+
+def _metrics(contrast: Contrast) -> dict[str, Tensor]:
+    valid = contrast.valid
+    count = valid.sum((0, 1)).clamp_min(1)
+    loss = contrast.loss.detach().sum((0, 1)) / count
+    chance = (contrast.chance * valid).sum((0, 1)) / count
+    correct = contrast.correct.sum((0, 1)) / count
+    return {
+        "chance_loss": (contrast.chance * valid).sum() / valid.sum(),
+        "accuracy": contrast.correct.sum() / valid.sum(),
+        "loss_by_horizon": loss,
+        "information_by_horizon": chance - loss,
+        "accuracy_by_horizon": correct,
+    }
+
+
+def _rename_cdck2(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names of ``CDCK2`` in ours; its predictors become the rows of one matrix."""
+    renamed: dict[str, Tensor] = {}
+    strangers = []
+    for key, value in state_dict.items():
+        if m := re.fullmatch(r"encoder\.(0|3|6|9|12)\.weight", key):
+            renamed[f"encoder.layers.{int(m[1]) // 3}.conv.weight"] = value
+        elif m := re.fullmatch(r"encoder\.(1|4|7|10|13)\.(\w+)", key):
+            renamed[f"encoder.layers.{int(m[1]) // 3}.norm.{m[2]}"] = value
+        elif m := re.fullmatch(r"gru\.(\w+_l0)", key):
+            renamed[f"context.{m[1]}"] = value
+        elif not re.fullmatch(r"Wk\.\d+\.(weight|bias)", key):
+            strangers.append(key)
+    num_steps = sum(key.startswith("Wk.") for key in state_dict) // 2
+    if strangers or not num_steps or "encoder.layers.0.conv.weight" not in renamed:
+        raise ConfigError(
+            f"these aren't the weights of a CDCK2: {', '.join(strangers) or 'keys are missing'}"
+        )
+    for part in ("weight", "bias"):
+        renamed[f"predictor.{part}"] = torch.cat(
+            [state_dict[f"Wk.{k}.{part}"] for k in range(num_steps)]
+        )
+    return renamed

@@ -1,0 +1,177 @@
+"""The contracts: what a model family can do, as runtime-checkable protocols, and what it returns.
+
+A family keeps as many contracts as its mathematics allows. There is no base class.
+Dims: B batch, T time, K horizon, D and C features.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ensue.data.batches import Batch
+
+ScoreKind = Literal["exact", "order", "lower_bound", "information"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as a sum, so that batches, processes and accumulated steps add up exactly.
+
+    Attributes:
+        total: Summed nats, differentiable.
+        count: What the trainer divides by, summed over processes and accumulation steps.
+        metrics: Detached means by name, for the log.
+    """
+
+    total: Tensor
+    count: Tensor
+    metrics: dict[str, Tensor]
+
+    @property
+    def mean(self) -> Tensor:
+        """Nats per count: what to call ``backward`` on in a loop of your own."""
+        return self.total / self.count
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model makes of a batch.
+
+    Attributes:
+        local: (B, T, D) features z_t of each frame, or None.
+        context: (B, T, C) features c_t of all frames so far, or None.
+        embedding: (B, E) one vector per item, always there.
+        lengths: (B,) valid frames, or None where all are.
+        frame_rate: Frames a second, or None where time has no unit.
+    """
+
+    local: Tensor | None
+    context: Tensor | None
+    embedding: Tensor
+    lengths: Tensor | None = None
+    frame_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model expected a batch.
+
+    Attributes:
+        total: (B,) nats.
+        terms: The parts it is made of, or None.
+        kind: ``exact`` log-likelihood, ``order``: exact for an order, ``lower_bound`` on it, or
+            ``information``: a bound on mutual information, which is no likelihood.
+    """
+
+    total: Tensor
+    terms: Tensor | None
+    kind: ScoreKind
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model has drawn.
+
+    Attributes:
+        values: (N, ...) drawn values.
+        lengths: (N,) valid steps, or None where all are.
+        log_prob: (N,) nats under the model, or None where unknown.
+        attention: Attention weights, or None.
+    """
+
+    values: Tensor
+    lengths: Tensor | None = None
+    log_prob: Tensor | None = None
+    attention: Tensor | None = None
+
+
+@runtime_checkable
+class Trains(Protocol):
+    """Every family."""
+
+    def loss(self, batch: Batch, *, step: int) -> Loss: ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Represents items as vectors."""
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features: ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Says how well it expected items, and what kind of number that is."""
+
+    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score: ...
+
+
+@runtime_checkable
+class HasLogProb(Protocol):
+    """Has a density or a probability."""
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor: ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Generates items."""
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Samples: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Fills in what isn't known."""
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        *,
+        num: int = 1,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Samples: ...
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """Runs chunk by chunk; a state is a tree of tensors with the batch first."""
+
+    def init_state(self, batch: int) -> Any: ...
+
+    def step(self, x: Tensor, state: Any) -> tuple[Any, Any]: ...
+
+    def finish(self, state: Any) -> tuple[Any, Any]: ...
+
+
+CONTRACTS: dict[str, type] = {
+    "trains": Trains,
+    "encodes": Encodes,
+    "scores": Scores,
+    "samples": Draws,
+    "completes": Completes,
+    "steps": Steps,
+}
+
+
+def select(state: Any, rows: Tensor) -> Any:
+    """The state of some rows of the batch, in the order of ``rows``: any tree, batch first.
+
+    Example:
+        >>> select({"h": torch.arange(3)}, torch.tensor([2, 0]))
+        {'h': tensor([2, 0])}
+    """
+    return torch.utils._pytree.tree_map(lambda t: t[rows] if isinstance(t, Tensor) else t, state)

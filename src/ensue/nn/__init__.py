@@ -1,0 +1,18 @@
+"""Layers with flat keyword arguments: no configuration, no loss, no data."""
+
+from ensue.nn.coupling import AffineCoupling, alternating_halves
+from ensue.nn.norm import ChannelNorm
+from ensue.nn.spectral import LogMel, mel_filterbank
+from ensue.nn.strided import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
+
+__all__ = [
+    "AffineCoupling",
+    "ChannelNorm",
+    "ConvBlock",
+    "LogMel",
+    "StridedStack",
+    "alternating_halves",
+    "log_mel_encoder",
+    "mel_filterbank",
+    "waveform_encoder",
+]

@@ -1,0 +1,96 @@
+"""Spectral layers: the mel scale, and log-mel frames as a strided layer like any convolution."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def hz_to_mel(hz: Tensor) -> Tensor:
+    """Slaney's mel scale: linear below 1 kHz (3 mel a 200 Hz), logarithmic above."""
+    linear = hz * 3 / 200
+    return torch.where(hz < 1000, linear, 15 + 27 * torch.log(hz.clamp_min(1e-9) / 1000) / _LOG_64)
+
+
+def mel_to_hz(mel: Tensor) -> Tensor:
+    """The inverse of :func:`hz_to_mel`."""
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp(_LOG_64 * (mel - 15) / 27))
+
+
+_LOG_64 = math.log(6.4)
+
+
+def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> Tensor:
+    """Triangular filters of equal area, evenly spaced on Slaney's mel scale up to Nyquist.
+
+    Args:
+        sample_rate: Hz.
+        fft_size: Samples per transform.
+        num_mels: Number of filters M.
+
+    Returns:
+        (M, fft_size // 2 + 1) weights of the power spectrum.
+
+    Example:
+        >>> mel_filterbank(16000, 512, 40).shape
+        torch.Size([40, 257])
+    """
+    nyquist = torch.tensor(sample_rate / 2, dtype=torch.float64)
+    bins = torch.linspace(0, sample_rate / 2, fft_size // 2 + 1, dtype=torch.float64)
+    edges = mel_to_hz(torch.linspace(0, float(hz_to_mel(nyquist)), num_mels + 2).double())
+    low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - low) / (center - low), (high - bins) / (high - center)
+    return (torch.minimum(rising, falling).clamp_min(0) * 2 / (high - low)).float()
+
+
+class LogMel(nn.Module):
+    r"""Log-mel frames of a waveform, shaped as a strided layer: kernel = window, stride = hop.
+
+    .. math:: y_{mt} = \tfrac14 \log\left(10^{-3} + \sum_f W_{mf} |\mathrm{FFT}(w \cdot x_t)_f|^2\right)
+
+    with a Hann window w. For speech of unit power the floor lies near the quietest frames and
+    the factor brings the result to about unit scale.
+
+    Args:
+        sample_rate: Hz.
+        num_mels: M, the output channels.
+        window_seconds: Length of a frame.
+        hop_seconds: Distance of frames.
+
+    Example:
+        >>> LogMel(16000, num_mels=40)(torch.randn(2, 1, 4000)).shape
+        torch.Size([2, 40, 23])
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int,
+        *,
+        num_mels: int = 80,
+        window_seconds: float = 0.025,
+        hop_seconds: float = 0.010,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = round(window_seconds * sample_rate)
+        self.stride = round(hop_seconds * sample_rate)
+        extra = self.kernel_size - self.stride
+        self.padding = (extra // 2, extra - extra // 2)
+        self.fft_size = 2 ** math.ceil(math.log2(self.kernel_size))
+        self.in_channels, self.out_channels = 1, num_mels
+        self.register_buffer("window", torch.hann_window(self.kernel_size), persistent=False)
+        self.register_buffer(
+            "filters", mel_filterbank(sample_rate, self.fft_size, num_mels), persistent=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, S), padded already, to (B, M, T)."""
+        frames_BTS = x[:, 0].unfold(-1, self.kernel_size, self.stride)
+        spectrum = torch.fft.rfft(frames_BTS * self.window, n=self.fft_size)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log(1e-3 + power @ self.filters.T).transpose(1, 2) / 4
+
+    def extra_repr(self) -> str:
+        return f"num_mels={self.out_channels}, window={self.kernel_size}, hop={self.stride}"

@@ -1,0 +1,222 @@
+"""Strided stacks: what turns samples into frames, exactly alike at once, padded or streamed.
+
+Every layer of a stack has a kernel, a stride and a padding; :class:`StridedStack` pads, masks
+and buffers for all of them, so that the layers themselves need to know of neither lengths nor
+streaming. Dims: B batch, C channels, S samples, T frames.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ensue.nn.norm import ChannelNorm
+from ensue.nn.spectral import LogMel
+
+N = TypeVar("N", int, Tensor)
+Norm = Literal["channel", "batch", "none"]
+
+
+class StridedLayer(Protocol):
+    """A layer from (B, C_in, S), padded already, to (B, C_out, (S - kernel_size) // stride + 1)."""
+
+    kernel_size: int
+    stride: int
+    padding: tuple[int, int]
+    in_channels: int
+    out_channels: int
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
+class ConvBlock(nn.Module):
+    """Convolution, norm, ReLU, as one layer of a :class:`StridedStack`.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        kernel_size: Input frames per output frame.
+        stride: Input frames between output frames.
+        padding: Zeros left and right.
+        norm: ``channel`` never looks across time; ``batch`` does, and leaks the future in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+        norm: Norm = "channel",
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, bias=norm == "none")
+        self.norm = _norm(norm, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, S) to (B, C_out, T), without padding."""
+        return torch.relu(self.norm(self.conv(x)))
+
+
+def _norm(norm: Norm, num_channels: int) -> nn.Module:
+    if norm == "channel":
+        return ChannelNorm(num_channels)
+    return nn.BatchNorm1d(num_channels) if norm == "batch" else nn.Identity()
+
+
+class StridedStack(nn.Module):
+    r"""Strided layers in a row: waveform (B, S) to frames (B, T, D).
+
+    With kernels k_i, strides s_i, left paddings p_i and :math:`S_i = \prod_{j<i} s_j`::
+
+        hop             = prod s_i
+        receptive_field = 1 + sum (k_i - 1) S_i
+        offset          =     sum p_i S_i
+        frame t sees samples [t hop - offset, t hop - offset + receptive_field)
+
+    Args:
+        layers: The layers, the first with one input channel.
+
+    Example:
+        >>> stack = waveform_encoder(channels=16)
+        >>> stack.hop, stack.receptive_field, stack.offset
+        (160, 465, 153)
+        >>> stack(torch.randn(2, 3200))[0].shape
+        torch.Size([2, 20, 16])
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.hop, self.receptive_field, self.offset = 1, 1, 0
+        for layer in self._layers():
+            self.receptive_field += (layer.kernel_size - 1) * self.hop
+            self.offset += layer.padding[0] * self.hop
+            self.hop *= layer.stride
+        self.num_features = self._layers()[-1].out_channels
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Frames of waveforms; what lies beyond ``lengths`` has no influence on them.
+
+        Args:
+            x: (B, S) waveforms.
+            lengths: (B,) valid samples, or None where all are.
+
+        Returns:
+            (B, T, D) frames and (B,) valid frames.
+        """
+        x = x.unsqueeze(1)
+        for layer in self._layers():
+            if lengths is not None:
+                # The next layer must see zeros past the end, as it would for the item alone.
+                x = x * (torch.arange(x.shape[-1], device=x.device) < lengths[:, None])[:, None]
+                lengths = _frames_after(layer, lengths)
+            x = layer(nn.functional.pad(x, layer.padding))
+        return x.transpose(1, 2), lengths
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a waveform of ``num_samples``; zero or less means that it is too short."""
+        for layer in self._layers():
+            num_samples = _frames_after(layer, num_samples)
+        return num_samples
+
+    def init_state(self, num_rows: int, like: Tensor) -> list[Tensor]:
+        """The buffers before the first sample: each layer's left padding, (B, C, p)."""
+        return [like.new_zeros(num_rows, la.in_channels, la.padding[0]) for la in self._layers()]
+
+    def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The frames that a chunk (B, S) of any size completes, (B, T, D) with T >= 0."""
+        return self._push(x.unsqueeze(1), state, end=False)
+
+    def finish(self, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The last frames, which see the right padding, and the emptied buffers."""
+        nothing = state[0].new_zeros(state[0].shape[0], 1, 0)
+        return self._push(nothing, state, end=True)
+
+    def _push(self, x: Tensor, state: list[Tensor], *, end: bool) -> tuple[Tensor, list[Tensor]]:
+        buffers = []
+        for layer, buffer in zip(self._layers(), state, strict=True):
+            right = layer.padding[1] if end else 0
+            buffer = nn.functional.pad(torch.cat([buffer, x], dim=-1), (0, right))
+            num_frames = max(0, (buffer.shape[-1] - layer.kernel_size) // layer.stride + 1)
+            if num_frames:
+                x = layer(buffer)
+            else:
+                x = buffer.new_zeros(buffer.shape[0], layer.out_channels, 0)
+            buffers.append(buffer[..., num_frames * layer.stride :])
+        return x.transpose(1, 2), buffers
+
+    def _layers(self) -> list[StridedLayer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def extra_repr(self) -> str:
+        return f"hop={self.hop}, receptive_field={self.receptive_field}"
+
+
+def _frames_after(layer: StridedLayer, length: N) -> N:
+    return (length + sum(layer.padding) - layer.kernel_size) // layer.stride + 1
+
+
+def waveform_encoder(
+    *,
+    channels: int = 512,
+    kernel_sizes: Sequence[int] = (10, 8, 4, 4, 4),
+    strides: Sequence[int] = (5, 4, 2, 2, 2),
+    paddings: Sequence[int] = (3, 2, 1, 1, 1),
+    norm: Norm = "channel",
+) -> StridedStack:
+    """The strided convolutions of CPC on raw sound (section 3.1, van den Oord et al. 2018).
+
+    With the paddings here S samples give S // 160 frames, and frame t is centered on its hop.
+
+    Args:
+        channels: Features D of a frame.
+        kernel_sizes: Per layer.
+        strides: Per layer; their product is the hop.
+        paddings: Zeros on both sides, per layer.
+        norm: See :class:`ConvBlock`.
+    """
+    ins = [1] + [channels] * (len(strides) - 1)
+    return StridedStack(
+        [
+            ConvBlock(c, channels, kernel_size=k, stride=s, padding=(p, p), norm=norm)
+            for c, k, s, p in zip(ins, kernel_sizes, strides, paddings, strict=True)
+        ]
+    )
+
+
+def log_mel_encoder(
+    sample_rate: int,
+    *,
+    channels: int = 256,
+    num_mels: int = 80,
+    num_layers: int = 2,
+    kernel_size: int = 3,
+    norm: Norm = "channel",
+) -> StridedStack:
+    """Log-mel frames each 10 ms, then convolutions over frames.
+
+    Args:
+        sample_rate: Hz.
+        channels: Features D of a frame.
+        num_mels: Bands of the spectrogram.
+        num_layers: Convolutions.
+        kernel_size: Frames that each sees, odd; half of them lie ahead.
+        norm: See :class:`ConvBlock`.
+    """
+    ahead = kernel_size // 2
+    ins = [num_mels] + [channels] * (num_layers - 1)
+    return StridedStack(
+        [
+            LogMel(sample_rate, num_mels=num_mels),
+            *(
+                ConvBlock(c, channels, kernel_size=kernel_size, padding=(ahead, ahead), norm=norm)
+                for c in ins
+            ),
+        ]
+    )
