@@ -1,0 +1,38 @@
+"""Ensue learns what follows: representation, likelihood and generation from unlabelled sequences.
+
+Public names are imported when they are asked for, so that ``import ensue`` costs nothing.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "CPC": "ensue.models.cpc",
+    "CPCConfig": "ensue.models.cpc",
+    "RealNVP": "ensue.models.realnvp",
+    "RealNVPConfig": "ensue.models.realnvp",
+    "Batch": "ensue.data.batches",
+    "EnsueError": "ensue.errors",
+    "load": "ensue.verbs.loaded",
+    "demo": "ensue.verbs.demo",
+    "train": "ensue.verbs.train",
+    "embed": "ensue.verbs.apply",
+    "score": "ensue.verbs.apply",
+    "sample": "ensue.verbs.apply",
+    "probe": "ensue.verbs.probe",
+    "list_names": "ensue.verbs.list",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ensue' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Errors for users: one line that says what was wrong, the value, what is allowed and the remedy."""
+"""Errors for users: one line that says what was wrong, what is allowed, and the remedy."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,0 +1,5 @@
+"""The command line: parsing and messages; what a command does stands in ``ensue.verbs``."""
+
+from ensue.cli.main import entry, main
+
+__all__ = ["entry", "main"]

@@ -33,8 +33,8 @@ class Batch:
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Batch":
         """The batch on a device."""
         moved = {
-            f.name: None if value is None else value.to(device, non_blocking=non_blocking)
+            f.name: value.to(device, non_blocking=non_blocking)
             for f in dataclasses.fields(self)
-            for value in [getattr(self, f.name)]
+            if (value := getattr(self, f.name)) is not None
         }
         return Batch(**moved)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ensue.errors import DataError, unknown
 
 Kind = Literal["audio", "table"]
+Positions = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -340,9 +340,9 @@ def say(text: str, voice: Voice) -> Utterance:
 def _in_a_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The speech with pink noise, as loud as the utterance's draw from SIGNAL_TO_NOISE says."""
     size = scipy.fft.next_fast_len(len(samples), real=True)
-    spectrum = scipy.fft.rfft(rng.standard_normal(size))
+    spectrum = np.fft.rfft(rng.standard_normal(size))
     spectrum *= 1 / np.sqrt(np.arange(1, len(spectrum) + 1))
-    noise = scipy.fft.irfft(spectrum, size)[: len(samples)]
+    noise = np.fft.irfft(spectrum, size)[: len(samples)]
     decibels = rng.uniform(*SIGNAL_TO_NOISE)
     level = np.sqrt(np.mean(samples.astype(float) ** 2) / np.mean(noise**2)) * 10 ** (
         -decibels / 20

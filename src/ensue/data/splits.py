@@ -3,12 +3,13 @@
 import numpy as np
 
 from ensue.data.items import Items
+from ensue.data.store import Store
 from ensue.errors import DataError
 
 TRAIN, VALIDATION, TEST = ("train",), ("validation", "valid", "val", "dev"), ("test",)
 
 
-def train_validation(items: Items, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and the validation items.
 
     A label column ``split`` decides where there is one: ``test`` rows are never used here, and

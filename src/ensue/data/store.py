@@ -9,7 +9,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ensue.data.items import Intervals, Items, fingerprint
 from ensue.errors import DataError
 
 LABEL = "label."
+OnItem = Callable[[int, int], None] | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Store:
         intervals: Labels of stretches of time, by name.
         skipped: What couldn't be read, and why.
         rate: Steps a second; 1 where time has no unit.
+        sequence: Whether items have a length; otherwise each is one step.
         folder: Where it lies.
     """
 
@@ -50,6 +52,7 @@ class Store:
     intervals: Mapping[str, Intervals]
     skipped: Sequence[tuple[str, str]]
     rate: float
+    sequence: bool
     folder: Path
 
     def __len__(self) -> int:
@@ -68,7 +71,14 @@ class Store:
         return np.array(self.values[begin + start : begin + stop])
 
 
-def open_store(items: Items, codec: Codec, cache: Path, *, max_skipped: float) -> Store:
+def open_store(
+    items: Items,
+    codec: Codec,
+    cache: Path,
+    *,
+    max_skipped: float = 0.05,
+    on_item: OnItem = None,
+) -> Store:
     """The store of the items in ``cache``, built there unless it lies there already.
 
     Args:
@@ -76,6 +86,7 @@ def open_store(items: Items, codec: Codec, cache: Path, *, max_skipped: float) -
         codec: Encodes them.
         cache: Folder of stores.
         max_skipped: Part of the items that may be unreadable.
+        on_item: Called with (how many are done, of how many) while the store is built.
 
     Raises:
         DataError: More items are unreadable than allowed, or the cache can't be written.
@@ -86,7 +97,7 @@ def open_store(items: Items, codec: Codec, cache: Path, *, max_skipped: float) -
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
             if not (folder / "meta.json").exists():
-                _build(items, codec, folder)
+                _build(items, codec, folder, on_item)
         store = _open(folder, items, codec)
     except OSError as error:
         raise DataError(
@@ -96,12 +107,12 @@ def open_store(items: Items, codec: Codec, cache: Path, *, max_skipped: float) -
     return store
 
 
-def _build(items: Items, codec: Codec, folder: Path) -> None:
+def _build(items: Items, codec: Codec, folder: Path, on_item: OnItem) -> None:
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
-        kept, lengths, shape, skipped = _write_values(items, codec, draft / "values.bin")
+        kept, lengths, shape, skipped = _write_values(items, codec, draft / "values.bin", on_item)
         np.save(draft / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
         pyarrow.parquet.write_table(_index(items, kept), draft / "index.parquet")
         with open(draft / "skipped.csv", "w", newline="") as file:
@@ -114,7 +125,7 @@ def _build(items: Items, codec: Codec, folder: Path) -> None:
 
 
 def _write_values(
-    items: Items, codec: Codec, path: Path
+    items: Items, codec: Codec, path: Path, on_item: OnItem
 ) -> tuple[list[int], list[int], list[int], list[tuple[str, str]]]:
     kept: list[int] = []
     lengths: list[int] = []
@@ -122,6 +133,8 @@ def _write_values(
     skipped: list[tuple[str, str]] = []
     with open(path, "wb") as file:
         for i in range(len(items)):
+            if on_item is not None:
+                on_item(i + 1, len(items))
             try:
                 x = codec.encode(items.raw[i])
             except DataError as error:
@@ -168,6 +181,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
         intervals=items.intervals,
         skipped=skipped,
         rate=float(codec.facts().get("sample_rate", 1)),
+        sequence=codec.sequence,
         folder=folder,
     )
 

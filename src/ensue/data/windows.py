@@ -77,18 +77,26 @@ class Windows:
         room = np.maximum(self.store.lengths[items] - (self.size or 1), 0) + 1
         return self._batch(items, (uniform[own] * room).astype(np.int64))
 
-    def fixed(self, num: int, batch_size: int) -> list[Batch]:
-        """At most ``num`` windows side by side, evenly spread over the items, as batches."""
+    def fixed(
+        self, num: int, batch_size: int, *, rank: int = 0, world_size: int = 1
+    ) -> list[Batch]:
+        """At most ``num`` windows side by side, evenly spread over the items, as batches.
+
+        Every process gets an equal part of every batch, the r-th slice.
+        """
         total = self.num_windows
-        slots = np.linspace(0, total - 1, min(num, total)).astype(np.int64)
+        num = max(world_size, min(num, total) // world_size * world_size)
+        slots = np.linspace(0, total - 1, num).astype(np.int64)
         items = self._item_of(slots)
         first = np.concatenate([[0], self._slots])[np.searchsorted(self._used, items)]
         starts = (slots - first) * (self.size or 1)
-        cuts = range(batch_size, len(slots), batch_size)
-        return [
-            self._batch(i, s)
-            for i, s in zip(np.split(items, cuts), np.split(starts, cuts), strict=True)
-        ]
+        batches = []
+        for begin in range(0, num, batch_size):
+            part = slice(begin, min(begin + batch_size, num))
+            size = part.stop - begin
+            own = slice(begin + rank * size // world_size, begin + (rank + 1) * size // world_size)
+            batches.append(self._batch(items[own], starts[own]))
+        return batches
 
     def _batch(self, items: np.ndarray, starts: np.ndarray) -> Batch:
         item = torch.from_numpy(np.ascontiguousarray(items))

@@ -33,8 +33,10 @@ def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
     static = mfcc(x, sample_rate)
     mode = "interp" if static.shape[1] >= DELTA_WIDTH else "nearest"
     deltas = [
-        scipy.signal.savgol_filter(
-            static, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode=mode
+        np.asarray(
+            scipy.signal.savgol_filter(
+                static, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode=mode
+            )
         )
         for order in (1, 2)
     ]
@@ -52,4 +54,4 @@ def mfcc(x: Tensor, sample_rate: int) -> np.ndarray:
     mel = (power @ mel_filterbank(sample_rate, size, NUM_MELS).T).double().numpy().T
     decibels = 10 * np.log10(np.maximum(mel, 1e-10))
     decibels = np.maximum(decibels, decibels.max() - 80)
-    return scipy.fft.dct(decibels, axis=0, norm="ortho")[:NUM_COEFFICIENTS]
+    return np.asarray(scipy.fft.dct(decibels, axis=0, norm="ortho"))[:NUM_COEFFICIENTS]

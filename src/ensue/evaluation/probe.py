@@ -6,7 +6,7 @@ features.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ from ensue.errors import DataError, unknown
 from ensue.evaluation.represent import Represents
 
 Level = Literal["frame", "item"]
-NUM_BOOTSTRAPS, MAX_ITERATIONS = 1000, 300
+NUM_BOOTSTRAPS, MAX_ITERATIONS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,22 @@ def make_task(
 
 
 def run_probe(
-    task: Task, store: Store, features: dict[str, Represents], *, seed: int = 0
+    task: Task,
+    store: Store,
+    features: dict[str, Represents],
+    *,
+    seed: int = 0,
+    on_done: Callable[[], None] = lambda: None,
 ) -> ProbeResult:
-    """Train and test one linear probe for each kind of features, beside chance."""
+    """Train and test one linear probe for each kind of features, beside chance.
+
+    Args:
+        task: What to read.
+        store: Off which items.
+        features: The kinds of features, by name.
+        seed: Of the bootstrap.
+        on_done: Called after each kind of features.
+    """
     rng = np.random.default_rng(seed)
     values, counts = np.unique(task.train.label, return_counts=True)
     guess = np.full(len(task.test), values[counts.argmax()])
@@ -128,6 +141,7 @@ def run_probe(
     for name, represent in features.items():
         train, test = (_features_at(m, store, represent) for m in (task.train, task.test))
         accuracies.append(_accuracy(name, _classify(train, task.train.label, test), task.test, rng))
+        on_done()
     return ProbeResult(
         task.label,
         task.level,
@@ -205,7 +219,9 @@ def _frames(
     if label in store.labels:
         return Moments(row, time, np.asarray(store.labels[label])[row])
     by_item = store.intervals[label].by_item()
-    labels = [_label_at(t, by_item.get(store.ids[r])) for r, t in zip(rows, times, strict=True)]
+    labels = [
+        _label_at(t, by_item.get(str(store.ids[r]))) for r, t in zip(rows, times, strict=True)
+    ]
     found = np.concatenate(labels)
     known = found != ""
     return Moments(row[known], time[known], found[known])

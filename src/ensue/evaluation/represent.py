@@ -1,12 +1,13 @@
 """Represent: what models and baselines make of the items of a store, one item at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from ensue.data.items import Positions
 from ensue.data.store import Store
 from ensue.evaluation.mfcc import HOP_SECONDS, mfcc_with_deltas
 
@@ -28,23 +29,17 @@ class Represented:
 class Represents(Protocol):
     """Turns the items ``rows`` of a store into features."""
 
-    def __call__(self, store: Store, rows: Sequence[int]) -> Iterator[Represented]: ...
+    def __call__(self, store: Store, rows: Positions) -> Iterator[Represented]: ...
 
 
 def by_model(model: Any) -> Represents:
     """Features of a model that encodes: context as frames. Items of like length share a batch."""
 
-    def represent(store: Store, rows: Sequence[int]) -> Iterator[Represented]:
+    def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         model.eval()
-        device = next(model.parameters()).device
-        for batch in _batches(store, rows):
-            lengths = store.lengths[batch]
-            x = torch.zeros(len(batch), int(lengths.max()), *store.values.shape[1:])
-            for slot, (row, length) in enumerate(zip(batch, lengths, strict=True)):
-                x[slot, :length] = torch.from_numpy(store.read(row, 0, int(length)))
-            x, valid = x.to(device), torch.from_numpy(lengths).to(device)
+        for batch, x, lengths in _inputs(model, store, rows):
             with torch.inference_mode():
-                f = model.encode(x, valid) if x.shape[1] > 1 else model.encode(x[:, 0])
+                f = model.encode(x, lengths)
             for slot, row in enumerate(batch):
                 end = None if f.lengths is None else int(f.lengths[slot])
                 yield Represented(
@@ -61,7 +56,7 @@ def by_model(model: Any) -> Represents:
 def by_mfcc(sample_rate: int) -> Represents:
     """MFCC with deltas as frames, their means and standard deviations as the embedding."""
 
-    def represent(store: Store, rows: Sequence[int]) -> Iterator[Represented]:
+    def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         for row in rows:
             frames = mfcc_with_deltas(store[row], sample_rate)
             pooled = np.concatenate([frames.mean(0), frames.std(0)])
@@ -70,7 +65,23 @@ def by_mfcc(sample_rate: int) -> Represents:
     return represent
 
 
-def _batches(store: Store, rows: Sequence[int]) -> Iterator[np.ndarray]:
+def _inputs(
+    model: Any, store: Store, rows: Positions
+) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
+    """Batches of whole items on the model's device: positions, values, lengths."""
+    device = next(model.parameters()).device
+    for batch in _batches(store, rows):
+        lengths = store.lengths[batch]
+        x = torch.zeros(len(batch), int(lengths.max()), *store.values.shape[1:])
+        for slot, (row, length) in enumerate(zip(batch, lengths, strict=True)):
+            x[slot, :length] = torch.from_numpy(store.read(row, 0, int(length)))
+        if store.sequence:
+            yield batch, x.to(device), torch.from_numpy(lengths).to(device)
+        else:
+            yield batch, x[:, 0].to(device), None
+
+
+def _batches(store: Store, rows: Positions) -> Iterator[np.ndarray]:
     """Items in order of length, as many at a time as BATCH_STEPS allows."""
     ordered = np.asarray(rows)[np.argsort(store.lengths[np.asarray(rows)], kind="stable")]
     batch: list[int] = []
@@ -81,3 +92,14 @@ def _batches(store: Store, rows: Sequence[int]) -> Iterator[np.ndarray]:
         batch.append(int(row))
     if batch:
         yield np.array(batch)
+
+
+def score_items(model: Any, store: Store) -> tuple[np.ndarray, str]:
+    """The score of each item of a store in nats, and its kind."""
+    totals, kind = np.empty(len(store)), ""
+    model.eval()
+    for batch, x, lengths in _inputs(model, store, range(len(store))):
+        with torch.inference_mode():
+            found = model.score(x, lengths)
+        totals[batch], kind = found.total.cpu().numpy(), found.kind
+    return totals, kind

@@ -80,7 +80,7 @@ def sample_other_frames(
 def sample_anchors(
     num_frames: Tensor, num_anchors: int, horizon: int, *, generator: torch.Generator
 ) -> Tensor:
-    """Draw (B, A) times t, uniformly among those whose whole horizon exists, where there are any."""
+    """Draw (B, A) times t, uniformly among those whose whole horizon exists, if there are any."""
     room = (num_frames - horizon).clamp_min(1)
     uniform = torch.rand(len(num_frames), num_anchors, generator=generator)
     return torch.minimum((uniform.to(room.device) * room[:, None]).long(), room[:, None] - 1)

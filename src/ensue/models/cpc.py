@@ -8,6 +8,7 @@ with the channel norm of Riviere et al. 2020, arXiv 2002.02848). The contrast it
 Dims: B batch, S samples, T frames, A anchors, K horizon, D local and C context features.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from ensue.models.protocols import Features, Loss, Score
 from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
+ENCODERS = ("waveform", "log_mel")
 USER_PARTS = "user-parts"
 
 
@@ -190,6 +192,12 @@ class CPC(
         model.load_state_dict(weights)
         return model
 
+    def untrained_variants(self) -> dict[str, CPCConfig]:
+        """What to compare a trained CPC with: the same network untrained, with both encoders."""
+        if self.config.encoder not in ENCODERS:
+            return {self.config.encoder: self.config}
+        return {name: dataclasses.replace(self.config, encoder=name) for name in ENCODERS}
+
     @property
     def hop(self) -> int:
         """Samples per frame."""
@@ -199,6 +207,11 @@ class CPC(
     def receptive_field(self) -> int:
         """Samples that one local feature z_t sees."""
         return self.encoder.receptive_field
+
+    @property
+    def shortest(self) -> int:
+        """Samples of the shortest waveform that has a future to predict."""
+        return (self.config.horizon + 1) * self.hop
 
     @property
     def frame_rate(self) -> float | None:
@@ -291,7 +304,8 @@ class CPC(
         """
         features = self.encode(x, lengths)
         z, c = features.local, features.context
-        assert z is not None and c is not None
+        assert z is not None
+        assert c is not None
         B, T, D = z.shape
         anchors = torch.arange(T, device=z.device).expand(B, T)
         contrast = contrast_frames(self._predict(c, D), z, anchors, features.lengths)
@@ -312,7 +326,7 @@ class CPC(
         )
 
     def step(self, x: Tensor, state: CPCState) -> tuple[Features, CPCState]:
-        """The frames that a chunk (B, S) of any size completes; ``embedding`` is the mean so far."""
+        """The frames that a chunk (B, S) completes; ``embedding`` is the mean context so far."""
         z, buffers = self.encoder.step(x, state["encoder"])
         return self._advance(z, buffers, state)
 
@@ -429,7 +443,7 @@ def _build_encoder(config: CPCConfig) -> Any:
         )
     installed = {e.name: e for e in entry_points(group=ENCODER_ENTRY_POINTS)}
     if config.encoder not in installed:
-        raise ConfigError(unknown("encoder", config.encoder, ["waveform", "log_mel", *installed]))
+        raise ConfigError(unknown("encoder", config.encoder, [*ENCODERS, *installed]))
     return installed[config.encoder].load()(config)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from ensue.data.batches import Batch
 
@@ -89,14 +90,19 @@ class Samples:
 
 @runtime_checkable
 class Trains(Protocol):
-    """Every family."""
+    """Every family; ``shortest`` is the length of the shortest sequence that it can learn from."""
+
+    @property
+    def shortest(self) -> int: ...
 
     def loss(self, batch: Batch, *, step: int) -> Loss: ...
 
 
 @runtime_checkable
 class Encodes(Protocol):
-    """Represents items as vectors."""
+    """Represents items as vectors; ``untrained_variants`` names what to compare them with."""
+
+    def untrained_variants(self) -> dict[str, Any]: ...
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features: ...
 
@@ -174,4 +180,4 @@ def select(state: Any, rows: Tensor) -> Any:
         >>> select({"h": torch.arange(3)}, torch.tensor([2, 0]))
         {'h': tensor([2, 0])}
     """
-    return torch.utils._pytree.tree_map(lambda t: t[rows] if isinstance(t, Tensor) else t, state)
+    return tree_map(lambda t: t[rows] if isinstance(t, Tensor) else t, state)

@@ -47,7 +47,7 @@ class AffineCoupling(nn.Module):
         super().__init__()
         if mask.all() or not mask.any():
             raise ValueError(f"mask={mask.tolist()} must keep some values and change some")
-        self.register_buffer("mask", mask.bool())
+        self.register_buffer("mask", mask.bool().clone())
         self.scale, self.shift = scale, shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

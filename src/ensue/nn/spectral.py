@@ -46,7 +46,7 @@ def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> Tensor:
 class LogMel(nn.Module):
     r"""Log-mel frames of a waveform, shaped as a strided layer: kernel = window, stride = hop.
 
-    .. math:: y_{mt} = \tfrac14 \log\left(10^{-3} + \sum_f W_{mf} |\mathrm{FFT}(w \cdot x_t)_f|^2\right)
+    .. math:: y_{mt} = \tfrac14 \log\Big(10^{-3} + \sum_f W_{mf} |\mathrm{FFT}(w x_t)_f|^2\Big)
 
     with a Hann window w. For speech of unit power the floor lies near the quietest frames and
     the factor brings the result to about unit scale.

@@ -1,0 +1,15 @@
+"""Verbs: what a user does, as functions; the commands of the command line are the same ones.
+
+Modules here import what is heavy inside the functions, so that ``ensue --help`` answers at once.
+"""
+
+VERBS = {
+    "demo": "ensue.verbs.demo:demo",
+    "train": "ensue.verbs.train:train",
+    "embed": "ensue.verbs.apply:embed",
+    "score": "ensue.verbs.apply:score",
+    "sample": "ensue.verbs.apply:sample",
+    "probe": "ensue.verbs.probe:probe",
+    "list": "ensue.verbs.list:list_names",
+}
+"""The commands, each with the function that does it."""

@@ -12,7 +12,7 @@ from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
-from ensue.data.items import Items
+from ensue.data.items import Items, Positions
 from ensue.errors import CheckpointError, EnsueError
 
 
@@ -21,24 +21,26 @@ class Codec(Protocol):
 
     ``encode`` raises DataError for an item that can't be read. ``log_det(raw)`` is the
     log-determinant of ``encode`` in nats: densities in original units are those of the model
-    plus it. ``facts`` are what a model must know of the data; ``shape`` is that of one step.
+    plus it. ``window`` is the length of a training window in steps, None where items are taken
+    whole; ``facts`` are what a model must know of the data.
     """
 
     kind: ClassVar[str]
     sequence: ClassVar[bool]
 
     @classmethod
-    def fit(cls, items: Items, config: DataConfig, rows: Sequence[int]) -> "Codec": ...
+    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "Codec": ...
     def encode(self, raw: Any) -> torch.Tensor: ...
     def decode(self, x: torch.Tensor) -> Any: ...
     def log_det(self, raw: Any) -> float: ...
+    def window(self, config: DataConfig) -> int | None: ...
     def facts(self) -> dict[str, Any]: ...
 
 
 CODECS: dict[str, Any] = {"audio": AudioCodec, "table": TableCodec}
 
 
-def fit_codec(items: Items, config: DataConfig, rows: Sequence[int]) -> Codec:
+def fit_codec(items: Items, config: DataConfig, rows: Positions) -> Codec:
     """The codec of the items' kind, fitted on the training items ``rows``."""
     return CODECS[items.kind].fit(items, config, rows)
 

@@ -1,7 +1,6 @@
 """Sound: read, mixed to one channel, resampled, and scaled to the training data's level."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
-from ensue.data.items import Clip, Items
+from ensue.data.items import Clip, Items, Positions
 from ensue.errors import DataError
 
 NUM_ITEMS_FOR_LEVEL = 200
@@ -44,7 +43,7 @@ class AudioCodec:
     level: float
 
     @classmethod
-    def fit(cls, items: Items, config: DataConfig, rows: Sequence[int]) -> "AudioCodec":
+    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "AudioCodec":
         """Measure the level on up to 200 of the training items, evenly spaced.
 
         Raises:
@@ -90,6 +89,10 @@ class AudioCodec:
     def log_det(self, raw: Clip | tuple[Any, int]) -> float:
         """-S log level, for S samples at ``sample_rate``."""
         return -len(self.encode(raw)) * math.log(self.level)
+
+    def window(self, config: DataConfig) -> int:
+        """Samples of a training window."""
+        return max(1, round(config.window_seconds * self.sample_rate))
 
     def facts(self) -> dict[str, Any]:
         """The sample rate."""

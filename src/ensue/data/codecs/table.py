@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
-from ensue.data.items import Items
+from ensue.data.items import Items, Positions
 from ensue.data.sources.table import Rows
 from ensue.errors import ConfigError, DataError
 
@@ -46,7 +46,7 @@ class TableCodec:
     constants: dict[str, float] | None = None
 
     @classmethod
-    def fit(cls, items: Items, config: DataConfig, rows: Sequence[int]) -> "TableCodec":
+    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "TableCodec":
         """Measure mean and standard deviation on the training rows.
 
         Raises:
@@ -97,6 +97,9 @@ class TableCodec:
     def log_det(self, raw: Mapping[str, float]) -> float:
         """-sum_j log std_j, the same for every row."""
         return -sum(map(math.log, self.std))
+
+    def window(self, config: DataConfig) -> None:
+        """Rows are taken whole."""
 
     def facts(self) -> dict[str, Any]:
         """The number of modelled columns."""

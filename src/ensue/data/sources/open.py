@@ -1,8 +1,6 @@
 """Open what a user names: look at it, and hand it to the source that reads it."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +14,9 @@ from ensue.data.sources.audio import (
     read_manifest,
 )
 from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.kinds import Data
 from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
 from ensue.errors import DataError, unknown
-
-Data = str | Path | np.ndarray | Sequence[Any]
 
 
 def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:

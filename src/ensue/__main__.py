@@ -1,0 +1,6 @@
+"""``python -m ensue``."""
+
+from ensue.cli import entry
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,80 @@
+"""``main(argv)``: parse, call the verb, say what it did; a user's error is one line and exit 2."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+import ensue
+from ensue.cli.family_help import print_family_help
+from ensue.cli.messages import tell
+from ensue.errors import EnsueError
+from ensue.verbs import VERBS
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 2 for an error of the user, 130 for Ctrl-C.
+
+    Args:
+        argv: The words after ``ensue``; by default those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [w for w in words if w != "--debug"]
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        if print_family_help(words, console):
+            return 0
+        tell(_parse(words)(), console)
+    except (EnsueError, CycloptsError) as error:
+        if debug:
+            raise
+        return _fail(" ".join(str(error).split()), USER_ERROR)
+    except KeyboardInterrupt:
+        return _fail(
+            "interrupted; nothing is lost up to the last checkpoint, which --resume continues",
+            INTERRUPTED,
+        )
+    return 0
+
+
+def entry() -> None:
+    """The command ``ensue``."""
+    sys.exit(main())
+
+
+def _parse(words: list[str]) -> Callable[[], Any]:
+    app = App(
+        name="ensue",
+        help="Ensue learns what follows: features, likelihoods and samples from sequences.",
+        version=ensue.__version__,
+        help_format="plaintext",
+        help_epilogue="Every command takes --help; `ensue train FAMILY --help` lists all settings. "
+        "--debug shows the traceback of an error.",
+        default_parameter=Parameter(negative=()),
+        result_action="return_value",
+    )
+    for name, path in VERBS.items():
+        module, _, function = path.partition(":")
+        app.command(getattr(importlib.import_module(module), function), name=name)
+    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    settings = {k.replace("-", "_"): _value(v) for k, v in bound.kwargs.items()}
+    return partial(command, *bound.args, **settings)
+
+
+def _value(value: Any) -> Any:
+    """A setting's text: ``none`` is None and commas make a list; the rest is for validation."""
+    if not isinstance(value, str):
+        return value
+    return None if value.lower() == "none" else value
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,96 @@
+"""Messages: what each verb's result looks like on the terminal."""
+
+from collections.abc import Iterable
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ensue.verbs.apply import Written
+from ensue.verbs.demo import Demo
+from ensue.verbs.probe import Probed
+from ensue.verbs.train import Trained
+
+
+@singledispatch
+def tell(result: Any, console: Console) -> None:
+    """Print a verb's result, ending with the files it wrote and the next command."""
+
+
+@tell.register
+def _(result: dict, console: Console) -> None:
+    width = max((len(name) for name in result), default=0)
+    for name, summary in result.items():
+        console.print(f"{name:{width}}  {summary}")
+
+
+@tell.register
+def _(result: Trained, console: Console) -> None:
+    _training(result, console)
+    _files(result.files, console)
+    verb = {"cpc": f"embed {result.run} DATA --out embeddings.parquet"}.get(
+        result.family, f"score {result.run} DATA --out scores.parquet"
+    )
+    _next(f"ensue {verb}", console)
+
+
+@tell.register
+def _(result: Written, console: Console) -> None:
+    console.print(f"{result.num_rows:,} {result.what} of {result.num_items:,} items")
+    if result.skipped:
+        console.print(f"{result.skipped} items couldn't be read and were left out")
+    _files(result.files, console)
+    path = result.files[0]
+    reader = {".parquet": "pandas.read_parquet", ".csv": "pandas.read_csv", ".npz": "numpy.load"}
+    _next(f'python -c "import pandas, numpy; print({reader[path.suffix]}({str(path)!r}))"', console)
+
+
+@tell.register
+def _(result: Probed, console: Console) -> None:
+    _probe(result, console)
+    _files(result.files, console)
+    _next(f"open {result.files[-1]}", console)
+
+
+@tell.register
+def _(result: Demo, console: Console) -> None:
+    _training(result.trained, console)
+    for probed in result.probes:
+        console.print()
+        _probe(probed, console)
+    console.print(f"\nall in {result.seconds:.0f} s")
+    _files(result.files, console)
+    _next("ensue train cpc MY_RECORDINGS/ --out runs/mine", console)
+
+
+def _training(result: Trained, console: Console) -> None:
+    chance = "" if result.chance_loss is None else f" (chance {result.chance_loss:.3f})"
+    console.print(
+        f"trained {result.family} for {result.steps} steps: loss {result.loss:.3f} nats{chance}"
+    )
+    if result.skipped:
+        console.print(f"{result.skipped} items couldn't be used; skipped.csv says why")
+
+
+def _probe(probed: Probed, console: Console) -> None:
+    r = probed.result
+    table = Table(
+        title=f"{r.label} by {r.level}: {r.num_classes} classes, split by {r.split}",
+        title_justify="left",
+    )
+    table.add_column("features")
+    table.add_column("accuracy", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for a in r.accuracies:
+        table.add_row(a.features, f"{a.accuracy:.1%}", f"{a.low:.1%} to {a.high:.1%}")
+    console.print(table)
+
+
+def _files(files: Iterable[Path], console: Console) -> None:
+    console.print("wrote " + "  ".join(str(f) for f in files))
+
+
+def _next(command: str, console: Console) -> None:
+    console.print(f"next: {command}")

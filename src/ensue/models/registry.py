@@ -1,0 +1,127 @@
+"""The registry: one literal table of the model families; nothing registers itself by import."""
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensue.configuration import check_format, validate
+from ensue.errors import CheckpointError, ConfigError, EnsueError, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A row of the registry.
+
+    Attributes:
+        module: Where it stands.
+        model: Name of the model class; its configuration is that name with ``Config``.
+        kinds: Kinds of data that it models.
+        contracts: The contracts that it keeps, by the names in ``models.protocols.CONTRACTS``.
+        summary: One line for ``ensue list families``.
+    """
+
+    module: str
+    model: str
+    kinds: tuple[str, ...]
+    contracts: tuple[str, ...]
+    summary: str
+
+
+FAMILIES = {
+    "cpc": Family(
+        module="ensue.models.cpc",
+        model="CPC",
+        kinds=("audio",),
+        contracts=("trains", "encodes", "scores", "steps"),
+        summary="Contrastive Predictive Coding: features of sound from unlabelled recordings",
+    ),
+    "realnvp": Family(
+        module="ensue.models.realnvp",
+        model="RealNVP",
+        kinds=("table",),
+        contracts=("trains", "encodes", "scores", "samples"),
+        summary="Real NVP: exact density of numeric rows, scores and samples",
+    ),
+}
+
+
+def family_row(family: str) -> Family:
+    """The row of a family.
+
+    Raises:
+        ConfigError: There is no such family.
+    """
+    if family not in FAMILIES:
+        raise ConfigError(unknown("family", family, FAMILIES))
+    return FAMILIES[family]
+
+
+def model_class(family: str) -> Any:
+    """The model class of a family, imported now."""
+    row = family_row(family)
+    return getattr(importlib.import_module(row.module), row.model)
+
+
+def config_class(family: str) -> Any:
+    """The configuration class of a family, imported now."""
+    row = family_row(family)
+    return getattr(importlib.import_module(row.module), f"{row.model}Config")
+
+
+def families_with(contract: str) -> list[str]:
+    """The families that keep a contract."""
+    return [name for name, row in FAMILIES.items() if contract in row.contracts]
+
+
+def require_contract(family: str, contract: str) -> None:
+    """Refuse a family without the contract, and name those that have it.
+
+    Raises:
+        ConfigError: The family doesn't keep the contract.
+    """
+    if contract not in family_row(family).contracts:
+        able = ", ".join(families_with(contract)) or "none yet"
+        raise ConfigError(
+            f"the family {family!r} doesn't keep the contract {contract!r}; "
+            f"families that do: {able}"
+        )
+
+
+def load_model(folder: Path) -> Any:
+    """The model of a ``model/`` folder, read strictly, in eval mode on the CPU.
+
+    Raises:
+        CheckpointError: A file is missing, damaged, of a newer format, or has unknown keys.
+    """
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+    check_format(values, str(path))
+    try:
+        family = str(values.get("family"))
+        config = validate(config_class(family), values, section="config.json")
+    except EnsueError as error:
+        raise CheckpointError(f"{str(path)!r} is damaged or foreign: {error}") from error
+    model = model_class(family)(config)
+    load_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Load a safetensors file into a model, strictly.
+
+    Raises:
+        CheckpointError: It is missing or damaged, or its tensors don't fit the model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"can't load the weights {str(path)!r}: {reason}") from error

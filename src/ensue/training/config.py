@@ -1,0 +1,54 @@
+"""Settings of the training: what is the same for every family."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ensue.configuration import STRICT, Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings of the training."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    max_steps: Annotated[int, Field(gt=0, description="optimizer steps")] = 1500
+    batch_size: Annotated[
+        int, Field(gt=0, description="windows or rows of a batch, over all processes")
+    ] = 16
+    accumulate: Annotated[
+        int,
+        Field(gt=0, description="batches a step; their gradients add up, their negatives don't"),
+    ] = 1
+    learning_rate: Annotated[float, Field(gt=0, description="at its height")] = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0, description="steps of linear rise")] = 100
+    schedule: Annotated[
+        Literal["cosine", "constant"], Field(description="of the learning rate after the rise")
+    ] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0, description="decoupled (AdamW)")] = 0.0
+    clip_norm: Annotated[
+        float | None, Field(gt=0, description="largest norm of the gradient; none: any")
+    ] = None
+    precision: Annotated[
+        Literal["float32", "bf16"], Field(description="bf16 needs hardware that has it")
+    ] = "float32"
+    seed: Annotated[int, Field(ge=0, description="of weights, windows and everything drawn")] = 0
+    log_every: Annotated[int, Field(gt=0, description="steps between lines of metrics")] = 20
+    validate_every: Annotated[int, Field(gt=0, description="steps between validations")] = 250
+    checkpoint_every: Annotated[int, Field(gt=0, description="steps between checkpoints")] = 250
+    patience: Annotated[
+        int | None,
+        Field(gt=0, description="validations without a better loss after which training stops"),
+    ] = None
+    accelerator: Annotated[Literal["auto", "cpu", "gpu"], Field(description="where to train")] = (
+        "auto"
+    )
+    devices: Annotated[
+        int, Field(gt=0, description="processes on this machine; under torchrun it is torchrun's")
+    ] = 1
+    num_threads: Annotated[
+        int | None, Field(gt=0, description="threads of the CPU; none: all cores")
+    ] = None

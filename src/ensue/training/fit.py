@@ -1,0 +1,190 @@
+"""Fit: train one model in one run folder, from the start or from where it was cut off."""
+
+import functools
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from ensue.data.codecs import Codec
+from ensue.data.windows import StepBatches, Windows
+from ensue.errors import CheckpointError, ConfigError
+from ensue.models.registry import load_weights
+from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
+from ensue.training.config import TrainingConfig
+from ensue.training.module import TrainingModule
+from ensue.training.processes import is_main
+from ensue.training.progress import Progress
+from ensue.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Windows to train on, and to validate on where any were set aside."""
+
+    train: Windows
+    validation: Windows | None
+    num_validation: int
+
+
+def fit(
+    model: Any,
+    codec: Codec,
+    data: TrainingData,
+    config: TrainingConfig,
+    run: RunFolder,
+    progress: Progress,
+) -> None:
+    """Train ``model``, from ``run``'s checkpoint where there is one, and save it in ``run``.
+
+    Raises:
+        ConfigError: The machine can't do what is asked for.
+        CheckpointError: The checkpoint is damaged.
+        KeyboardInterrupt: The user stopped it; the last checkpoint stays.
+    """
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    step = _checkpoint_step(run) if run.checkpoint.exists() else 0
+    if step < config.max_steps and not (step and _stopped_early(run)):
+        _train(model, data, config, run, progress, step)
+    if config.patience is not None and data.validation is not None:
+        load_weights(model, run.best)
+    if is_main():
+        run.save_model(model.cpu().eval(), codec)
+
+
+def _train(
+    model: Any,
+    data: TrainingData,
+    config: TrainingConfig,
+    run: RunFolder,
+    progress: Progress,
+    step: int,
+) -> None:
+    world_size = int(os.environ.get("WORLD_SIZE", config.devices))
+    if config.batch_size % world_size:
+        raise ConfigError(
+            f"batch_size {config.batch_size} can't be shared equally by {world_size} processes"
+        )
+    if is_main():
+        run.cut_metrics(step)
+    callbacks: list[pl.Callback] = [LogMetrics(run, config, progress)]
+    if data.validation is not None:
+        fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
+        batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
+        callbacks.append(Validate(run, config, batches, progress))
+    callbacks.append(SaveCheckpoint(run, config))
+    model.train()
+    with _quiet(), _interruptible() as interrupted:
+        trainer = _trainer(config, run, callbacks)
+        stream = StepBatches(
+            data.train,
+            config.batch_size,
+            start=step * config.accumulate,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        progress.start("training", config.max_steps, step)
+        try:
+            trainer.fit(
+                TrainingModule(model, config),
+                train_dataloaders=stream,
+                ckpt_path=run.checkpoint if step else None,
+                weights_only=True,
+            )
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            interrupted.append(True)
+        finally:
+            progress.stop()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback]) -> pl.Trainer:
+    if config.precision == "bf16" and not _has_bf16():
+        raise ConfigError("this machine has no hardware for bf16; use precision float32")
+    under_torchrun = "LOCAL_WORLD_SIZE" in os.environ
+    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun else config.devices
+    num_nodes = int(os.environ.get("GROUP_WORLD_SIZE", 1)) if under_torchrun else 1
+    return pl.Trainer(
+        accelerator=config.accelerator,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy="ddp" if devices * num_nodes > 1 else "auto",
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        max_steps=config.max_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=config.clip_norm,
+        callbacks=callbacks,
+        default_root_dir=run.path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        deterministic=True if config.accelerator != "cpu" else None,
+    )
+
+
+def _checkpoint_step(run: RunFolder) -> int:
+    return int(_checkpoint(run)["global_step"])
+
+
+def _stopped_early(run: RunFolder) -> bool:
+    """Whether the run had ended by patience when its last checkpoint was written."""
+    return bool(run.model.is_dir())
+
+
+def _checkpoint(run: RunFolder) -> dict[str, Any]:
+    try:
+        return torch.load(run.checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"the checkpoint {str(run.checkpoint)!r} is damaged ({reason}); start a new run"
+        ) from error
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice to itself: what it advises on is decided here."""
+    import logging
+
+    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
+    levels = [log.level for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        yield
+    for log, level in zip(loggers, levels, strict=True):
+        log.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """Lightning ignores Ctrl-C from the first on; give it back when it is through."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield []
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,80 @@
+"""The one LightningModule that trains every family."""
+
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+
+from ensue.data.batches import Batch
+from ensue.models.protocols import Loss, Trains
+from ensue.training.config import TrainingConfig
+
+
+class TrainingModule(pl.LightningModule):
+    r"""Minimizes summed nats over the count of the whole step.
+
+    .. math:: g = \frac{\sum_{r,a} \nabla \mathrm{total}_{ra}}{\sum_{r,a} \mathrm{count}_{ra}}
+
+    over ranks r and accumulated batches a, so that neither how many processes nor how many
+    batches a step is cut into changes it.
+
+    Args:
+        model: Any family.
+        config: Settings of the training.
+    """
+
+    def __init__(self, model: Trains, config: TrainingConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        self._count: Tensor | int = 0
+        self._accumulated = 0
+        self.last: Loss | None = None
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed the generators from (seed, batch, rank): nothing is carried from step to step."""
+        number = self.global_step * self.config.accumulate + self._accumulated
+        state = np.random.SeedSequence([self.config.seed, number, self.global_rank])
+        torch.manual_seed(int(state.generate_state(1)[0]))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.last = loss = self.model.loss(batch, step=self.global_step)
+        self._count = self._count + loss.count
+        self._accumulated += 1
+        # Lightning divides by the accumulated batches; our count does that.
+        return loss.total * self.config.accumulate
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Any:
+        return self.model.loss(batch, step=batch_idx)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """From the mean over ranks of summed gradients to the mean over all that was counted."""
+        count = torch.as_tensor(self._count, dtype=torch.float32, device=self.device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(count)
+        self._count, self._accumulated = 0, 0
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(self.trainer.world_size / count)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _rate(self, step: int) -> float:
+        """Linear rise, then half a cosine down to zero at ``max_steps``."""
+        c = self.config
+        rise = min(1.0, (step + 1) / max(1, c.warmup_steps))
+        if c.schedule == "constant":
+            return rise
+        done = max(0, step - c.warmup_steps) / max(1, c.max_steps - c.warmup_steps)
+        return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -1,0 +1,200 @@
+"""The run folder: what a training run leaves behind, and how each of its files is written.
+
+``config.yaml environment.json metrics.jsonl train.log checkpoints/ model/ samples/ skipped.csv
+report.html``. Every file is written to a temporary name and renamed, so that none is ever half
+written; ``metrics.jsonl`` and ``train.log`` grow line by line.
+"""
+
+import csv
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ensue.configuration import FORMAT, check_format
+from ensue.data.codecs import Codec, load_codec, save_codec
+from ensue.errors import CheckpointError, ConfigError
+from ensue.models.registry import load_model
+
+PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "checkpoints" / "best.safetensors"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def codec(self) -> Path:
+        return self.model / "codec.json"
+
+    @property
+    def skipped(self) -> Path:
+        return self.path / "skipped.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def probes(self) -> Path:
+        return self.path / "probes.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            ConfigError: There is something in it already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ConfigError(
+                f"{str(self.path)!r} isn't an empty folder; continue the run in it with --resume, "
+                "or start a new run elsewhere from its weights with --init-from"
+            )
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write ``config.yaml``: family, data and the three sections."""
+        write_text(self.config, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
+
+    def read_config(self) -> dict[str, Any]:
+        """Read ``config.yaml``.
+
+        Raises:
+            CheckpointError: This isn't a run folder, or it is of a newer format.
+        """
+        try:
+            config = yaml.safe_load(self.config.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise CheckpointError(
+                f"{str(self.path)!r} isn't a run folder (config.yaml: {error}); "
+                "runs are made by 'ensue train'"
+            ) from error
+        check_format(config if isinstance(config, dict) else {}, str(self.config))
+        return config
+
+    def write_environment(self) -> None:
+        """Write ``environment.json``: versions, machine, command."""
+        facts = {
+            "format": FORMAT,
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in PACKAGES},
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        }
+        write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+
+    def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
+        """Write ``skipped.csv``: which items couldn't be used, and why."""
+        draft = self.skipped.with_suffix(".tmp")
+        with open(draft, "w", newline="") as file:
+            csv.writer(file).writerows([("item", "reason"), *skipped])
+        os.replace(draft, self.skipped)
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        with open(self.metrics, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text().splitlines() if line]
+
+    def cut_metrics(self, step: int) -> None:
+        """Take out what was logged after ``step``; a last line that was cut short goes too."""
+        kept = []
+        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except ValueError:
+                continue
+        write_text(self.metrics, "".join(kept))
+
+    def read_probes(self) -> list[dict[str, Any]]:
+        """The probes of this run, as plain values."""
+        return json.loads(self.probes.read_text())["probes"] if self.probes.exists() else []
+
+    def write_probe(self, probe: Mapping[str, Any]) -> None:
+        """Add a probe to ``probes.json``, in the place of an earlier one of the same name."""
+        name = (probe["source"], probe["label"], probe["level"])
+        others = [p for p in self.read_probes() if (p["source"], p["label"], p["level"]) != name]
+        probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
+        write_text(self.probes, json.dumps(probes, indent=2) + "\n")
+
+    def save_model(self, model: Any, codec: Codec) -> None:
+        """Write ``model/``, whole or not at all."""
+        draft = self.path / "model.tmp"
+        shutil.rmtree(draft, ignore_errors=True)
+        model.save_pretrained(draft)
+        save_codec(codec, draft / "codec.json")
+        shutil.rmtree(self.model, ignore_errors=True)
+        draft.rename(self.model)
+
+    def load(self) -> tuple[Any, Codec]:
+        """The trained model, in eval mode on the CPU, and its codec.
+
+        Raises:
+            CheckpointError: The run isn't finished, or its files are damaged.
+        """
+        self.read_config()
+        if not self.model.is_dir():
+            raise CheckpointError(
+                f"the run {str(self.path)!r} has no model yet; finish it with --resume"
+            )
+        return load_model(self.model), load_codec(self.codec)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file: to a temporary name first, then renamed."""
+    draft = path.with_name(path.name + ".tmp")
+    draft.write_text(text)
+    os.replace(draft, path)

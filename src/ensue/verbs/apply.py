@@ -1,0 +1,175 @@
+"""``embed``, ``score``, ``sample``: what a trained run makes of data, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ensue.data.sources.kinds import Data
+from ensue.errors import ConfigError
+from ensue.verbs.loaded import Loaded, load
+from ensue.verbs.tables import check_out, write_table
+from ensue.verbs.train import cache_of, require_kind
+
+if TYPE_CHECKING:
+    from ensue.data.items import Items
+    from ensue.data.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A table that a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items."""
+
+    what: str
+    num_rows: int
+    num_items: int
+    skipped: int
+    files: tuple[Path, ...]
+
+
+def embed(
+    run: str | Path,
+    data: Data,
+    *,
+    out: str | Path,
+    level: Literal["item", "frame"] = "item",
+    cache: str | Path | None = None,
+) -> Written:
+    """Write one vector per item, or per frame, with item ids and labels.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        A folder of recordings, a manifest, a table, a file, or builtin:NAME.
+    out
+        File to write: .parquet or .npz.
+    level
+        One vector per item, or one per frame with its time.
+    cache
+        Folder for prepared data; by default "cache" beside the run.
+    """
+    import numpy as np
+
+    from ensue.evaluation.represent import by_model
+    from ensue.models.registry import require_contract
+
+    path = check_out(out, (".parquet", ".npz"))
+    loaded = load(run)
+    require_contract(loaded.family, "encodes")
+    _, store = open_data(loaded, data, cache)
+    found = sorted(by_model(loaded.model)(store, range(len(store))), key=lambda r: r.row)
+    if level == "item":
+        columns = {**_labelled(store), "embedding": np.stack([r.embedding for r in found])}
+    else:
+        if found[0].frames is None or found[0].frame_rate is None:
+            raise ConfigError(f"the family {loaded.family!r} has no frames; use --level item")
+        counts = [len(r.frames) for r in found if r.frames is not None]
+        number = np.concatenate([np.arange(n) for n in counts])
+        columns = {
+            **{n: np.repeat(np.asarray(v), counts) for n, v in _labelled(store).items()},
+            "time": (number + 0.5) / found[0].frame_rate,
+            "features": np.concatenate([r.frames for r in found if r.frames is not None]),
+        }
+    write_table(columns, path)
+    return _written("embeddings" if level == "item" else "frames", columns, store, path)
+
+
+def score(
+    run: str | Path, data: Data, *, out: str | Path, cache: str | Path | None = None
+) -> Written:
+    """Write a score per item in nats, and say what kind of number it is.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        A folder of recordings, a manifest, a table, a file, or builtin:NAME.
+    out
+        File to write: .parquet, .csv or .npz.
+    cache
+        Folder for prepared data; by default "cache" beside the run.
+    """
+    import numpy as np
+
+    from ensue.evaluation.represent import score_items
+    from ensue.models.registry import require_contract
+
+    path = check_out(out)
+    loaded = load(run)
+    require_contract(loaded.family, "scores")
+    items, store = open_data(loaded, data, cache)
+    totals, kind = score_items(loaded.model, store)
+    if kind == "exact":
+        where = {name: i for i, name in enumerate(items.ids)}
+        totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
+    columns = {**_labelled(store), "nats": totals, "kind": [kind] * len(store)}
+    write_table(columns, path)
+    return _written(f"scores ({kind})", columns, store, path)
+
+
+def sample(
+    run: str | Path,
+    *,
+    num: int = 100,
+    out: str | Path | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> Written:
+    """Draw new items from a trained model.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    num
+        How many.
+    out
+        File to write: .csv, .parquet or .npz; by default samples/samples.csv in the run.
+    temperature
+        1 draws from the model, less is closer to the likeliest.
+    seed
+        Of the draw.
+    """
+    from ensue.training.run_folder import RunFolder
+
+    path = check_out(out or RunFolder(Path(run)).samples / "samples.csv")
+    if num < 1:
+        raise ConfigError(f"num is {num}; draw at least 1")
+    if temperature < 0:
+        raise ConfigError(f"temperature is {temperature}; it must not be negative")
+    drawn = load(run).sample(num, temperature=temperature, seed=seed)
+    columns = {name: [row[name] for row in drawn] for name in drawn[0]}
+    write_table(columns, path)
+    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
+
+
+def open_data(loaded: Loaded, data: Data, cache: str | Path | None) -> tuple[Items, Store]:
+    """Data read as the run's own were: the same settings and codec."""
+    from ensue.configuration import validate
+    from ensue.data.config import DataConfig
+    from ensue.data.sources import open_items
+    from ensue.data.store import open_store
+
+    config = validate(DataConfig, loaded.config["data"], section="data")
+    folder = cache_of(cache, loaded.path)
+    items = open_items(data, config, cache=folder)
+    require_kind(loaded.family, items.kind)
+    return items, open_store(items, loaded.codec, folder, max_skipped=config.max_skipped)
+
+
+def _labelled(store: Store) -> dict[str, Any]:
+    return {"item": list(store.ids), **{n: list(v) for n, v in store.labels.items()}}
+
+
+def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Written:
+    return Written(
+        what=what,
+        num_rows=len(columns["item"]),
+        num_items=len(store),
+        skipped=len(store.skipped),
+        files=(path,),
+    )

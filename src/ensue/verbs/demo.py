@@ -1,0 +1,69 @@
+"""``demo``: the main job, from unlabelled speech to a table that compares features."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensue.verbs.apply import embed
+from ensue.verbs.probe import Probed, probe
+from ensue.verbs.train import Trained, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What the demo has shown.
+
+    Attributes:
+        trained: The training.
+        probes: Phones across unheard voices, and speakers among them, frame by frame.
+        seconds: What it took, all in all.
+        files: What to look at.
+    """
+
+    trained: Trained
+    probes: tuple[Probed, ...]
+    seconds: float
+    files: tuple[Path, ...]
+
+
+def demo(
+    *,
+    out: str | Path = "runs/demo",
+    seed: int = 0,
+    cache: str | Path | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Demo:
+    """Run the main job on built-in speech: train CPC, embed, probe, report.
+
+    Parameters
+    ----------
+    out
+        The run folder to make.
+    seed
+        Of everything.
+    cache
+        Folder for prepared data; by default "cache" beside the run.
+    quiet
+        Show no progress.
+    settings
+        Settings of the recipe to override, as `--name value`.
+    """
+    begun = time.monotonic()
+    common: dict[str, Any] = {"cache": cache, "quiet": quiet}
+    data, run = "builtin:speech", Path(out)
+    trained = train("cpc", data, out=run, recipe="speech", seed=seed, **common, **settings)
+    embeddings = embed(run, data, out=run / "embeddings.parquet", cache=cache)
+    probes = tuple(
+        probe(run, data, label=label, level="frame", seed=seed, **common)
+        for label in ("phone", "speaker")
+    )
+    return Demo(
+        trained=trained,
+        probes=probes,
+        seconds=time.monotonic() - begun,
+        files=(*trained.files, *embeddings.files, *probes[-1].files[:1]),
+    )

@@ -1,0 +1,119 @@
+"""``load``: a trained run as one object that takes raw items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensue.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with the codec it was trained with.
+
+    Attributes:
+        model: The model, in eval mode.
+        codec: Raw items to tensors and back.
+        config: What ``config.yaml`` says.
+        path: The run folder.
+    """
+
+    model: Any
+    codec: Any
+    config: dict[str, Any]
+    path: Path
+
+    @property
+    def family(self) -> str:
+        return self.config["family"]
+
+    def embed(self, raws: Sequence[Any]) -> np.ndarray:
+        """One vector for each raw item: (N, E) float32.
+
+        Args:
+            raws: Paths or (samples, rate) pairs for sound; rows ``{column: value}`` for tables.
+
+        Raises:
+            DataError: An item can't be read.
+            ConfigError: The family has no embeddings.
+        """
+        import numpy as np
+
+        self._require("encodes")
+        return np.stack([self._features(raw).embedding[0].numpy() for raw in raws])
+
+    def frames(self, raw: Any) -> np.ndarray:
+        """The context features of one raw item, frame by frame: (T, C) float32.
+
+        Raises:
+            DataError: The item can't be read.
+            ConfigError: The family has no features by frame.
+        """
+        self._require("encodes")
+        context = self._features(raw).context
+        if context is None:
+            raise ConfigError(f"the family {self.family!r} has no features by frame")
+        return context[0].numpy()
+
+    def score(self, raws: Sequence[Any]) -> np.ndarray:
+        """Nats for each raw item: (N,). Log-densities are those of the original units."""
+        import numpy as np
+        import torch
+
+        self._require("scores")
+        totals = []
+        for raw in raws:
+            with torch.inference_mode():
+                found = self.model.score(self._encoded(raw))
+            units = self.codec.log_det(raw) if found.kind == "exact" else 0.0
+            totals.append(float(found.total) + units)
+        return np.array(totals)
+
+    def sample(self, num: int, *, temperature: float = 1.0, seed: int = 0) -> list[Any]:
+        """Draw ``num`` raw items."""
+        import torch
+
+        self._require("samples")
+        generator = torch.Generator().manual_seed(seed)
+        with torch.inference_mode():
+            drawn = self.model.sample(num, temperature=temperature, generator=generator)
+        return [self.codec.decode(x) for x in drawn.values]
+
+    def _features(self, raw: Any) -> Any:
+        import torch
+
+        with torch.inference_mode():
+            return self.model.encode(self._encoded(raw))
+
+    def _encoded(self, raw: Any) -> Any:
+        from ensue.data.items import Clip
+
+        raw = Clip(Path(raw)) if isinstance(raw, str | Path) else raw
+        return self.codec.encode(raw)[None]
+
+    def _require(self, contract: str) -> None:
+        from ensue.models.registry import require_contract
+
+        require_contract(self.family, contract)
+
+
+def load(run: str | Path) -> Loaded:
+    """Load a trained run: its model and codec together.
+
+    Args:
+        run: A run folder.
+
+    Raises:
+        CheckpointError: It isn't a run folder, isn't finished, or is damaged.
+    """
+    from ensue.training.run_folder import RunFolder
+
+    folder = RunFolder(Path(run))
+    model, codec = folder.load()
+    return Loaded(model, codec, folder.read_config(), folder.path)

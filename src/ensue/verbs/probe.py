@@ -1,0 +1,117 @@
+"""``probe``: what a linear classifier reads off a run's frozen features, beside baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ensue.data.sources.kinds import Data
+from ensue.verbs.apply import open_data
+from ensue.verbs.loaded import Loaded, load
+
+if TYPE_CHECKING:
+    from ensue.evaluation.probe import ProbeResult
+    from ensue.evaluation.represent import Represents
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """The result of a probe, and where it was written."""
+
+    result: ProbeResult
+    files: tuple[Path, ...]
+
+
+def probe(
+    run: str | Path,
+    data: Data,
+    *,
+    label: str,
+    level: Literal["frame", "item"] | None = None,
+    baselines: bool = True,
+    num_train: int = 12_000,
+    num_test: int = 12_000,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    quiet: bool = False,
+) -> Probed:
+    """Read a label off frozen features by logistic regression, beside chance and baselines.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        Labelled data: a folder, a manifest, a table, or builtin:NAME.
+    label
+        A label column, or the name of an intervals table.
+    level
+        frame or item; by default frames for intervals and items for columns.
+    baselines
+        Also MFCC (for sound) and the same network untrained.
+    num_train
+        Frames to train on, at most.
+    num_test
+        Frames to test on, at most.
+    seed
+        Of splits, frames and untrained weights.
+    cache
+        Folder for prepared data; by default "cache" beside the run.
+    quiet
+        Show no progress.
+    """
+    from ensue.evaluation.probe import make_task, run_probe
+    from ensue.models.registry import require_contract
+    from ensue.report import write_report
+    from ensue.training.run_folder import RunFolder
+    from ensue.verbs.progress import listener
+
+    loaded = load(run)
+    require_contract(loaded.family, "encodes")
+    _, store = open_data(loaded, data, cache)
+    task = make_task(store, label, level=level, num_train=num_train, num_test=num_test, seed=seed)
+    features = _baselines(loaded, seed) if baselines else {}
+    progress = listener(quiet)
+    progress.start(f"probing {label}", len(features) + 1)
+    try:
+        result = run_probe(
+            task,
+            store,
+            {**features, f"{loaded.family} (this run)": _frozen(loaded)},
+            seed=seed,
+            on_done=lambda: progress.advance(1, {}),
+        )
+    finally:
+        progress.stop()
+    folder = RunFolder(loaded.path)
+    folder.write_probe(_plain(result, data))
+    write_report(folder)
+    return Probed(result=result, files=(folder.probes, folder.report))
+
+
+def _frozen(loaded: Loaded) -> Represents:
+    from ensue.evaluation.represent import by_model
+
+    return by_model(loaded.model)
+
+
+def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
+    """MFCC where the data are sound, and the same network untrained, with each encoder."""
+    import torch
+
+    from ensue.evaluation.represent import by_mfcc, by_model
+
+    features: dict[str, Represents] = {}
+    if loaded.codec.kind == "audio":
+        features["MFCC with deltas"] = by_mfcc(loaded.codec.sample_rate)
+    for name, config in loaded.model.untrained_variants().items():
+        torch.manual_seed(seed + 1)
+        features[f"untrained, {name}"] = by_model(type(loaded.model)(config).eval())
+    return features
+
+
+def _plain(result: ProbeResult, data: Any) -> dict[str, Any]:
+    source = str(data) if isinstance(data, str | Path) else f"{type(data).__name__} in memory"
+    return {"source": source, **dataclasses.asdict(result)}

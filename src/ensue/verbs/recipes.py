@@ -1,0 +1,51 @@
+"""Recipes: settings by name or file, in the sections ``model``, ``data`` and ``training``."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ensue.configuration import check_format
+from ensue.errors import ConfigError, unknown
+
+SECTIONS = ("model", "data", "training")
+FOLDER = Path(__file__).parent.parent / "recipes"
+
+
+def recipe_names() -> dict[str, str]:
+    """The installed recipes, with what each says of itself."""
+    return {
+        path.stem: str(yaml.safe_load(path.read_text()).get("summary", ""))
+        for path in sorted(FOLDER.glob("*.yaml"))
+    }
+
+
+def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
+    """The sections of a recipe, by name or file.
+
+    Raises:
+        ConfigError: There is no such recipe, it is for another family, or it isn't one.
+    """
+    path = Path(recipe)
+    if path.suffix not in (".yaml", ".yml"):
+        path = FOLDER / f"{recipe}.yaml"
+    if not path.is_file():
+        raise ConfigError(unknown("recipe", str(recipe), recipe_names()))
+    try:
+        found = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the recipe {str(path)!r} isn't YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"the recipe {str(path)!r} has no sections {', '.join(SECTIONS)}")
+    check_format(found, f"the recipe {str(path)!r}")
+    strangers = found.keys() - {"format", "family", "summary", *SECTIONS}
+    if strangers:
+        raise ConfigError(
+            f"the recipe {str(path)!r}: "
+            + "; ".join(unknown("section", s, SECTIONS) for s in sorted(strangers))
+        )
+    if found.get("family") != family:
+        raise ConfigError(
+            f"the recipe {str(path)!r} is for {found.get('family')!r}, not {family!r}"
+        )
+    return {name: dict(found.get(name) or {}) for name in SECTIONS}
