@@ -25,8 +25,6 @@ _PUBLIC = {
     "list_names": "ensue.verbs.list",
 }
 
-__all__ = ["__version__", *_PUBLIC]
-
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
@@ -35,4 +33,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *_PUBLIC])
