@@ -13,6 +13,7 @@ import ensue
 from ensue.cli.family_help import print_family_help
 from ensue.cli.messages import tell
 from ensue.errors import EnsueError
+from ensue.training.processes import is_main
 from ensue.verbs import VERBS
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -31,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if print_family_help(words, console):
             return 0
-        tell(_parse(words)(), console)
+        result = _parse(words)()
+        if is_main():
+            tell(result, console)
     except (EnsueError, CycloptsError) as error:
         if debug:
             raise

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ensue.errors import DataError, unknown
 
@@ -63,15 +64,20 @@ class Intervals:
                 f"the intervals table lacks the columns {', '.join(sorted(missing))}; "
                 "it needs item, start, end (in seconds) and label"
             )
+        if not self.table.num_rows:
+            raise DataError("the intervals table has no rows")
 
     def by_item(self) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """``{item: (starts, ends, labels)}``, sorted by start."""
-        t = self.table.sort_by([("item", "ascending"), ("start", "ascending")])
-        item = t["item"].to_numpy(zero_copy_only=False).astype(str)
-        start, end = (t[c].to_numpy().astype(float) for c in ("start", "end"))
-        label = t["label"].to_numpy(zero_copy_only=False).astype(str)
-        names, first = np.unique(item, return_index=True)
-        cuts = np.split(np.arange(len(item)), first[1:])
+        """``{item: (starts, ends, labels)}``, sorted by start.
+
+        Raises:
+            DataError: The times aren't numbers.
+        """
+        item, label = (np.asarray(as_text(self.table, c)) for c in ("item", "label"))
+        start, end = (as_seconds(self.table, c) for c in ("start", "end"))
+        order = np.lexsort((start, item))
+        names, first = np.unique(item[order], return_index=True)
+        cuts = np.split(order, first[1:])
         return {n: (start[c], end[c], label[c]) for n, c in zip(names.tolist(), cuts, strict=True)}
 
 
@@ -89,6 +95,30 @@ def file_facts(path: Path) -> tuple[str, int, int]:
     """What changes when a file does: its path, size and time of change."""
     stat = path.stat()
     return str(path), stat.st_size, stat.st_mtime_ns
+
+
+def as_text(columns: pa.Table, name: str) -> list[str]:
+    """A column as text; an empty cell is the empty text.
+
+    Raises:
+        DataError: It holds what is no text (lists), or text that isn't UTF-8.
+    """
+    try:
+        return pc.fill_null(columns[name].cast(pa.string()), "").to_pylist()
+    except pa.ArrowException as error:
+        raise DataError(f"column {name!r} can't be read as text: {error}") from error
+
+
+def as_seconds(columns: pa.Table, name: str) -> np.ndarray:
+    """A column of times as float64; an empty cell is NaN.
+
+    Raises:
+        DataError: It holds something else than numbers.
+    """
+    try:
+        return columns[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+    except pa.ArrowException as error:
+        raise DataError(f"column {name!r} isn't in seconds: {error}") from error
 
 
 def group_of(labels: Mapping[str, Sequence[str]], name: str | None) -> Sequence[str] | None:

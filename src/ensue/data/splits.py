@@ -4,7 +4,7 @@ import numpy as np
 
 from ensue.data.items import Items
 from ensue.data.store import Store
-from ensue.errors import DataError
+from ensue.errors import DataError, unknown
 
 TRAIN, VALIDATION, TEST = ("train",), ("validation", "valid", "val", "dev"), ("test",)
 
@@ -17,10 +17,10 @@ def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray,
     (of the items, where there are no groups) is held out, the same whatever the seed.
 
     Raises:
-        DataError: Nothing is left to train on.
+        DataError: Nothing is left to train on, or the column has a name that isn't known.
     """
     positions = np.arange(len(items))
-    split = np.asarray(items.labels.get("split", [""] * len(items)))
+    split = splits_of(items)
     usable = positions[~np.isin(split, TEST)]
     validation = positions[np.isin(split, VALIDATION)]
     if not len(validation) and fraction:
@@ -32,6 +32,20 @@ def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray,
     if not len(train):
         raise DataError(f"no item is left to train on: {len(items)} items, column 'split' counted")
     return train, validation
+
+
+def splits_of(items: Items | Store) -> np.ndarray:
+    """What the label column ``split`` says of each item; the empty text where there is none.
+
+    Raises:
+        DataError: It names a split that isn't known, which would be trained on in silence.
+    """
+    split = np.asarray(items.labels.get("split", [""] * len(items)))
+    known = [*TRAIN, *VALIDATION, *TEST]
+    for name in np.unique(split[split != ""]).tolist():
+        if name not in known:
+            raise DataError(f"{unknown('split', name, known)}; an empty one is trained on")
+    return split
 
 
 def held_out(unit: np.ndarray, fraction: float, *, seed: int = 0) -> np.ndarray:

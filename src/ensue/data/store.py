@@ -7,10 +7,10 @@ under a lock in a temporary folder, and renamed when it is whole.
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class Store:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
 
@@ -89,26 +89,33 @@ def open_store(
         on_item: Called with (how many are done, of how many) while the store is built.
 
     Raises:
-        DataError: More items are unreadable than allowed, or the cache can't be written.
+        DataError: More items are unreadable than allowed, the cache can't be written, or the
+            store in it is damaged.
     """
-    key = fingerprint([FORMAT, items.fingerprint, sorted(to_plain(codec).items())])
+    # The index holds names, groups and labels, which settings may change and the files not.
+    index = [list(items.ids), items.group and list(items.group), items.labels]
+    key = fingerprint([FORMAT, items.fingerprint, *index, sorted(to_plain(codec).items())])
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
             if not (folder / "meta.json").exists():
                 _build(items, codec, folder, on_item)
-        store = _open(folder, items, codec)
     except OSError as error:
         raise DataError(
             f"can't write the store in {str(cache)!r}: {error}; give another --cache"
         ) from error
+    try:
+        store = _open(folder, items, codec)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"the store {str(folder)!r} is damaged: {error}; delete it") from error
     _judge(store, len(items), max_skipped)
     return store
 
 
 def _build(items: Items, codec: Codec, folder: Path, on_item: OnItem) -> None:
-    draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    # The lock makes the name ours alone; what lies there is left of a build that was killed.
+    draft = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:

@@ -108,14 +108,17 @@ class Windows:
         x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), np.float32)
         for row, (i, start, length) in enumerate(zip(items, starts, valid, strict=True)):
             x[row, :length] = self.store.read(i, start, start + length)
-        # None or not is decided for the whole store: processes must agree on it in every step.
-        some_short = bool((self.store.lengths[self._used] < self.size).any())
-        lengths = torch.from_numpy(valid) if some_short else None
+        lengths = torch.from_numpy(valid) if self._some_short else None
         return Batch(x=torch.from_numpy(x), lengths=lengths, item=item, group=group)
 
     @cached_property
     def _used(self) -> np.ndarray:
         return np.setdiff1d(self.rows, self.too_short)
+
+    @cached_property
+    def _some_short(self) -> bool:
+        """Asked of the whole store, not of a batch: processes must agree on it in every step."""
+        return bool((self.store.lengths[self._used] < (self.size or 1)).any())
 
     @cached_property
     def _slots(self) -> np.ndarray:

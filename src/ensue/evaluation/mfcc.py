@@ -11,13 +11,19 @@ from ensue.nn import mel_filterbank
 WINDOW_SECONDS, HOP_SECONDS, NUM_MELS, NUM_COEFFICIENTS, DELTA_WIDTH = 0.025, 0.010, 40, 13, 9
 
 
+def mfcc_frame_rate(sample_rate: int) -> float:
+    """Frames a second: about 100, since a hop is a whole number of samples."""
+    return sample_rate / round(HOP_SECONDS * sample_rate)
+
+
 def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
     r"""13 coefficients with first and second deltas, 10 ms apart, in the usual definition.
 
     .. math:: \mathrm{mfcc} = \mathrm{DCT}_{II}\big(10 \log_{10}(W |\mathrm{FFT}(w x)|^2)\big)
 
     floored 80 dB below the loudest value; a delta is the slope of a line through 9 frames.
-    Frame t is centered on its hop, so that it lies where frame t of an encoder lies.
+    Frame t is centered on its hop, so that it lies where frame t of an encoder lies. What is
+    shorter than a hop is one frame.
 
     Args:
         x: (S,) samples.
@@ -47,8 +53,8 @@ def mfcc(x: Tensor, sample_rate: int) -> np.ndarray:
     """The (13, T) coefficients alone; see :func:`mfcc_with_deltas`."""
     window, hop = round(WINDOW_SECONDS * sample_rate), round(HOP_SECONDS * sample_rate)
     size = 2 ** int(np.ceil(np.log2(window)))
-    extra, margin = size - hop, size - window
-    padded = torch.nn.functional.pad(x, (extra // 2, extra - extra // 2))
+    extra, margin, lacking = size - hop, size - window, max(0, hop - len(x))
+    padded = torch.nn.functional.pad(x, (extra // 2, extra - extra // 2 + lacking))
     taper = torch.nn.functional.pad(torch.hann_window(window), (margin // 2, margin - margin // 2))
     power = torch.fft.rfft(padded.unfold(0, size, hop) * taper).abs().square()
     mel = (power @ mel_filterbank(sample_rate, size, NUM_MELS).T).double().numpy().T

@@ -6,7 +6,7 @@ features.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ensue.data.splits import TEST, TRAIN, held_out
+from ensue.data.splits import TEST, VALIDATION, held_out, splits_of
 from ensue.data.store import Store
 from ensue.errors import DataError, unknown
 from ensue.evaluation.represent import Represents
@@ -84,9 +84,10 @@ def make_task(
     """The task of reading ``label``, split so that a group never stands on both sides.
 
     A label column ``split`` says what is for training and what for the test, where there is
-    one; otherwise ``test_fraction`` of the groups are for the test. A label that is constant
-    within each group (the speaker himself) can't be read across groups: then the test items'
-    groups are split item by item.
+    one; otherwise ``test_fraction`` of the groups (of the items, where there are no groups) are
+    for the test. A label each of whose values stands in one group only (the speaker himself)
+    can't be read across groups: then the items of each value are split, among the test items
+    where the column says which those are. Items with an empty label take no part.
 
     Args:
         store: The items.
@@ -98,7 +99,7 @@ def make_task(
         seed: Of the split and of the frames.
 
     Raises:
-        DataError: There is no such label, or only one class.
+        DataError: There is no such label, only one class, or nothing to test on.
     """
     if label not in store.labels and label not in store.intervals:
         raise DataError(unknown("label", label, [*store.labels, *store.intervals]))
@@ -109,10 +110,11 @@ def make_task(
         _moments(store, label, level, rows, num, rng)
         for rows, num in ((train, num_train), (test, num_test))
     ]
-    classes = np.unique(sides[0].label)
-    if len(classes) < 2:
+    num_classes = len(np.unique(sides[0].label))
+    if num_classes < 2 or not len(sides[1]):
         raise DataError(
-            f"the label {label!r} has {len(classes)} class in the training part; a probe needs two"
+            f"the label {label!r} has {num_classes} different values in the training part and "
+            f"{len(sides[1])} examples in the test part; a probe needs two values and some examples"
         )
     return Task(label, level, split, sides[0], sides[1])
 
@@ -156,41 +158,41 @@ def run_probe(
 def _split(
     store: Store, label: str, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    rows = np.arange(len(store))
-    split = np.asarray(store.labels.get("split", [""] * len(store)))
-    group = None if store.group is None else np.asarray(store.group)
-    train, test = rows[np.isin(split, TRAIN)], rows[np.isin(split, TEST)]
-    if label in store.labels and group is not None and _constant_in(group, store.labels[label]):
+    """Training and test items, by position, and in words how they were told apart."""
+    labels = np.asarray(store.labels[label]) if label in store.labels else None
+    rows = np.arange(len(store)) if labels is None else np.flatnonzero(labels != "")
+    ids, split = np.asarray(store.ids), splits_of(store)[rows]
+    group = ids if store.group is None else np.asarray(store.group)
+    train, test = rows[~np.isin(split, [*TEST, *VALIDATION])], rows[np.isin(split, TEST)]
+    told = len(train) > 0 and len(test) > 0
+    if told and (labels is None or np.isin(labels[test], labels[train]).any()):
+        apart = store.group is not None and not np.isin(group[test], group[train]).any()
+        return train, test, "column split" + (", other groups" if apart else "")
+    if labels is not None and (told or _confined(labels[rows], group[rows])):
         inside = test if len(test) else rows
-        chosen = _every(group[inside], fraction, seed)
-        return (
-            inside[~chosen],
-            inside[chosen],
-            f"items of the same {len(np.unique(group[inside]))} groups",
-        )
-    if len(train) and len(test):
-        return train, test, "column split" + ("" if group is None else ", other groups")
-    unit = np.asarray(store.ids) if group is None else group
-    if len(np.unique(unit)) < 2:
-        raise DataError("a probe needs at least two items (or groups): one to train, one to test")
-    chosen = np.isin(unit, held_out(unit, fraction, seed=seed))
-    return rows[~chosen], rows[chosen], "items" if group is None else "other groups"
+        chosen = _some_of_each(labels[inside], fraction, seed)
+        if not chosen.any():
+            raise DataError(f"each value of {label!r} has one item only; a probe needs several")
+        return inside[~chosen], inside[chosen], f"items of each {label}"
+    unit = group if len(np.unique(group[rows])) > 1 else ids
+    if len(rows) < 2:
+        raise DataError("a probe needs at least two labelled items: one to train, one to test")
+    chosen = np.isin(unit[rows], held_out(unit[rows], fraction, seed=seed))
+    words = "items" if unit is ids else "other groups"
+    return rows[~chosen], rows[chosen], words
 
 
-def _constant_in(group: np.ndarray, labels: Sequence[str]) -> bool:
-    pairs = {(g, value) for g, value in zip(group.tolist(), labels, strict=True)}
-    return len(pairs) == len(np.unique(group))
+def _confined(labels: np.ndarray, group: np.ndarray) -> bool:
+    """Whether each value stands in one group only."""
+    return len(set(zip(labels.tolist(), group.tolist(), strict=True))) == len(np.unique(labels))
 
 
-def _every(group: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """A ``fraction`` of the items of each group, at least one and never all."""
-    chosen = np.zeros(len(group), bool)
-    for g in np.unique(group):
-        members = np.flatnonzero(group == g)
-        if len(members) > 1:
-            chosen[held_out(members, fraction, seed=seed)] = True
-    chosen_rows = np.flatnonzero(chosen)
-    return np.isin(np.arange(len(group)), chosen_rows)
+def _some_of_each(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """A ``fraction`` of the items of each value: at least one, never all."""
+    chosen = np.zeros(len(labels), bool)
+    for value in np.unique(labels):
+        chosen[held_out(np.flatnonzero(labels == value), fraction, seed=seed)] = True
+    return chosen
 
 
 def _moments(

@@ -9,10 +9,11 @@ import torch
 
 from ensue.data.items import Positions
 from ensue.data.store import Store
-from ensue.evaluation.mfcc import HOP_SECONDS, mfcc_with_deltas
+from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 
 BATCH_STEPS = 640_000
 """Steps (samples, of sound) in one batch of items, padding counted."""
+BATCH_ITEMS = 8192
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def by_mfcc(sample_rate: int) -> Represents:
         for row in rows:
             frames = mfcc_with_deltas(store[row], sample_rate)
             pooled = np.concatenate([frames.mean(0), frames.std(0)])
-            yield Represented(row, pooled, frames, None, 1 / HOP_SECONDS)
+            yield Represented(row, pooled, frames, None, mfcc_frame_rate(sample_rate))
 
     return represent
 
@@ -82,11 +83,12 @@ def _inputs(
 
 
 def _batches(store: Store, rows: Positions) -> Iterator[np.ndarray]:
-    """Items in order of length, as many at a time as BATCH_STEPS allows."""
+    """Items in order of length, as many at a time as BATCH_STEPS and BATCH_ITEMS allow."""
     ordered = np.asarray(rows)[np.argsort(store.lengths[np.asarray(rows)], kind="stable")]
     batch: list[int] = []
     for row in ordered:
-        if batch and (len(batch) + 1) * int(store.lengths[row]) > BATCH_STEPS:
+        full = (len(batch) + 1) * int(store.lengths[row]) > BATCH_STEPS
+        if batch and (full or len(batch) == BATCH_ITEMS):
             yield np.array(batch)
             batch = []
         batch.append(int(row))

@@ -10,7 +10,7 @@ M sampled frames of others, N candidates, D features.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.distributed
@@ -182,9 +182,24 @@ def gather_rows(x: Tensor) -> tuple[Tensor, int]:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return x, 0
-    from torch.distributed.nn.functional import all_gather
+    return _GatherRows.apply(x), torch.distributed.get_rank() * len(x)
 
-    return torch.cat(all_gather(x.contiguous())), torch.distributed.get_rank() * len(x)
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.contiguous()
+        ctx.num_rows = len(x)
+        parts = [torch.empty_like(x) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(parts, x)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        torch.distributed.all_reduce(gradient)
+        begin = torch.distributed.get_rank() * ctx.num_rows
+        return gradient[begin : begin + ctx.num_rows]
 
 
 def _contrast(scores: Tensor, positive: Tensor, valid: Tensor) -> Contrast:

@@ -10,6 +10,7 @@ Dims: B batch, S samples, T frames, A anchors, K horizon, D local and C context 
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -131,6 +132,11 @@ class CPC(
     def __init__(self, config: CPCConfig) -> None:
         super().__init__()
         self.config = config = validate(CPCConfig, config, section="model")
+        if config.norm == "batch":
+            warnings.warn(
+                "batch norm takes its statistics over time: in training the future leaks into the "
+                "past, and processes don't share them; norm 'channel' does neither"
+            )
         self.encoder = _build_encoder(config)
         D, C = self.encoder.num_features, config.context_size
         self.context = nn.GRU(D, C, config.num_context_layers, batch_first=True)
@@ -234,10 +240,8 @@ class CPC(
             DataError: A waveform is too short for one frame.
         """
         z, num_frames = self.encoder(x, lengths)
-        if z.shape[1] < 1 or (num_frames is not None and bool((num_frames < 1).any())):
-            raise DataError(
-                f"a waveform is shorter than one frame; at least {self.hop} samples are needed"
-            )
+        if num_frames is not None and bool((num_frames < 1).any()):
+            raise DataError(f"a waveform of {int(lengths.min())} samples is shorter than one frame")
         c = self._contexts(z)
         return Features(z, c, _masked_mean(c, num_frames), num_frames, self.frame_rate)
 
@@ -351,9 +355,11 @@ class CPC(
 
     def _loss(self, z: Tensor, c: Tensor, num_frames: Tensor | None, step: int) -> Loss:
         if z.shape[1] <= self.config.horizon:
+            rate = self.frame_rate
+            seconds = "" if rate is None else f" ({z.shape[1] / rate:.2f} s at {rate:g} Hz)"
             raise ConfigError(
-                f"horizon is {self.config.horizon} but the clips have {z.shape[1]} frames; "
-                f"use horizon {z.shape[1] - 1} or less, or longer clips"
+                f"horizon is {self.config.horizon} but the clips have {z.shape[1]} frames{seconds}; "
+                f"use --horizon {z.shape[1] - 1} or less, or longer clips"
             )
         contrast = self._contrast(z, c, num_frames, torch.Generator().manual_seed(step))
         count = contrast.valid.sum()

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ensue.errors import DataError
 from ensue.nn.norm import ChannelNorm
 from ensue.nn.spectral import LogMel
 
@@ -99,6 +100,7 @@ class StridedStack(nn.Module):
             self.offset += layer.padding[0] * self.hop
             self.hop *= layer.stride
         self.num_features = self._layers()[-1].out_channels
+        self.shortest = next(n for n in range(1, 2**30) if self.num_frames(n) > 0)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames of waveforms; what lies beyond ``lengths`` has no influence on them.
@@ -109,7 +111,14 @@ class StridedStack(nn.Module):
 
         Returns:
             (B, T, D) frames and (B,) valid frames.
+
+        Raises:
+            DataError: The waveforms are too short for one frame.
         """
+        if self.num_frames(x.shape[-1]) < 1:
+            raise DataError(
+                f"{x.shape[-1]} samples are shorter than one frame; at least {self.shortest} are needed"
+            )
         x = x.unsqueeze(1)
         for layer in self._layers():
             if lengths is not None:

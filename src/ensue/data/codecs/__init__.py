@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -62,9 +61,11 @@ def load_codec(path: Path) -> Codec:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{str(path)!r} is damaged: it holds no settings")
     check_format(values, str(path))
     kind = values.pop("kind", None)
-    if kind not in CODECS:
+    if kind not in list(CODECS):
         raise CheckpointError(f"{str(path)!r} is of kind {kind!r}, not one of {list(CODECS)}")
     try:
         return validate(CODECS[kind], values, section="codec")

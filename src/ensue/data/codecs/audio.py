@@ -1,13 +1,15 @@
 """Sound: read, mixed to one channel, resampled, and scaled to the training data's level."""
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import soundfile
 import soxr
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
@@ -39,8 +41,8 @@ class AudioCodec:
     sequence: ClassVar[bool] = True
 
     format: Format = 1
-    sample_rate: int
-    level: float
+    sample_rate: Annotated[int, Field(gt=0)]
+    level: Annotated[float, Field(gt=0)]
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "AudioCodec":
@@ -72,14 +74,19 @@ class AudioCodec:
             DataError: It can't be read, is empty, or holds NaN or infinite samples.
         """
         samples, rate = _read(raw) if isinstance(raw, Clip) else raw
-        x = np.asarray(samples, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused below
+            x = np.asarray(samples, dtype=np.float32)
+        if x.ndim not in (1, 2) or rate <= 0:
+            raise DataError(
+                f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels)"
+            )
         x = x.mean(axis=1) if x.ndim == 2 else x
-        if not len(x):
-            raise DataError("it has no samples")
         if not np.isfinite(x).all():
             raise DataError("it has NaN or infinite samples")
-        if rate != self.sample_rate:
+        if rate != self.sample_rate and len(x):
             x = soxr.resample(x, rate, self.sample_rate)
+        if not len(x):
+            raise DataError("it has no samples")
         return torch.from_numpy(np.ascontiguousarray(x)) / self.level
 
     def decode(self, x: Tensor) -> np.ndarray:
@@ -109,8 +116,20 @@ def _read(clip: Clip) -> tuple[np.ndarray, int]:
                 raise DataError(f"it starts at {clip.start} s, after the end of the file")
             file.seek(start)
             samples = file.read(min(stop, file.frames) - start, dtype="float32")
-            if len(samples) < min(stop, file.frames) - start:
+            lacking = len(samples) < min(stop, file.frames) - start
+            if lacking or (_is_cut(file) and (clip.end is None or stop > file.frames)):
                 raise DataError("the file is cut short")
             return samples, rate
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise DataError(f"it can't be read: {error}") from error
+    except (OSError, RuntimeError, TypeError) as error:
+        # TypeError: soundfile takes a file that ends in .raw for samples without a header.
+        reason = error if clip.path.exists() else "there is no such file"
+        raise DataError(f"it can't be read: {reason}") from error
+
+
+def _is_cut(file: soundfile.SoundFile) -> bool:
+    """Whether a WAV file has less than its header says; libsndfile reads the rest in silence.
+
+    A recorder that couldn't know the size writes the largest there is, which is no fault.
+    """
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    return found is not None and int(found[2]) < int(found[1]) < 0x7FFF0000

@@ -50,19 +50,27 @@ class TableCodec:
         """Measure mean and standard deviation on the training rows.
 
         Raises:
-            ConfigError: Every column is constant.
+            ConfigError: Every column is constant, or no row is complete.
         """
         table = items.raw
         assert isinstance(table, Rows)
         values = table.values[np.asarray(rows)]
-        values = values[np.isfinite(values).all(1)]
+        known = np.isfinite(values)
+        values = values[known.all(1)]
+        if not len(values):
+            worst = table.columns[int(known.sum(0).argmin())]
+            raise ConfigError(
+                f"every row has a missing value, most of them in {worst!r}; "
+                "fill them, or choose other columns with columns"
+            )
         mean, std = values.mean(0), values.std(0)
-        varies = std > 1e-12 * np.maximum(1, abs(mean))
+        # Relative: masses in kilograms and times since 1970 vary too.
+        varies = std > 1e-12 * abs(mean)
         constants = {
             c: float(m) for c, m, v in zip(table.columns, mean, varies, strict=True) if not v
         }
         if not varies.any():
-            raise ConfigError(f"every column is constant or has missing values: {table.columns}")
+            raise ConfigError(f"every column is constant: {', '.join(table.columns)}")
         if constants:
             warnings.warn(f"constant columns aren't modelled: {', '.join(constants)}")
         return cls(
@@ -76,12 +84,15 @@ class TableCodec:
         """A row ``{column: value}`` to (D,) float32.
 
         Raises:
-            DataError: A column is missing, or its value is missing or infinite.
+            DataError: A column is missing, or its value is missing, infinite or no number.
         """
         gone = [c for c in self.columns if c not in raw]
         if gone:
             raise DataError(f"the columns {gone} are missing; the model needs {self.columns}")
-        values = np.array([raw[c] for c in self.columns], dtype=np.float64)
+        try:
+            values = np.array([raw[c] for c in self.columns], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"a value is no number: {error}") from error
         if not np.isfinite(values).all():
             bad = [c for c, v in zip(self.columns, values, strict=True) if not np.isfinite(v)]
             raise DataError(

@@ -1,6 +1,8 @@
 """Sources of sound: a folder, a manifest, one file, arrays."""
 
+import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Clip, Intervals, Items, file_facts, fingerprint, group_of
+from ensue.data.items import (
+    Clip,
+    Intervals,
+    Items,
+    as_seconds,
+    as_text,
+    file_facts,
+    fingerprint,
+    group_of,
+)
 from ensue.data.sources.table import label_columns, read_columns
 from ensue.errors import ConfigError, DataError
 
@@ -18,6 +29,8 @@ AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 
 def read_audio_folder(folder: Path, config: DataConfig) -> Items:
     """All recordings below a folder; the names of the sub-folders are the column ``label``.
+
+    A recording that lies in no sub-folder, beside others that do, has the empty label.
 
     Raises:
         DataError: The folder holds no recording.
@@ -30,7 +43,7 @@ def read_audio_folder(folder: Path, config: DataConfig) -> Items:
         )
     inside = [p.relative_to(folder) for p in paths]
     labels = (
-        {"label": [p.parent.as_posix() for p in inside]}
+        {"label": ["" if len(p.parts) == 1 else p.parent.as_posix() for p in inside]}
         if any(len(p.parts) > 1 for p in inside)
         else {}
     )
@@ -46,21 +59,27 @@ def read_manifest(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     """A manifest: ``path`` (relative to it), optional ``start`` and ``end``, label columns.
 
     Raises:
-        DataError: It is empty, or times are out of order.
+        DataError: It is empty, a path is missing, or times are out of order or no numbers.
     """
     if not columns.num_rows:
         raise DataError(f"the manifest {str(path)!r} has no rows")
-    rows = columns.select(
-        [c for c in ("path", "start", "end") if c in columns.column_names]
-    ).to_pylist()
-    clips = [Clip(path.parent / r["path"], float(r.get("start") or 0.0), _end(r)) for r in rows]
-    ids = _unique_ids([str(r["path"]) for r in rows], clips)
+    names = as_text(columns, "path")
+    if "" in names:
+        raise DataError(f"row {names.index('') + 1} of the manifest {str(path)!r} has no path")
+    starts, ends = (_times(columns, name) for name in ("start", "end"))
+    clips = [
+        Clip(path.parent / name, *_in_order(name, start, end))
+        for name, start, end in zip(names, starts, ends, strict=True)
+    ]
+    ids = _unique_ids(names, clips)
     labels = label_columns(columns, without=("path", "start", "end"))
     return _items(clips, ids, labels, config, path.parent)
 
 
-def read_audio_arrays(data: Sequence[Any]) -> Items:
+def read_audio_arrays(data: Sequence[Any], config: DataConfig) -> Items:
     """A list of paths, or of (samples, rate) pairs with samples of shape (S,) or (S, channels).
+
+    Paths are the names of their items; the pairs are ``000000``, ``000001``, ...
 
     Raises:
         DataError: The list is empty, or its members are something else.
@@ -68,31 +87,25 @@ def read_audio_arrays(data: Sequence[Any]) -> Items:
     if not len(data):
         raise DataError("the list of recordings is empty")
     if all(isinstance(d, str | Path) for d in data):
-        clips = [Clip(Path(d)) for d in data]
-        ids = _unique_ids([str(d) for d in data], clips)
-        facts = [_facts(c) for c in clips]
-        return Items(kind="audio", ids=ids, raw=clips, fingerprint=fingerprint(facts))
+        clips = [Clip(Path(d).expanduser()) for d in data]
+        return _items(clips, _unique_ids([str(d) for d in data], clips), {}, config, Path())
     for d in data:
         if not (isinstance(d, tuple) and len(d) == 2 and np.ndim(d[0]) in (1, 2)):
             raise DataError(
                 f"a list of recordings holds paths or (samples, rate) pairs, not {type(d).__name__}"
             )
-    digest = fingerprint([(np.asarray(x).tobytes(), rate) for x, rate in data])
-    return Items(
-        kind="audio",
-        ids=[f"{i:06d}" for i in range(len(data))],
-        raw=list(data),
-        fingerprint=digest,
-    )
+    return _items(list(data), [f"{i:06d}" for i in range(len(data))], {}, config, Path())
 
 
 def _items(
-    clips: list[Clip],
+    raw: Sequence[Clip] | Sequence[tuple[Any, int]],
     ids: list[str],
     labels: dict[str, list[str]],
     config: DataConfig,
     base: Path,
 ) -> Items:
+    if config.columns:
+        raise ConfigError("columns are those of a table, and the data are sound")
     intervals, tables = {}, []
     for entry in config.intervals:
         name, _, file = entry.partition("=")
@@ -106,38 +119,47 @@ def _items(
     return Items(
         kind="audio",
         ids=ids,
-        raw=clips,
+        raw=raw,
         labels=labels,
         group=group_of(labels, config.group),
         intervals=intervals,
-        fingerprint=fingerprint([*map(_facts, clips), labels, tables]),
+        fingerprint=fingerprint([*map(_facts, raw), labels, tables]),
     )
 
 
-def _facts(clip: Clip) -> tuple[Any, ...]:
+def _facts(raw: Clip | tuple[Any, int]) -> tuple[Any, ...]:
+    if isinstance(raw, tuple):
+        x = np.asarray(raw[0])
+        return x.dtype.str, x.shape, x.tobytes(), raw[1]
     # A file that isn't there is counted as unreadable later, with the others.
-    where = file_facts(clip.path) if clip.path.exists() else (str(clip.path), -1, -1)
-    return (*where, clip.start, clip.end)
+    where = file_facts(raw.path) if raw.path.exists() else (str(raw.path), -1, -1)
+    return (*where, raw.start, raw.end)
 
 
-def _end(row: dict[str, Any]) -> float | None:
-    end = row.get("end")
-    if end is None:
-        return None
-    if float(end) <= float(row.get("start") or 0.0):
-        raise DataError(f"{row['path']!r} ends at {end} s, before it starts; check the manifest")
-    return float(end)
+def _times(columns: pa.Table, name: str) -> list[float | None]:
+    if name not in columns.column_names:
+        return [None] * columns.num_rows
+    return [None if math.isnan(t) else t for t in as_seconds(columns, name).tolist()]
+
+
+def _in_order(name: str, start: float | None, end: float | None) -> tuple[float, float | None]:
+    start = start or 0.0
+    if not 0 <= start < math.inf:
+        raise DataError(f"{name!r} starts at {start} s; a start is 0 or more; check the manifest")
+    if end is not None and end <= start:
+        raise DataError(f"{name!r} ends at {end} s, before it starts; check the manifest")
+    return start, None if end == math.inf else end
 
 
 def _unique_ids(names: list[str], clips: list[Clip]) -> list[str]:
-    """The paths, with the times added where a file gives several items."""
-    if len(set(names)) == len(names):
-        return names
-    timed = [f"{n}@{c.start:.6g}" for n, c in zip(names, clips, strict=True)]
-    if len(set(timed)) < len(timed):
-        twice = next(n for i, n in enumerate(timed) if n in timed[:i])
-        raise DataError(f"the item {twice!r} is listed twice")
-    return timed
+    """The paths, with the start (and the end) added where a file gives several items."""
+    starts = [f"{n}@{c.start:.10g}" for n, c in zip(names, clips, strict=True)]
+    ends = [s if c.end is None else f"{s}-{c.end:.10g}" for s, c in zip(starts, clips, strict=True)]
+    for ids in (names, starts, ends):
+        if len(set(ids)) == len(ids):
+            return ids
+    twice = next(n for n, times in Counter(ends).items() if times > 1)
+    raise DataError(f"the item {twice!r} is listed twice")
 
 
 def _walk(folder: Path) -> Iterable[Path]:

@@ -26,7 +26,7 @@ BUILTIN = {
 
 def open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
     """The items of a built-in corpus."""
-    return open_moons() if name == "moons" else open_speech(config, cache)
+    return open_moons(config) if name == "moons" else open_speech(config, cache)
 
 
 def open_speech(config: DataConfig, cache: Path) -> Items:
@@ -52,17 +52,22 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
                 finally:
                     shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise DataError(f"can't make the corpus in {str(cache)!r}: {error}") from error
+        raise DataError(
+            f"can't make the corpus in {str(cache)!r}: {error}; give another --cache"
+        ) from error
     manifest = folder / "manifest.csv"
     items = read_manifest(manifest, read_columns(manifest), config)
     phones = Intervals(read_columns(folder / "phones.csv"))
     return dataclasses.replace(items, intervals={**items.intervals, "phone": phones})
 
 
-def open_moons(num_rows: int = 4000, noise: float = 0.1, seed: int = 0) -> Items:
+def open_moons(
+    config: DataConfig, num_rows: int = 4000, noise: float = 0.1, seed: int = 0
+) -> Items:
     """Two interleaved half circles of radius 1 with Gaussian noise; label ``moon``.
 
     Args:
+        config: Settings of the data.
         num_rows: How many points.
         noise: Standard deviation of the noise.
         seed: Of the draw.
@@ -77,11 +82,5 @@ def open_moons(num_rows: int = 4000, noise: float = 0.1, seed: int = 0) -> Items
         ],
         axis=1,
     )
-    items = read_array(points + noise * rng.standard_normal(points.shape))
-    return Items(
-        kind="table",
-        ids=items.ids,
-        raw=items.raw,
-        labels={"moon": [("upper", "lower")[m] for m in moon]},
-        fingerprint=items.fingerprint,
-    )
+    labels = {"moon": [("upper", "lower")[m] for m in moon]}
+    return read_array(points + noise * rng.standard_normal(points.shape), config, labels)

@@ -32,9 +32,9 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         DataError: There is nothing of that name, or nothing in it can be read.
     """
     if isinstance(data, np.ndarray):
-        return read_array(data)
+        return read_array(data, config)
     if not isinstance(data, str | Path):
-        return read_audio_arrays(data)
+        return read_audio_arrays(data, config)
     if str(data).startswith("builtin:"):
         return _open_builtin(str(data).removeprefix("builtin:"), config, cache)
     path = Path(data).expanduser()

@@ -1,19 +1,18 @@
 """Sources of tables: CSV and Parquet files, and arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Items, file_facts, fingerprint, group_of
-from ensue.errors import DataError, unknown
+from ensue.data.items import Items, as_text, file_facts, fingerprint, group_of
+from ensue.errors import ConfigError, DataError, unknown
 
 TABLE_SUFFIXES = {".csv", ".parquet"}
 
@@ -42,32 +41,35 @@ def read_columns(path: Path) -> pa.Table:
     """A CSV or Parquet file as columns.
 
     Raises:
-        DataError: The file can't be read as what its name says.
+        DataError: The file can't be read as what its name says, or a column stands twice in it.
     """
+    read = pyarrow.parquet.read_table if path.suffix.lower() == ".parquet" else pyarrow.csv.read_csv
     try:
-        if path.suffix.lower() == ".parquet":
-            return pyarrow.parquet.read_table(path)
-        return pyarrow.csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        columns = read(path)
+    except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
+    for name in columns.column_names:
+        if columns.column_names.count(name) > 1:
+            raise DataError(f"the table {str(path)!r} has several columns {name!r}; rename them")
+    return columns
 
 
 def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
-    """A table of numbers, one item a row; columns of text are labels.
+    """A table of numbers, one item a row; columns of text, and one that groups, are labels.
 
     Raises:
         DataError: It has no rows, no numeric column, or not the columns asked for.
     """
-    numeric = [f.name for f in columns.schema if _is_number(f.type)]
-    wanted = list(config.columns) or numeric
-    for name in wanted:
-        if name not in columns.column_names:
-            raise DataError(unknown("column", name, numeric))
-        if name not in numeric:
-            raise DataError(f"column {name!r} holds text; the numeric ones are {numeric}")
-    if not columns.num_rows or not wanted:
-        raise DataError(f"the table {str(path)!r} has no rows or no numeric column")
+    if not columns.num_rows:
+        raise DataError(f"the table {str(path)!r} has no rows")
+    numeric = [f.name for f in columns.schema if _is_number(f.type) and f.name != config.group]
+    if not numeric:
+        raise DataError(f"the table {str(path)!r} has no numeric column")
+    for name in config.columns:
+        if name in columns.column_names and name not in numeric:
+            raise DataError(f"column {name!r} holds labels; the numeric ones are {numeric}")
+    wanted = _chosen(numeric, config)
     values = np.stack(
         [
             columns[n].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
@@ -86,28 +88,46 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     )
 
 
-def read_array(data: np.ndarray, columns: Sequence[str] | None = None) -> Items:
+def read_array(
+    data: np.ndarray, config: DataConfig, labels: Mapping[str, Sequence[str]] | None = None
+) -> Items:
     """An (N, D) array as a table with columns ``x0``, ``x1``, ...
 
     Raises:
-        DataError: It isn't two-dimensional, or has no rows.
+        DataError: It isn't two-dimensional or not of numbers, or has no rows or no columns.
     """
-    if data.ndim != 2 or not len(data):
-        raise DataError(f"an array must be (rows, columns) with some rows, not {data.shape}")
-    names = tuple(columns or (f"x{i}" for i in range(data.shape[1])))
-    values = np.ascontiguousarray(data, dtype=np.float64)
+    if data.ndim != 2 or not data.size:
+        raise DataError(f"an array must be (rows, columns) with some of both, not {data.shape}")
+    if data.dtype.kind not in "biuf":
+        raise DataError(f"an array must hold numbers, not {data.dtype}")
+    names = [f"x{i}" for i in range(data.shape[1])]
+    wanted = _chosen(names, config)
+    values = np.ascontiguousarray(data[:, [names.index(n) for n in wanted]], dtype=np.float64)
     return Items(
         kind="table",
         ids=[str(i) for i in range(len(values))],
-        raw=Rows(names, values),
-        fingerprint=fingerprint([names, values.tobytes()]),
+        raw=Rows(tuple(wanted), values),
+        labels=labels or {},
+        group=group_of(labels or {}, config.group),
+        fingerprint=fingerprint([wanted, values.tobytes()]),
     )
 
 
 def label_columns(columns: pa.Table, *, without: Iterable[str]) -> dict[str, list[str]]:
     """The columns that are labels, as text; an empty cell is the empty text."""
-    names = [n for n in columns.column_names if n not in set(without)]
-    return {n: pc.fill_null(columns[n].cast(pa.string()), "").to_pylist() for n in names}
+    return {n: as_text(columns, n) for n in columns.column_names if n not in set(without)}
+
+
+def _chosen(numeric: list[str], config: DataConfig) -> list[str]:
+    """The columns that the setting ``columns`` names, or all of them."""
+    if config.intervals:
+        raise ConfigError("intervals label stretches of sound, and the data are a table")
+    strangers = [n for n in config.columns if n not in numeric]
+    if strangers:
+        raise DataError(unknown("column", strangers[0], numeric))
+    if len(set(config.columns)) < len(config.columns):
+        raise DataError(f"columns names one twice: {', '.join(config.columns)}")
+    return list(config.columns) or numeric
 
 
 def _is_number(kind: pa.DataType) -> bool:

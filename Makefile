@@ -1,0 +1,43 @@
+# Ensue. `make` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ROW ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint types bench results clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## the main job: learn from unlabelled speech, then compare features (5 minutes)
+	$(BIN)/ensue demo --out runs/demo-$$(date +%Y%m%d-%H%M%S) --cache runs/cache
+
+test: $(STAMP)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(STAMP)  ## the slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)  ## ruff: format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## pyright on src
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
+	$(BIN)/python -m benchmarks.info_nce
+
+results: $(STAMP)  ## make a published figure again: make results ROW=speech
+	$(BIN)/python -m benchmarks.results $(ROW)
+
+clean:  ## remove the environment and caches; runs stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,73 @@
+"""InfoNCE by products of matrices, beside gathering a (B, N, T, C) tensor of negatives.
+
+Both start from the same features, predictor and sampled negatives, and give the same loss and
+gradients: ``python -m benchmarks.info_nce``.
+"""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import paired_ratios, peak_megabytes, save
+from ensue.information import contrast_frames, info_nce, sample_other_frames
+
+B, T, C, K, N = 8, 128, 256, 12, 128
+
+
+def gathered(z: Tensor, c: Tensor, weight: Tensor, index: Tensor) -> Tensor:
+    """Gather the negatives of every time as (B, N, T, C), then score each step ahead."""
+    flat = z.reshape(-1, C)
+    negatives = flat[index.reshape(-1)].view(B, N, T, C)
+    losses = []
+    for k in range(1, K + 1):
+        predicted = c[:, : T - k] @ weight[k - 1].T
+        positive = z[:, k:].unsqueeze(1)
+        candidates = torch.cat([positive, negatives[:, :, : T - k]], dim=1)
+        scores = (predicted.unsqueeze(1) * candidates).sum(-1)
+        losses.append(info_nce(scores.transpose(1, 2)).sum())
+    return torch.stack(losses).sum() / (B * sum(T - k for k in range(1, K + 1)))
+
+
+def products(z: Tensor, c: Tensor, weight: Tensor, others: Tensor) -> Tensor:
+    """The project's way, with the same negatives."""
+    predicted = (c @ weight.flatten(0, 1).T).view(B, T, K, C)
+    anchors = torch.arange(T).expand(B, T)
+    contrast = contrast_frames(
+        predicted, z, anchors, others=z.flatten(0, 1)[others], own_sequence=False
+    )
+    return contrast.loss.sum() / contrast.valid.sum()
+
+
+def forward_backward(loss: functools.partial, inputs: list[Tensor]) -> list[Tensor]:
+    value = loss(*inputs)
+    return [value.detach(), *torch.autograd.grad(value, inputs)]
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    inputs = [torch.randn(B, T, C), torch.randn(B, T, C), torch.randn(K, C, C) / C]
+    inputs = [x.requires_grad_() for x in inputs]
+    drawn = sample_other_frames(torch.full((B,), T), N, generator=torch.Generator().manual_seed(0))
+    others = drawn.row * T + drawn.frame
+    index = others[:, :, None].expand(B, N, T)
+    slow = functools.partial(forward_backward, functools.partial(gathered, index=index), inputs)
+    fast = functools.partial(forward_backward, functools.partial(products, others=others), inputs)
+    differences = [float((a - b).abs().max()) for a, b in zip(slow(), fast(), strict=True)]
+    memory = {"reference_megabytes": peak_megabytes(slow), "megabytes": peak_megabytes(fast)}
+    save(
+        "info_nce",
+        {
+            "sizes": {"B": B, "T": T, "C": C, "K": K, "negatives": N},
+            "seed": 0,
+            "largest_difference_of_losses": differences[0],
+            "largest_difference_of_gradients": max(differences[1:]),
+            "time": paired_ratios(slow, fast),
+            "memory": {**memory, "ratio": memory["reference_megabytes"] / memory["megabytes"]},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

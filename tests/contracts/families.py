@@ -1,0 +1,95 @@
+"""A small model and small inputs of every family, for the laws that all families keep.
+
+A new family adds one row; the laws find it by the registry.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ensue.data.batches import Batch
+from ensue.models.cpc import CPC, CPCConfig
+from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.registry import FAMILIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A way to build a small model of a family and items for it.
+
+    Attributes:
+        family: Its name in the registry.
+        name: Of this variant.
+        build: A new model with random weights.
+        items: ``items(num)``: a list of single items, of different lengths where it can be.
+        settings: Settings that make ``train`` quick.
+    """
+
+    family: str
+    name: str
+    build: Callable[[], Any]
+    items: Callable[[int], list[Tensor]]
+
+
+def waveforms(num: int) -> list[Tensor]:
+    return [torch.randn(2400 + 400 * (i % 4)) for i in range(num)]
+
+
+def rows(num: int) -> list[Tensor]:
+    return [torch.randn(5) for _ in range(num)]
+
+
+def cpc(**settings: Any) -> Callable[[], CPC]:
+    small = {"sample_rate": 16000, "channels": 16, "context_size": 12, "num_mels": 20, "horizon": 3}
+    return lambda: CPC(CPCConfig(**{**small, "num_negatives": 8, **settings}))
+
+
+def realnvp() -> RealNVP:
+    model = RealNVP(RealNVPConfig(num_features=5, depth=4, hidden_size=8))
+    for parameter in model.parameters():  # away from the identity
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    return model
+
+
+CASES = [
+    Case(family="cpc", name="log_mel", build=cpc(encoder="log_mel"), items=waveforms),
+    Case(family="cpc", name="waveform", build=cpc(encoder="waveform"), items=waveforms),
+    Case(
+        family="cpc",
+        name="sampled anchors",
+        build=cpc(encoder="waveform", num_anchors=4, own_sequence=False),
+        items=waveforms,
+    ),
+    Case(
+        family="cpc",
+        name="aligned, two GRU layers",
+        build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2),
+        items=waveforms,
+    ),
+    Case(family="realnvp", name="half masks", build=realnvp, items=rows),
+]
+
+assert {case.family for case in CASES} == set(FAMILIES), "every family needs a case"
+
+
+def cases_with(contract: str) -> list[Case]:
+    """The cases whose family claims a contract in the registry."""
+    return [case for case in CASES if contract in FAMILIES[case.family].contracts]
+
+
+def label(case: Case) -> str:
+    return f"{case.family}-{case.name}"
+
+
+def batch_of(items: list[Tensor], *, extra: int = 0) -> Batch:
+    """Items side by side; of different lengths, they are padded, by ``extra`` steps more."""
+    if items[0].ndim == 1 and len(items[0]) < 100:
+        return Batch(x=torch.stack(items))
+    lengths = torch.tensor([len(item) for item in items])
+    x = torch.zeros(len(items), int(lengths.max()) + extra)
+    for row, item in enumerate(items):
+        x[row, : len(item)] = item
+    return Batch(x=x, lengths=lengths)

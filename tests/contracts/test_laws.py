@@ -1,0 +1,219 @@
+"""The laws that every family keeps that claims a contract."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ensue.data.batches import Batch
+from ensue.models.protocols import CONTRACTS, select
+from ensue.models.registry import FAMILIES, config_class, load_model, model_class
+from tests.contracts.families import CASES, Case, batch_of, cases_with, label
+
+every = pytest.mark.parametrize("case", CASES, ids=label)
+encoding = pytest.mark.parametrize("case", cases_with("encodes"), ids=label)
+scoring = pytest.mark.parametrize("case", cases_with("scores"), ids=label)
+drawing = pytest.mark.parametrize("case", cases_with("samples"), ids=label)
+stepping = pytest.mark.parametrize("case", cases_with("steps"), ids=label)
+
+
+def padded(batch: Batch, extra: int) -> Batch:
+    x = torch.nn.functional.pad(batch.x, (0, extra), value=7.0)
+    return dataclasses.replace(batch, x=x)
+
+
+@every
+def test_family_keeps_exactly_the_contracts_it_claims(case: Case) -> None:
+    model = case.build()
+    kept = {name for name, protocol in CONTRACTS.items() if isinstance(model, protocol)}
+    assert kept == set(FAMILIES[case.family].contracts)
+
+
+@every
+def test_loss_is_a_finite_sum_with_a_gradient_for_every_parameter(case: Case, seed: int) -> None:
+    model = case.build()
+    loss = model.loss(batch_of(case.items(4)), step=0)
+    loss.mean.backward()
+    assert loss.total.ndim == 0
+    assert torch.isfinite(loss.total)
+    assert loss.count > 0
+    assert not any(m.requires_grad for m in loss.metrics.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+@every
+def test_loss_is_a_function_of_batch_and_step(case: Case, seed: int) -> None:
+    model, batch = case.build(), batch_of(case.items(4))
+    first = model.loss(batch, step=3).total
+    torch.manual_seed(seed + 1)
+    assert torch.equal(first, model.loss(batch, step=3).total)
+
+
+@every
+def test_padding_does_not_change_the_loss(case: Case, seed: int) -> None:
+    model, batch = case.build().eval(), batch_of(case.items(4))
+    if batch.lengths is None:
+        pytest.skip("items of this family have no length")
+    loss, more = (model.loss(b, step=0) for b in (batch, padded(batch, 700)))
+    # Convolutions over longer tensors may sum in another order.
+    torch.testing.assert_close(loss.total, more.total, rtol=1e-5, atol=1e-4)
+    assert loss.count == more.count
+
+
+@encoding
+def test_padding_and_batch_order_do_not_change_features(case: Case, seed: int) -> None:
+    model, items = case.build().eval(), case.items(5)
+    together = batch_of(items)
+    whole = model.encode(together.x, together.lengths)
+    order = torch.randperm(5)
+    turned = batch_of([items[i] for i in order])
+    if turned.lengths is not None:
+        turned = padded(turned, 500)
+    again = model.encode(turned.x, turned.lengths)
+    torch.testing.assert_close(again.embedding, whole.embedding[order], rtol=1e-4, atol=1e-5)
+    for i, item in enumerate(items):
+        alone = model.encode(item[None])
+        torch.testing.assert_close(
+            whole.embedding[i : i + 1], alone.embedding, rtol=1e-4, atol=1e-5
+        )
+        if alone.context is not None:
+            frames = alone.context.shape[1]
+            assert whole.lengths is None or int(whole.lengths[i]) == frames
+            for name in ("local", "context"):
+                a, b = getattr(whole, name)[i, :frames], getattr(alone, name)[0]
+                torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@scoring
+def test_score_of_an_item_does_not_depend_on_the_others(case: Case, seed: int) -> None:
+    model, items = case.build().eval(), case.items(4)
+    batch = batch_of(items)
+    together = model.score(batch.x, batch.lengths)
+    alone = torch.cat([model.score(item[None]).total for item in items])
+    torch.testing.assert_close(together.total, alone, rtol=1e-4, atol=1e-4)
+    assert together.kind in ("exact", "order", "lower_bound", "information")
+
+
+@drawing
+def test_samples_have_the_log_prob_that_the_model_gives_them(case: Case, seed: int) -> None:
+    model = case.build().eval()
+    drawn = model.sample(64, generator=torch.Generator().manual_seed(seed))
+    again = model.sample(64, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(drawn.values, again.values)
+    torch.testing.assert_close(drawn.log_prob, model.log_prob(drawn.values))
+    with pytest.raises(ValueError, match="temperature"):
+        model.sample(1, temperature=-1.0)
+    with pytest.raises(ValueError, match="condition"):
+        model.sample(1, condition=torch.zeros(1, 1))
+
+
+@stepping
+@pytest.mark.parametrize("chunk", [1, 7, 160, 1000, 100_000])
+def test_streaming_with_finish_equals_offline(case: Case, chunk: int, seed: int) -> None:
+    model = case.build().eval()
+    x = torch.stack([torch.randn(1333), torch.randn(1333)])
+    offline = model.encode(x)
+    parts, state = [], model.init_state(2)
+    with torch.no_grad():
+        for piece in x.split(chunk, dim=1):
+            features, state = model.step(piece, state)
+            parts.append(features)
+        features, state = model.finish(state)
+    parts.append(features)
+    for name in ("local", "context"):
+        streamed = torch.cat([getattr(p, name) for p in parts], dim=1)
+        torch.testing.assert_close(streamed, getattr(offline, name), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features.embedding, offline.embedding, rtol=1e-4, atol=1e-5)
+
+
+@stepping
+def test_selected_rows_of_a_state_stream_on_as_they_would_have(case: Case, seed: int) -> None:
+    model = case.build().eval()
+    x, rows = torch.randn(3, 1500), torch.tensor([2, 0])
+    with torch.no_grad():
+        _, state = model.step(x[:, :700], model.init_state(3))
+        chosen, _ = model.step(x[rows, 700:], select(state, rows))
+        everyone, _ = model.step(x[:, 700:], state)
+    # A product over fewer rows may sum in another order.
+    torch.testing.assert_close(chosen.context, everyone.context[rows], rtol=1e-4, atol=1e-6)
+
+
+@encoding
+def test_future_does_not_change_past(case: Case, seed: int) -> None:
+    """Change every sample after frame t's receptive field: frames <= t are bit-equal."""
+    model = case.build().eval()
+    if not hasattr(model, "receptive_field"):
+        pytest.skip("items of this family have no time")
+    x, t = torch.randn(2, 4000), 11
+    end = t * model.hop - model.encoder.offset + model.receptive_field
+    changed = x.clone()
+    changed[:, end:] = torch.randn(2, 4000 - end)
+    before, after = model.encode(x), model.encode(changed)
+    for name in ("local", "context"):
+        a, b = getattr(before, name), getattr(after, name)
+        assert torch.equal(a[:, : t + 1], b[:, : t + 1])
+        assert not torch.equal(a[:, t + 1], b[:, t + 1])
+
+
+@every
+def test_saved_model_is_the_same_model(case: Case, seed: int, tmp_path: Path) -> None:
+    model = case.build().eval()
+    model.save_pretrained(tmp_path)
+    mixin = model_class(case.family).from_pretrained(tmp_path)
+    batch = batch_of(case.items(2))
+    for other in (load_model(tmp_path), mixin.eval()):
+        assert other.config == model.config
+        assert torch.equal(other.loss(batch, step=0).total, model.loss(batch, step=0).total)
+
+
+@every
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"format": None}, "no format number"),
+        ({"colour": "red"}, "colour"),
+        ({"family": "other"}, "other"),
+    ],
+)
+def test_foreign_or_newer_config_is_refused(
+    case: Case, change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    case.build().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path)
+
+
+@every
+def test_float64_agrees_with_float32(case: Case, seed: int) -> None:
+    model, batch = case.build().eval(), batch_of(case.items(4))
+    single = model.loss(batch, step=0)
+    double = model.double().loss(dataclasses.replace(batch, x=batch.x.double()), step=0)
+    assert double.total.dtype == torch.float64
+    torch.testing.assert_close(single.total.double(), double.total, rtol=1e-4, atol=1e-3)
+
+
+@every
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # the tracer's own, at a graph break
+def test_compiled_loss_equals_eager(case: Case, seed: int) -> None:
+    model, batch = case.build().eval(), batch_of(case.items(2))
+    compiled = torch.compile(lambda b: model.loss(b, step=0).total, backend="aot_eager")
+    torch.testing.assert_close(compiled(batch), model.loss(batch, step=0).total)
+
+
+@every
+def test_configuration_refuses_what_it_does_not_know(case: Case) -> None:
+    config = config_class(case.family)
+    model = case.build()
+    with pytest.raises(TypeError, match="colour"):
+        config(colour="red")
+    wrong = dataclasses.replace(model.config, format=3)
+    with pytest.raises(ValueError, match="format"):
+        type(model)(wrong)

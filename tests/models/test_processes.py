@@ -1,0 +1,60 @@
+"""One process = two: loss and gradients, with everything drawn alike."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from ensue.data.batches import Batch
+from ensue.models.cpc import CPC, CPCConfig
+
+VARIANTS = {
+    "all times": {},
+    "anchors, others only": {"num_anchors": 3, "own_sequence": False},
+    "aligned": {"candidates": "aligned"},
+}
+
+
+def model_and_batch(settings: dict) -> tuple[CPC, Batch]:
+    torch.manual_seed(0)
+    config = CPCConfig(
+        encoder="waveform", channels=8, context_size=6, horizon=3, num_negatives=5, **settings
+    )
+    x, lengths = torch.randn(4, 2000), torch.tensor([2000, 1200, 1700, 2000])
+    return CPC(config).double(), Batch(x=x.double(), lengths=lengths)
+
+
+def gradient_of(model: CPC) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+def work(rank: int, settings: dict, folder: str) -> None:
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    model, batch = model_and_batch(settings)
+    own = slice(2 * rank, 2 * rank + 2)
+    loss = model.loss(Batch(x=batch.x[own], lengths=batch.lengths[own]), step=7)
+    loss.total.backward()
+    gradient, total, count = gradient_of(model), loss.total.detach(), loss.count
+    for value in (gradient, total, count):
+        dist.all_reduce(value)
+    if rank == 0:
+        torch.save({"gradient": gradient, "total": total, "count": count}, f"{folder}/sum.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_loss_and_gradients_of_two_processes_add_up_to_those_of_one(
+    variant: str, tmp_path: Path
+) -> None:
+    settings = VARIANTS[variant]
+    model, batch = model_and_batch(settings)
+    loss = model.loss(batch, step=7)
+    loss.total.backward()
+    mp.spawn(work, args=(settings, str(tmp_path)), nprocs=2)
+    two = torch.load(tmp_path / "sum.pt")
+    assert loss.count == two["count"]
+    # float64: what is left is the order of a few sums.
+    torch.testing.assert_close(two["total"], loss.total.detach(), rtol=0, atol=1e-9)
+    torch.testing.assert_close(two["gradient"], gradient_of(model), rtol=0, atol=1e-9)
