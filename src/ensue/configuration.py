@@ -60,7 +60,7 @@ def validate_all(sections: Mapping[str, tuple[type, Any]]) -> dict[str, Any]:
     """
     configs, problems = {}, []
     for section, (cls, values) in sections.items():
-        plain = to_plain(values) if dataclasses.is_dataclass(values) else dict(values)
+        plain = to_plain(values) if dataclasses.is_dataclass(values) else _listed(cls, values)
         try:
             configs[section] = TypeAdapter(cls).validate_python(plain)
         except ValidationError as error:
@@ -145,6 +145,17 @@ def _problem(section: str, cls: type, error: Any) -> str:
     if error["type"] == "missing":
         return f"{where} is missing"
     return f"{where} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A text for a setting that takes several values is split at its commas."""
+    several = {s.name for s in settings(cls) if typing.get_origin(s.type) is tuple}
+    return {
+        name: [part for part in value.split(",") if part]
+        if name in several and isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
 
 
 def _bare(hint: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -318,9 +317,3 @@ def test_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"can't read .*codec\.json"):
         load_codec(tmp_path / "codec.json")
-
-
-def test_codec_of_fewer_rows_is_silent_about_them() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert fitted(table([[1.0], [2.0]])).mean == (1.5,)

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -32,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if print_family_help(words, console):
             return 0
-        result = _parse(words)()
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            result = _parse(words)()
         if is_main():
             tell(result, console)
     except (EnsueError, CycloptsError) as error:
@@ -76,6 +79,10 @@ def _value(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return None if value.lower() == "none" else value
+
+
+def _note(message: Warning | str, *where: Any) -> None:
+    print(f"note: {message}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> int:

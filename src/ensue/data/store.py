@@ -201,4 +201,4 @@ def _judge(store: Store, total: int, max_skipped: float) -> None:
             f"max_skipped allows {max_skipped:.0%}; the list is {store.folder / 'skipped.csv'}"
         )
     if not len(store):
-        raise DataError("there are no items")
+        raise DataError(f"no item can be used; the list is {store.folder / 'skipped.csv'}")

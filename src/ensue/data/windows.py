@@ -7,6 +7,7 @@ padded and masked, or is left out, as the setting ``short`` says.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -90,11 +91,13 @@ class Windows:
         items = self._item_of(slots)
         first = np.concatenate([[0], self._slots])[np.searchsorted(self._used, items)]
         starts = (slots - first) * (self.size or 1)
+        # Batches of like size, so that none is left with a single window.
+        num_batches = -(-num // batch_size)
+        cuts = np.linspace(0, num // world_size, num_batches + 1).astype(int) * world_size
         batches = []
-        for begin in range(0, num, batch_size):
-            part = slice(begin, min(begin + batch_size, num))
-            size = part.stop - begin
-            own = slice(begin + rank * size // world_size, begin + (rank + 1) * size // world_size)
+        for begin, end in pairwise(cuts.tolist()):
+            share = (end - begin) // world_size
+            own = slice(begin + rank * share, begin + (rank + 1) * share)
             batches.append(self._batch(items[own], starts[own]))
         return batches
 

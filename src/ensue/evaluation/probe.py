@@ -113,8 +113,8 @@ def make_task(
     num_classes = len(np.unique(sides[0].label))
     if num_classes < 2 or not len(sides[1]):
         raise DataError(
-            f"the label {label!r} has {num_classes} different values in the training part and "
-            f"{len(sides[1])} examples in the test part; a probe needs two values and some examples"
+            f"a probe needs two values of {label!r} in the training part and an example in the "
+            f"test part (values: {num_classes}, examples: {len(sides[1])})"
         )
     return Task(label, level, split, sides[0], sides[1])
 
@@ -161,6 +161,8 @@ def _split(
     """Training and test items, by position, and in words how they were told apart."""
     labels = np.asarray(store.labels[label]) if label in store.labels else None
     rows = np.arange(len(store)) if labels is None else np.flatnonzero(labels != "")
+    if len(rows) < 2:
+        raise DataError("a probe needs at least two labelled items: one to train, one to test")
     ids, split = np.asarray(store.ids), splits_of(store)[rows]
     group = ids if store.group is None else np.asarray(store.group)
     train, test = rows[~np.isin(split, [*TEST, *VALIDATION])], rows[np.isin(split, TEST)]
@@ -175,8 +177,6 @@ def _split(
             raise DataError(f"each value of {label!r} has one item only; a probe needs several")
         return inside[~chosen], inside[chosen], f"items of each {label}"
     unit = group if len(np.unique(group[rows])) > 1 else ids
-    if len(rows) < 2:
-        raise DataError("a probe needs at least two labelled items: one to train, one to test")
     chosen = np.isin(unit[rows], held_out(unit[rows], fraction, seed=seed))
     words = "items" if unit is ids else "other groups"
     return rows[~chosen], rows[chosen], words
@@ -221,6 +221,11 @@ def _frames(
     if label in store.labels:
         return Moments(row, time, np.asarray(store.labels[label])[row])
     by_item = store.intervals[label].by_item()
+    if by_item.keys().isdisjoint(store.ids):
+        raise DataError(
+            f"the intervals {label!r} are of none of the items: they name {next(iter(by_item))!r} "
+            f"and the items are named like {store.ids[0]!r}"
+        )
     labels = [
         _label_at(t, by_item.get(str(store.ids[r]))) for r, t in zip(rows, times, strict=True)
     ]

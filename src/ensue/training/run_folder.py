@@ -82,8 +82,8 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
-    def create(self) -> None:
-        """Make the folder.
+    def require_empty(self) -> None:
+        """Refuse a folder that holds something already.
 
         Raises:
             ConfigError: There is something in it already.
@@ -93,7 +93,17 @@ class RunFolder:
                 f"{str(self.path)!r} isn't an empty folder; continue the run in it with --resume, "
                 "or start a new run elsewhere from its weights with --init-from"
             )
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            ConfigError: It can't be made there.
+        """
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"can't make the run folder {str(self.path)!r}: {error}") from error
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.yaml``: family, data and the three sections."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ensue.data.store import Store
 
 
+OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A table that a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items."""
@@ -106,7 +109,7 @@ def score(
     if kind == "exact":
         where = {name: i for i, name in enumerate(items.ids)}
         totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
-    columns = {**_labelled(store), "nats": totals, "kind": [kind] * len(store)}
+    columns = {**_labelled(store), "nats": totals, "score_kind": [kind] * len(store)}
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
 
@@ -162,7 +165,9 @@ def open_data(loaded: Loaded, data: Data, cache: str | Path | None) -> tuple[Ite
 
 
 def _labelled(store: Store) -> dict[str, Any]:
-    return {"item": list(store.ids), **{n: list(v) for n, v in store.labels.items()}}
+    """Ids and labels; a label named as one of our own columns is written as ``label.NAME``."""
+    named = {f"label.{n}" if n in OWN_COLUMNS else n: v for n, v in store.labels.items()}
+    return {"item": list(store.ids), **{n: list(v) for n, v in named.items()}}
 
 
 def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Written:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
-from ensue.errors import ConfigError
+from ensue.errors import ConfigError, DataError
 from ensue.verbs.recipes import SECTIONS, read_recipe
 
 if TYPE_CHECKING:
+    from ensue.data.windows import Windows
     from ensue.training.fit import TrainingData
     from ensue.training.run_folder import RunFolder
 
@@ -98,7 +100,10 @@ def train(
 
     run = RunFolder(Path(out))
     plan = _plan(family, data, recipe, settings, init_from)
-    plan = _resumed(plan, run, recipe, settings) if resume else plan
+    if resume:
+        plan = _resumed(plan, run, recipe, settings)
+    elif is_main():
+        run.require_empty()
     progress = listener(quiet or not is_main())
     model, codec, training_data, skipped = _prepare(plan, cache_of(cache, run.path))
     if init_from is not None and not resume:
@@ -181,6 +186,7 @@ def _prepare(plan: _Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tup
     import torch
 
     from ensue.configuration import fill
+    from ensue.data.batches import Batch
     from ensue.data.codecs import fit_codec
     from ensue.data.sources import open_items
     from ensue.data.splits import train_validation
@@ -209,8 +215,10 @@ def _prepare(plan: _Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tup
             seed=training.seed,
         )
 
+    if (size := codec.window(data)) is not None and model.shortest > size:
+        model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
     train = windows(rows)
-    validation = windows(held_out) if len(held_out) else None
+    validation = _validation(windows, held_out)
     with torch.no_grad():
         model.loss(train.draw(0, min(2, training.batch_size)), step=0)
     skipped = [*store.skipped, *_too_short(train, validation)]
@@ -220,6 +228,19 @@ def _prepare(plan: _Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tup
         TrainingData(train=train, validation=validation, num_validation=data.num_validation),
         skipped,
     )
+
+
+def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | None:
+    """The windows of the items held out; None, with a notice, where there are too few."""
+    if len(held_out):
+        try:
+            found = windows(held_out)
+        except DataError:
+            found = None
+        if found is not None and found.num_windows > 1:
+            return found
+    warnings.warn("there are too few items to hold some out: this run has no validation loss")
+    return None
 
 
 def _too_short(*all_windows: Any) -> list[tuple[str, str]]:

@@ -1,0 +1,283 @@
+"""The command line: what a person types, what they see, and how errors look."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import soundfile
+import yaml
+
+from ensue.cli import main
+
+QUICK = "--max-steps 4 --batch-size 4 --warmup-steps 1 --log-every 2 --validate-every 4 --validation 0.3 --quiet"
+SMALL = "--channels 8 --context-size 6 --horizon 2 --num-mels 10 --num-negatives 4"
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two speakers with five recordings each."""
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for speaker, pitch in (("ann", 200), ("bob", 500)):
+        (folder / speaker).mkdir()
+        for i in range(5):
+            time = np.arange(8000 + 100 * i) / 8000
+            samples = 0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * rng.standard_normal(len(time))
+            soundfile.write(folder / speaker / f"{i}.wav", samples, 8000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.4f},{b:.4f},{'xy'[i % 2]}" for i, (a, b) in enumerate(rng.normal(5, 3, (60, 2)))]
+    path.write_text("\n".join(["height,width,kind", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def cpc_run(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "cpc"
+    words = f"train cpc {recordings} --out {out} --sample-rate 8000 --window-seconds 0.3 {QUICK} {SMALL}"
+    assert main(words.split()) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def nvp_run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "nvp"
+    assert main(f"train realnvp {table} --out {out} --depth 2 {QUICK}".split()) == 0
+    return out
+
+
+def said(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
+    status = main(words.split())
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_train_ends_with_the_files_and_the_next_command(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train cpc {recordings} --out {tmp_path}/run --sample-rate 8000 {QUICK} {SMALL}"
+    status, out, _ = said(capsys, words)
+    assert status == 0
+    assert "trained cpc for 4 steps" in out
+    assert "chance" in out
+    *_, wrote, following = out.strip().splitlines()
+    assert all(Path(word).exists() for word in wrote.split()[1:])
+    assert following.startswith("next: ensue ")
+
+
+def test_embed_writes_a_vector_per_item_with_labels(
+    cpc_run: Path, recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "e.parquet"
+    assert main(f"embed {cpc_run} {recordings} --out {out}".split()) == 0
+    found = pyarrow.parquet.read_table(out)
+    assert found.column_names == ["item", "label", "embedding"]
+    assert sorted(set(found["label"].to_pylist())) == ["ann", "bob"]
+    assert np.array(found["embedding"].to_pylist()).shape == (10, 6)
+
+
+def test_embed_by_frame_writes_the_time_of_each(
+    cpc_run: Path, recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "f.npz"
+    assert main(f"embed {cpc_run} {recordings} --out {out} --level frame".split()) == 0
+    found = np.load(out)
+    first = found["time"][found["item"] == "ann/0.wav"]
+    np.testing.assert_allclose(first, (np.arange(100) + 0.5) / 100)
+    assert found["features"].shape == (len(found["time"]), 6)
+
+
+def test_embeddings_do_not_depend_on_how_they_are_asked_for(
+    cpc_run: Path, recordings: Path, tmp_path: Path
+) -> None:
+    import ensue
+
+    out = tmp_path / "e.npz"
+    assert main(f"embed {cpc_run} {recordings} --out {out}".split()) == 0
+    found = np.load(out)
+    alone = ensue.load(cpc_run).embed([recordings / name for name in found["item"]])
+    np.testing.assert_allclose(found["embedding"], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_score_is_in_original_units_and_says_its_kind(
+    nvp_run: Path, table: Path, tmp_path: Path
+) -> None:
+    import ensue
+
+    out = tmp_path / "s.csv"
+    assert main(f"score {nvp_run} {table} --out {out}".split()) == 0
+    found = pyarrow.csv.read_csv(out)
+    assert found.column_names == ["item", "kind", "nats", "score_kind"]
+    run = ensue.load(nvp_run)
+    rows = pyarrow.csv.read_csv(table).select(["height", "width"]).to_pylist()
+    np.testing.assert_allclose(found["nats"].to_numpy(), run.score(rows), rtol=1e-5)
+    # Standardized values have another density: log p(raw) = log p(x) - log of both deviations.
+    model_units = [float(run.model.log_prob(run.codec.encode(r)[None]).detach()) for r in rows]
+    shift = np.log(run.codec.std).sum()
+    np.testing.assert_allclose(found["nats"].to_numpy() + shift, model_units, rtol=1e-5)
+
+
+def test_score_of_cpc_is_information(cpc_run: Path, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.parquet"
+    assert main(f"score {cpc_run} {recordings} --out {out}".split()) == 0
+    assert set(pyarrow.parquet.read_table(out)["score_kind"].to_pylist()) == {"information"}
+
+
+def test_sample_writes_original_columns(nvp_run: Path, table: Path) -> None:
+    assert main(f"sample {nvp_run} --num 7 --seed 3".split()) == 0
+    found = pyarrow.csv.read_csv(nvp_run / "samples" / "samples.csv")
+    assert found.column_names == ["height", "width"]
+    assert found.num_rows == 7
+
+
+def test_probe_prints_a_table_and_adds_it_to_the_report(
+    cpc_run: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = said(capsys, f"probe {cpc_run} {recordings} --label label --quiet")
+    assert status == 0
+    for name in (
+        "chance",
+        "MFCC with deltas",
+        "untrained, waveform",
+        "untrained, log_mel",
+        "this run",
+    ):
+        assert name in out
+    assert "Probes" in (cpc_run / "report.html").read_text()
+    (probe,) = json.loads((cpc_run / "probes.json").read_text())["probes"]
+    assert probe["label"] == "label"
+
+
+def test_report_is_one_file_that_asks_for_nothing(cpc_run: Path) -> None:
+    page = (cpc_run / "report.html").read_text()
+    assert "<script" not in page
+    for address in ("src=", "<link", "@import", "url(http"):
+        assert address not in page
+    assert page.count("<svg") >= 1
+
+
+@pytest.mark.parametrize("what", ["families", "recipes", "data"])
+def test_list_names_what_there_is(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, f"list {what}")
+    assert status == 0
+    expected = {"families": "cpc", "recipes": "moons", "data": "builtin:speech"}
+    assert expected[what] in out
+
+
+def test_family_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, "train cpc --help")
+    assert status == 0
+    for option in ("--horizon", "--window-seconds", "--learning-rate"):
+        assert option in out
+
+
+RUBBISH = {
+    "train cpd {rec} --out {new}": "did you mean 'cpc'",
+    "trian cpc {rec} --out {new}": "train",
+    "train cpc {rec} --out {new} --horizn 3": "did you mean 'horizon'",
+    "train cpc {rec} --out {new} --horizon many": "model.horizon is 'many'",
+    "train cpc {rec} --out {new} --horizon 0 --batch-size -1": "training.batch_size is '-1'",
+    "train cpc {rec} --out {new} --recipe speach": "did you mean 'speech'",
+    "train cpc {rec} --out {new} --recipe moons": "is for 'realnvp'",
+    "train cpc {rec}/nowhere --out {new}": "no file or folder",
+    "train cpc builtin:speach --out {new}": "did you mean 'speech'",
+    "train cpc {rec} --out {new} --sample-rate 8000 --horizon 300": "use --horizon 127 or less",
+    "train cpc {rec} --out {rec}": "--resume",
+    "train cpc {table} --out {new}": "families for table: realnvp",
+    "train realnvp {rec} --out {new}": "families for audio: cpc",
+    "train realnvp {table} --out {new} --columns kind": "holds labels",
+    "train cpc {rec}": "--out",
+    "embed {rec} {rec} --out {new}.parquet": "isn't a run folder",
+    "embed {cpc} {rec} --out {new}.txt": "its ending must be one of",
+    "embed {nvp} {table} --out {new}.npz --level frame": "no frames",
+    "embed {cpc} {rec} --out {new}.npz --level word": "level",
+    "probe {cpc} {rec} --label speeker": "unknown label",
+    "probe {nvp} {table} --label nothing": "unknown label",
+    "sample {cpc}": "families that do: realnvp",
+    "sample {nvp} --num 0": "at least 1",
+    "sample {nvp} --temperature -1": "temperature",
+    "list famlies": "families",
+}
+
+
+@pytest.mark.parametrize("words", RUBBISH)
+def test_rubbish_is_one_line_that_names_it_and_exit_2(
+    words: str,
+    recordings: Path,
+    table: Path,
+    cpc_run: Path,
+    nvp_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = tmp_path / "new"
+    filled = words.format(rec=recordings, table=table, cpc=cpc_run, nvp=nvp_run, new=new)
+    status, _, err = said(capsys, filled)
+    assert status == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert RUBBISH[words] in err
+    assert not new.exists(), "a refused command leaves nothing behind"
+
+
+def test_several_problems_are_told_at_once(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train cpc {recordings} --out {tmp_path}/x --horizon 0 --batch-size 0 --validation 2"
+    _, _, err = said(capsys, words)
+    for name in ("model.horizon", "training.batch_size", "data.validation"):
+        assert name in err
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no file or folder"):
+        main(f"train cpc {tmp_path}/nowhere --out {tmp_path}/x --debug".split())
+
+
+def test_recipe_is_overridden_by_single_settings(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    sections = {"model": {"depth": 3, "hidden_size": 5}, "training": {"max_steps": 9}}
+    recipe.write_text(yaml.safe_dump({"format": 1, "family": "realnvp", **sections}))
+    words = f"train realnvp {table} --out {tmp_path}/run --recipe {recipe} {QUICK} --depth 4"
+    assert said(capsys, words)[0] == 0
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (config["model"]["depth"], config["model"]["hidden_size"]) == (4, 5)
+    assert config["training"]["max_steps"] == 4
+
+
+def test_unreadable_items_are_counted_and_listed(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for path in recordings.rglob("*.wav"):
+        os.link(path, mixed / f"{path.parent.name}{path.name}")
+    (mixed / "broken.wav").write_text("this is no sound")
+    words = f"train cpc {mixed} --out {tmp_path}/run --sample-rate 8000 {QUICK} {SMALL}"
+    status, _, err = said(capsys, words)
+    assert status == 2
+    assert "1 of 11 items" in err
+    status, out, _ = said(capsys, f"{words} --max-skipped 0.2")
+    assert status == 0
+    assert "1 items couldn't be used" in out
+    assert "broken.wav" in (tmp_path / "run" / "skipped.csv").read_text()
+
+
+def test_plain_lines_instead_of_a_bar_where_there_is_no_terminal(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = QUICK.replace(" --quiet", "")
+    _, _, err = said(capsys, f"train realnvp {table} --out {tmp_path}/run {quick}")
+    assert "training: 4 of 4  loss" in err
+    assert "\x1b" not in err

@@ -1,0 +1,45 @@
+"""Every recipe is one that ``train`` takes, and runs for two steps."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
+from ensue.verbs.train import train
+
+DATA = {"cpc": "builtin:speech", "realnvp": "builtin:moons"}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.filterwarnings("ignore:batch norm takes")
+def test_recipe_runs_for_two_steps(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    family = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())["family"]
+    if family == "cpc":
+        pytest.importorskip("espeakng_loader", reason="builtin:speech needs the extra `demo`")
+    cache = tmp_path_factory.getbasetemp() / "recipes-cache"
+    small = {"max_steps": 2, "batch_size": 4, "num_validation": 4}
+    if family == "cpc":
+        small["window_seconds"] = 0.4
+    train(family, DATA[family], out=tmp_path / "run", recipe=name, cache=cache, quiet=True, **small)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_every_recipe_says_what_it_is_for() -> None:
+    assert all(recipe_names().values())
+
+
+def test_recipe_with_an_unknown_section_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("format: 1\nfamily: cpc\nmodle: {}\n")
+    with pytest.raises(ValueError, match="did you mean 'model'"):
+        read_recipe(path, "cpc")
+
+
+def test_recipe_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("format: 2\nfamily: cpc\n")
+    with pytest.raises(ValueError, match="format 2"):
+        read_recipe(path, "cpc")
