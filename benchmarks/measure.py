@@ -34,7 +34,7 @@ def paired_ratios(
 
 
 def peak_megabytes(work: Callable[[], Any]) -> float:
-    """Memory that ``work`` takes at its height, above what the process had, in a process of its own."""
+    """Memory that ``work`` takes at its height, in a process of its own, above what that had."""
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
     process = context.Process(target=_measure_peak, args=(work, queue))
