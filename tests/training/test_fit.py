@@ -1,6 +1,7 @@
 """Training: resumed = uninterrupted, two processes = one, accumulated = whole."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,8 +222,24 @@ def test_resume_refuses_changed_settings_and_shows_the_difference(
     train("realnvp", table, out=out, quiet=True, **TRAINING_SETTINGS)
     with pytest.raises(ConfigError, match=r"learning_rate was 0\.001 and is 0\.01"):
         train("realnvp", table, out=out, resume=True, quiet=True, learning_rate=0.01)
+    before = weights(out)
     again = train("realnvp", table, out=out, resume=True, quiet=True)
     assert again.steps == 30
+    assert all(torch.equal(before[name], value) for name, value in weights(out).items())
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_run_cut_off_before_its_model_was_saved_is_finished_without_a_step(
+    patience: int | None, table: np.ndarray, tmp_path: Path
+) -> None:
+    settings = {**TRAINING_SETTINGS, "patience": patience, "learning_rate": 0.05, "max_steps": 200}
+    out = tmp_path / "run"
+    train("realnvp", table[:60], out=out, quiet=True, **settings)
+    before, lines = weights(out), RunFolder(out).metrics.read_text()
+    shutil.rmtree(out / "model")
+    train("realnvp", table[:60], out=out, resume=True, quiet=True)
+    assert RunFolder(out).metrics.read_text() == lines
+    assert all(torch.equal(before[name], value) for name, value in weights(out).items())
 
 
 def test_resume_without_a_run_or_with_half_a_checkpoint_says_so(
@@ -232,6 +249,7 @@ def test_resume_without_a_run_or_with_half_a_checkpoint_says_so(
         train("realnvp", table, out=tmp_path / "none", resume=True, quiet=True)
     out = tmp_path / "run"
     train("realnvp", table, out=out, quiet=True, **TRAINING_SETTINGS)
+    shutil.rmtree(out / "model")
     checkpoint = RunFolder(out).checkpoint
     checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
     with pytest.raises(CheckpointError, match="damaged"):

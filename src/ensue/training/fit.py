@@ -49,11 +49,18 @@ def fit(
         CheckpointError: The checkpoint is damaged.
         KeyboardInterrupt: The user stopped it; the last checkpoint stays.
     """
+    if run.model.is_dir():
+        return  # it is finished
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
-    step = _checkpoint_step(run) if run.checkpoint.exists() else 0
-    if step < config.max_steps and not (step and _stopped_early(run)):
-        _train(model, data, config, run, progress, step)
+    saved = _read_checkpoint(run) if run.checkpoint.exists() else None
+    if saved is None:
+        _train(model, data, config, run, progress, 0)
+    elif _is_over(saved, config):
+        weights = saved["state_dict"].items()
+        model.load_state_dict({name.removeprefix("model."): value for name, value in weights})
+    else:
+        _train(model, data, config, run, progress, int(saved["global_step"]))
     if config.patience is not None and data.validation is not None:
         load_weights(model, run.best)
     if is_main():
@@ -137,16 +144,7 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback
     )
 
 
-def _checkpoint_step(run: RunFolder) -> int:
-    return int(_checkpoint(run)["global_step"])
-
-
-def _stopped_early(run: RunFolder) -> bool:
-    """Whether the run had ended by patience when its last checkpoint was written."""
-    return bool(run.model.is_dir())
-
-
-def _checkpoint(run: RunFolder) -> dict[str, Any]:
+def _read_checkpoint(run: RunFolder) -> dict[str, Any]:
     try:
         return torch.load(run.checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -154,6 +152,13 @@ def _checkpoint(run: RunFolder) -> dict[str, Any]:
         raise CheckpointError(
             f"the checkpoint {str(run.checkpoint)!r} is damaged ({reason}); start a new run"
         ) from error
+
+
+def _is_over(saved: dict[str, Any], config: TrainingConfig) -> bool:
+    """Whether training had ended when the checkpoint was written: by steps or by patience."""
+    worse = saved["callbacks"].get(Validate.__name__, {}).get("worse", 0)
+    out_of_patience = config.patience is not None and worse >= config.patience
+    return saved["global_step"] >= config.max_steps or out_of_patience
 
 
 def _has_bf16() -> bool:
