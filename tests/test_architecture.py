@@ -13,7 +13,7 @@ import ensue
 from ensue.configuration import settings
 from ensue.models.registry import FAMILIES
 from ensue.verbs import VERBS
-from ensue.verbs.train import section_classes
+from ensue.verbs.plan import section_classes
 
 SOURCE = Path(ensue.__file__).parent
 ROOMS = [

@@ -13,7 +13,10 @@ import yaml
 
 from ensue.cli import main
 
-QUICK = "--max-steps 4 --batch-size 4 --warmup-steps 1 --log-every 2 --validate-every 4 --validation 0.3 --quiet"
+QUICK = (
+    "--max-steps 4 --batch-size 4 --warmup-steps 1 --log-every 2 --validate-every 4 "
+    "--validation 0.3 --quiet"
+)
 SMALL = "--channels 8 --context-size 6 --horizon 2 --num-mels 10 --num-negatives 4"
 
 
@@ -43,8 +46,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cpc_run(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "cpc"
-    words = f"train cpc {recordings} --out {out} --sample-rate 8000 --window-seconds 0.3 {QUICK} {SMALL}"
-    assert main(words.split()) == 0
+    sound = "--sample-rate 8000 --window-seconds 0.3"
+    assert main(f"train cpc {recordings} --out {out} {sound} {QUICK} {SMALL}".split()) == 0
     return out
 
 

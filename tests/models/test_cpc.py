@@ -68,15 +68,17 @@ def test_cdck2_gives_the_same_features(reference: CDCK2, seed: int) -> None:
     torch.testing.assert_close(mine.context, c, rtol=0, atol=1e-5)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize(("over", "dim"), [("candidates", 0), ("contexts", 1)])
 def test_cdck2_gives_the_same_losses(reference: CDCK2, over: str, dim: int, seed: int) -> None:
     x = torch.randn(5, 20480)
     model = CPC.from_cdck2(reference.state_dict()).eval()
-    for t in (0, 40, 115):
+    for t in (0, 115):
         difference = model.loss_at(x, t, normalize_over=over) - reference.loss(x, t, dim)
         assert abs(float(difference)) <= 1e-5
 
 
+@torch.no_grad()
 def test_cdck2_default_is_over_candidates(reference: CDCK2, seed: int) -> None:
     x = torch.randn(4, 8000)
     model = CPC.from_cdck2(reference.state_dict()).eval()
@@ -84,10 +86,12 @@ def test_cdck2_default_is_over_candidates(reference: CDCK2, seed: int) -> None:
     assert not torch.allclose(model.loss_at(x, 9), model.loss_at(x, 9, "contexts"))
 
 
-def test_one_random_time_a_batch_is_the_loss_at_that_time(reference: CDCK2, seed: int) -> None:
-    model, x = CPC.from_cdck2(reference.state_dict()).eval(), torch.randn(4, 8000)
+@torch.no_grad()
+def test_one_random_time_a_batch_is_the_loss_at_that_time(seed: int) -> None:
+    settings = {"encoder": "waveform", "candidates": "aligned", "num_anchors": 1}
+    model, x = CPC(CPCConfig(**SMALL, **settings)).eval(), torch.randn(4, 3200)
     loss = model.loss(Batch(x=x), step=seed % 1000).mean
-    times = [model.loss_at(x, t) for t in range(50 - 12)]
+    times = [model.loss_at(x, t) for t in range(20 - 3)]
     assert min(abs(float(loss - at)) for at in times) < 1e-5
 
 

@@ -195,8 +195,8 @@ class _GatherRows(torch.autograd.Function):
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        gradient = gradient.contiguous()
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].contiguous()
         torch.distributed.all_reduce(gradient)
         begin = torch.distributed.get_rank() * ctx.num_rows
         return gradient[begin : begin + ctx.num_rows]

@@ -9,7 +9,6 @@ Dims: B batch, S samples, T frames, A anchors, K horizon, D local and C context 
 """
 
 import dataclasses
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from ensue.information import (
     sample_other_frames,
 )
 from ensue.information.negatives import Contrast
+from ensue.models.foreign import rename_cdck2
 from ensue.models.protocols import Features, Loss, Score
 from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
 
@@ -182,19 +182,9 @@ class CPC(
         Raises:
             ConfigError: Keys are missing or unknown.
         """
-        weights = _rename_cdck2(state_dict)
-        model = cls(
-            CPCConfig(
-                encoder="waveform",
-                norm="batch",
-                channels=weights["encoder.layers.0.conv.weight"].shape[0],
-                context_size=weights["context.weight_hh_l0"].shape[1],
-                horizon=sum(re.fullmatch(r"Wk\.\d+\.weight", k) is not None for k in state_dict),
-                candidates="aligned",
-                num_anchors=1,
-                init="kaiming_fan_out",
-            )
-        )
+        settings, weights = rename_cdck2(state_dict)
+        habits = {"candidates": "aligned", "num_anchors": 1, "init": "kaiming_fan_out"}
+        model = cls(CPCConfig(encoder="waveform", norm="batch", **habits, **settings))
         model.load_state_dict(weights)
         return model
 
@@ -241,7 +231,7 @@ class CPC(
         """
         z, num_frames = self.encoder(x, lengths)
         if num_frames is not None and bool((num_frames < 1).any()):
-            raise DataError(f"a waveform of {int(lengths.min())} samples is shorter than one frame")
+            raise DataError("a waveform is shorter than one frame; leave it out")
         c = self._contexts(z)
         return Features(z, c, _masked_mean(c, num_frames), num_frames, self.frame_rate)
 
@@ -355,11 +345,11 @@ class CPC(
 
     def _loss(self, z: Tensor, c: Tensor, num_frames: Tensor | None, step: int) -> Loss:
         if z.shape[1] <= self.config.horizon:
-            rate = self.frame_rate
-            seconds = "" if rate is None else f" ({z.shape[1] / rate:.2f} s at {rate:g} Hz)"
+            T, rate = z.shape[1], self.frame_rate
+            seconds = "" if rate is None else f" ({T / rate:.2f} s at {rate:g} Hz)"
             raise ConfigError(
-                f"horizon is {self.config.horizon} but the clips have {z.shape[1]} frames{seconds}; "
-                f"use --horizon {z.shape[1] - 1} or less, or longer clips"
+                f"horizon is {self.config.horizon} but the clips have {T} frames{seconds}; "
+                f"use --horizon {T - 1} or less, or longer clips"
             )
         contrast = self._contrast(z, c, num_frames, torch.Generator().manual_seed(step))
         count = contrast.valid.sum()
@@ -480,28 +470,3 @@ def _metrics(contrast: Contrast) -> dict[str, Tensor]:
         "information_by_horizon": chance - loss,
         "accuracy_by_horizon": correct,
     }
-
-
-def _rename_cdck2(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names of ``CDCK2`` in ours; its predictors become the rows of one matrix."""
-    renamed: dict[str, Tensor] = {}
-    strangers = []
-    for key, value in state_dict.items():
-        if m := re.fullmatch(r"encoder\.(0|3|6|9|12)\.weight", key):
-            renamed[f"encoder.layers.{int(m[1]) // 3}.conv.weight"] = value
-        elif m := re.fullmatch(r"encoder\.(1|4|7|10|13)\.(\w+)", key):
-            renamed[f"encoder.layers.{int(m[1]) // 3}.norm.{m[2]}"] = value
-        elif m := re.fullmatch(r"gru\.(\w+_l0)", key):
-            renamed[f"context.{m[1]}"] = value
-        elif not re.fullmatch(r"Wk\.\d+\.(weight|bias)", key):
-            strangers.append(key)
-    num_steps = sum(key.startswith("Wk.") for key in state_dict) // 2
-    if strangers or not num_steps or "encoder.layers.0.conv.weight" not in renamed:
-        raise ConfigError(
-            f"these aren't the weights of a CDCK2: {', '.join(strangers) or 'keys are missing'}"
-        )
-    for part in ("weight", "bias"):
-        renamed[f"predictor.{part}"] = torch.cat(
-            [state_dict[f"Wk.{k}.{part}"] for k in range(num_steps)]
-        )
-    return renamed

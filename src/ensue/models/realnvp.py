@@ -4,7 +4,6 @@ The coupling itself stands in ``ensue.nn.coupling``, what is common to flows in 
 Dims: B batch, D values.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -18,6 +17,7 @@ from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError, DataError
 from ensue.models.flow import Flow
+from ensue.models.foreign import rename_nvpnet
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import AffineCoupling, alternating_halves
 
@@ -86,22 +86,9 @@ class RealNVP(
         Raises:
             ConfigError: Keys are missing or unknown.
         """
-        names = {"b": "mask", "map_s": "scale", "map_t": "shift"}
-        renamed: dict[str, Tensor] = {}
-        for key, value in state_dict.items():
-            m = re.fullmatch(r"layers\.(\d+)\.(b|map_s|map_t)((\.[02]\.(weight|bias))?)", key)
-            if m is None:
-                raise ConfigError(f"these aren't the weights of an NVPNet: {key}")
-            value = value.bool() if m[2] == "b" else value
-            renamed[f"flow.layers.{m[1]}.{names[m[2]]}{m[3]}"] = value
-        first = renamed.get("flow.layers.0.scale.0.weight")
-        if first is None:
-            raise ConfigError("these aren't the weights of an NVPNet: layers.0.map_s is missing")
-        depth = sum(key.endswith(".mask") for key in renamed)
-        hidden_size, num_features = first.shape
-        config = RealNVPConfig(depth=depth, hidden_size=hidden_size, num_features=num_features)
-        model = cls(config).to(first.dtype)
-        model.load_state_dict(renamed)
+        settings, weights = rename_nvpnet(state_dict)
+        model = cls(RealNVPConfig(**settings)).to(weights["flow.layers.0.scale.0.weight"].dtype)
+        model.load_state_dict(weights)
         return model
 
     def untrained_variants(self) -> dict[str, RealNVPConfig]:

@@ -117,7 +117,7 @@ class StridedStack(nn.Module):
         """
         if self.num_frames(x.shape[-1]) < 1:
             raise DataError(
-                f"{x.shape[-1]} samples are shorter than one frame; at least {self.shortest} are needed"
+                f"{x.shape[-1]} samples are shorter than one frame, which needs {self.shortest}"
             )
         x = x.unsqueeze(1)
         for layer in self._layers():

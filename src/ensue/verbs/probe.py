@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ensue.data.sources.kinds import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
+from ensue.verbs.plan import describe
 
 if TYPE_CHECKING:
     from ensue.evaluation.probe import ProbeResult
@@ -113,5 +114,4 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
 
 
 def _plain(result: ProbeResult, data: Any) -> dict[str, Any]:
-    source = str(data) if isinstance(data, str | Path) else f"{type(data).__name__} in memory"
-    return {"source": source, **dataclasses.asdict(result)}
+    return {"source": describe(data), **dataclasses.asdict(result)}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, DataError
-from ensue.verbs.recipes import SECTIONS, read_recipe
+from ensue.verbs.plan import Plan, make_plan, resumed_plan
 
 if TYPE_CHECKING:
     from ensue.data.windows import Windows
@@ -40,21 +39,6 @@ class Trained:
     chance_loss: float | None
     skipped: int
     files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A family, its data and its three configurations, and how the run folder tells of them."""
-
-    family: str
-    data: Any
-    configs: Mapping[str, Any]
-
-    def plain(self) -> dict[str, Any]:
-        from ensue.configuration import to_plain
-
-        sections = {name: to_plain(self.configs[name]) for name in SECTIONS}
-        return {"family": self.family, "source": _describe(self.data), **sections}
 
 
 def train(
@@ -99,9 +83,9 @@ def train(
     from ensue.verbs.progress import listener
 
     run = RunFolder(Path(out))
-    plan = _plan(family, data, recipe, settings, init_from)
+    plan = make_plan(family, data, recipe, settings, init_from)
     if resume:
-        plan = _resumed(plan, run, recipe, settings)
+        plan = resumed_plan(plan, run, recipe, settings)
     elif is_main():
         run.require_empty()
     progress = listener(quiet or not is_main())
@@ -120,68 +104,7 @@ def train(
     return _trained(run, family, len(skipped))
 
 
-def _plan(
-    family: str,
-    data: Data,
-    recipe: str | Path | None,
-    settings: Mapping[str, Any],
-    init_from: str | Path | None,
-) -> _Plan:
-    from ensue.configuration import split_sections, validate_all
-
-    classes = section_classes(family)
-    given = split_sections(settings, classes, also=("out", "recipe", "resume", "cache", "quiet"))
-    base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
-    if init_from is not None:
-        base["model"] = {**_model_settings(Path(init_from), family), **base["model"]}
-    merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
-    return _Plan(family, data, validate_all(merged))
-
-
-def section_classes(family: str) -> dict[str, type]:
-    """The configuration class of each section."""
-    from ensue.data.config import DataConfig
-    from ensue.models.registry import config_class
-    from ensue.training.config import TrainingConfig
-
-    return {"model": config_class(family), "data": DataConfig, "training": TrainingConfig}
-
-
-def _resumed(
-    plan: _Plan, run: RunFolder, recipe: str | Path | None, settings: Mapping[str, Any]
-) -> _Plan:
-    """The plan that the run was begun with; what is given now must not differ from it."""
-    from ensue.configuration import validate_all
-
-    begun, now = run.read_config(), plan.plain()
-    changed = [
-        f"{name} was {begun[name]!r} and is {now[name]!r}"
-        for name in ("family", "source")
-        if begun[name] != now[name]
-    ]
-    if not changed:
-        given = set(settings)
-        if recipe:
-            given |= {
-                name for section in read_recipe(recipe, plan.family).values() for name in section
-            }
-        changed = [
-            f"{name} was {value!r} and is {now[section][name]!r}"
-            for section in SECTIONS
-            for name, value in begun[section].items()
-            if name in given and now[section][name] != value
-        ]
-    if changed:
-        raise ConfigError(
-            f"a resumed run keeps its settings, but {'; '.join(changed)}; "
-            "leave them out, or start another run"
-        )
-    classes = section_classes(plan.family)
-    configs = validate_all({n: (classes[n], begun[n]) for n in SECTIONS})
-    return dataclasses.replace(plan, configs=configs)
-
-
-def _prepare(plan: _Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tuple[str, str]]]:
+def _prepare(plan: Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tuple[str, str]]]:
     """Open and encode the data, make the model, and try one small batch before anything else."""
     import torch
 
@@ -264,17 +187,6 @@ def require_kind(family: str, kind: str) -> None:
         )
 
 
-def _model_settings(init_from: Path, family: str) -> dict[str, Any]:
-    from ensue.configuration import settings
-    from ensue.training.run_folder import RunFolder
-
-    found = RunFolder(init_from).read_config()
-    if found["family"] != family:
-        raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
-    names = {s.name for s in settings(section_classes(family)["model"])}
-    return {n: v for n, v in found["model"].items() if n in names}
-
-
 def _take_weights(model: Any, init_from: Path) -> None:
     from ensue.models.registry import load_weights
     from ensue.training.run_folder import RunFolder
@@ -295,10 +207,6 @@ def _trained(run: RunFolder, family: str, skipped: int) -> Trained:
         skipped=skipped,
         files=(run.model, run.metrics, run.report),
     )
-
-
-def _describe(data: Any) -> str:
-    return str(data) if isinstance(data, str | Path) else f"{type(data).__name__} in memory"
 
 
 def cache_of(cache: str | Path | None, run: Path) -> Path:
