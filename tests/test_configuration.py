@@ -91,6 +91,12 @@ def test_plain_values_make_the_same_configuration() -> None:
     assert validate(Boat, plain, section="boat") == boat
 
 
+def test_text_of_a_setting_of_several_values_is_split_at_commas() -> None:
+    assert validate(Boat, {"names": "a,b"}, section="boat").names == ("a", "b")
+    assert validate(Boat, {"names": ""}, section="boat").names == ()
+    assert validate(Boat, {"names": ["a,b"]}, section="boat").names == ("a,b",)
+
+
 def test_settings_are_the_fields_that_a_user_can_set() -> None:
     found = {s.name: s for s in settings(Boat)}
     assert list(found) == ["masts", "rig", "names", "draft"]

@@ -20,6 +20,10 @@ class CheckpointError(EnsueError):
     """A run folder or one of its files is missing, damaged, foreign or too new."""
 
 
+class TrainingError(EnsueError):
+    """Training went wrong: the loss isn't a number any more."""
+
+
 class MissingExtraError(EnsueError):
     """A feature needs an optional dependency that isn't installed."""
 

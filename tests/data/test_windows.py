@@ -104,18 +104,20 @@ def test_rows_that_do_not_take_part_are_never_seen() -> None:
 def test_batch_is_a_function_of_seed_and_step(
     lengths: list[int], seed: int, step: int, other: int
 ) -> None:
-    w = windows(lengths, seed=seed)
+    w = ramps(lengths, 8, seed=seed)
     first = w.draw(step, 4)
     w.draw(other, 4)
     np.random.random()
     assert equal(first, w.draw(step, 4))
-    assert equal(first, windows(lengths, seed=seed).draw(step, 4))
+    assert equal(first, ramps(lengths, 8, seed=seed).draw(step, 4))
 
 
-def test_seeds_and_steps_differ() -> None:
-    lengths = [100] * 20
-    draws = [ramps(lengths, 8, seed=s).draw(t, 16).x[:, 0] for s in (0, 1) for t in (0, 1)]
-    assert not any(torch.equal(a, b) for a, b in itertools.combinations(draws, 2))
+def test_seeds_and_epochs_differ_in_the_order_and_in_the_starts() -> None:
+    lengths = [15] * 20  # an epoch is a batch
+    draws = [ramps(lengths, 8, seed=s).draw(t, 20) for s in (0, 1) for t in (0, 1)]
+    orders, starts = [items_of(d) for d in draws], [d.x[:, 0] for d in draws]
+    for several in (orders, starts):
+        assert not any(torch.equal(a, b) for a, b in itertools.combinations(several, 2))
 
 
 @quick
@@ -128,7 +130,7 @@ def test_seeds_and_steps_differ() -> None:
 def test_slices_of_the_ranks_are_the_batch_of_one_process(
     lengths: list[int], step: int, world_size: int, each: int
 ) -> None:
-    w, batch_size = windows(lengths), world_size * each
+    w, batch_size = ramps(lengths, 8), world_size * each
     parts = [w.draw(step, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
     assert [len(p) for p in parts] == [each] * world_size
     assert equal(together(parts), w.draw(step, batch_size))
@@ -161,7 +163,9 @@ def test_every_slot_is_visited_once_in_an_epoch(
 
 def test_every_start_is_reached() -> None:
     w = ramps([11, 8], 8)
-    starts = {(int(i), float(x[0])) for s in range(200) for i, x in rows(w.draw(s, 4))}
+    batches = [w.draw(s, 4) for s in range(200)]
+    starts = {(int(i), float(x[0])) for batch in batches for i, x in rows(batch)}
+    assert all((batch.x.diff(dim=1) == 1).all() for batch in batches)  # a step after the other
     # 4 + 1 places, of which none has less than 1 in 8 of 800 draws.
     assert starts == {(0, 0.0), (0, 1.0), (0, 2.0), (0, 3.0), (1, 0.0)}
 
@@ -185,11 +189,15 @@ def test_fixed_windows_are_side_by_side_and_shared_equally(
     ranks = [w.fixed(num, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
     whole = w.fixed(num, batch_size)
     wanted = max(world_size, min(num, w.num_windows) // world_size * world_size)
-    assert sum(len(b) for rank in ranks for b in rank) == wanted
     assert all(len({len(part) for part in parts}) == 1 for parts in zip(*ranks, strict=True))
     shared = [together(list(parts)) for parts in zip(*ranks, strict=True)]
-    if wanted == min(num, w.num_windows):
-        assert all(equal(a, b) for a, b in zip(shared, whole, strict=True))
+    assert sum(map(len, shared)) == wanted
+    for batches, unit in ((shared, world_size), (whole, 1)):
+        sizes = [len(b) for b in batches]
+        assert max(sizes) - min(sizes) <= unit
+        assert min(batch_size, sum(sizes)) <= min(sizes) <= max(sizes) < 2 * batch_size
+    if wanted <= w.num_windows:
+        assert equal(together(shared), together(w.fixed(wanted, batch_size)))
     places = [(int(i), float(x[0])) for b in whole for i, x in rows(b)]
     assert len(set(places)) == len(places) == min(num, w.num_windows)
     assert all(start % size == 0 for _, start in places)
@@ -224,7 +232,7 @@ def test_rows_of_a_table_are_taken_whole() -> None:
     assert batch.lengths is None
     assert batch.x.tolist() == store.values[items].tolist()
     assert sorted(items) == list(range(6))
-    assert [b.x.tolist() for b in w.fixed(3, 2)] == [[[0, 1], [4, 5]], [[10, 11]]]
+    assert together(w.fixed(3, 2)).x.tolist() == [[0, 1], [4, 5], [10, 11]]
 
 
 @pytest.mark.parametrize(

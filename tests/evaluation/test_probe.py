@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ensue.data.items import Intervals, Positions
 from ensue.data.store import Store
 from ensue.errors import DataError
+from ensue.evaluation import probe
 from ensue.evaluation.probe import Accuracy, Moments, Task, _accuracy, make_task, run_probe
 from ensue.evaluation.represent import Represented, Represents
 from tests.data.stores import memory_store
@@ -198,7 +199,8 @@ def test_items_without_a_label_take_no_part() -> None:
 
 
 def test_task_is_a_function_of_the_seed() -> None:
-    store = interval_store([1000] * 9, [(f"item{i}", 0.0, 1.0, "ab"[i % 2]) for i in range(9)])
+    halves = ((0.0, 0.5, "a"), (0.5, 1.0, "b"))
+    store = interval_store([1000] * 9, [(f"item{i}", *half) for i in range(9) for half in halves])
     one, same, other = (make_task(store, "phone", num_train=50, seed=s) for s in (1, 1, 2))
     assert one.train.time.tolist() == same.train.time.tolist() != other.train.time.tolist()
 
@@ -226,7 +228,8 @@ def test_interval_lands_in_its_frames() -> None:
 
 def test_frames_are_drawn_evenly_over_the_seconds(seed: int) -> None:
     lengths = [2000, 6000, 2000]
-    store = interval_store(lengths, [(f"item{i}", 0.0, 10.0, f"{i % 2}") for i in range(3)])
+    halves = ((0.0, 1.0, "a"), (1.0, 10.0, "b"))
+    store = interval_store(lengths, [(f"item{i}", *half) for i in range(3) for half in halves])
     task = make_task(store, "phone", num_train=4000, num_test=4000, seed=seed)
     assert sorted({*task.train.row, *task.test.row}) == [0, 1, 2]
     for side in (task.train, task.test):
@@ -252,9 +255,24 @@ def test_unlabelled_moments_are_dropped() -> None:
 
 def test_column_can_be_read_by_frame() -> None:
     store = memory_store([np.zeros(500)] * 8, labels={"word": [*"abababab"]}, rate=SAMPLE_RATE)
-    task = make_task(store, "word", level="frame", num_train=100)
+    task = make_task(store, "word", level="frame", num_train=400, num_test=400)
     assert task.train.label.tolist() == ["ab"[row % 2] for row in task.train.row]
-    assert 50 < len(task.train) < 150  # Poisson of mean 100: five standard deviations
+    assert 300 < len(task.train) < 500  # Poisson of mean 400: five standard deviations
+
+
+def test_no_more_items_are_read_than_the_moments_need(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(probe, "MIN_ITEMS", 2)
+    monkeypatch.setattr(probe, "FRAMES_PER_ITEM", 40)
+    halves = ((0.0, 0.5, "a"), (0.5, 1.0, "b"))
+    store = interval_store([1000] * 30, [(f"item{i}", *h) for i in range(30) for h in halves])
+    frames = make_task(store, "phone", num_train=160, num_test=80, seed=seed)
+    assert len(np.unique(frames.train.row)) <= 4
+    assert len(np.unique(frames.test.row)) <= 2
+    items = make_task(rows_with(word=[*"ab"] * 15), "word", num_train=12, num_test=3, seed=seed)
+    assert (len(items.train), len(items.test)) == (12, 3)
+    assert set(items.train.row).isdisjoint(items.test.row)
 
 
 def test_features_without_frames_are_refused_at_frame_level() -> None:

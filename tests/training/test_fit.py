@@ -74,6 +74,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "model" / "model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cpc", "realnvp"])
 def test_run_that_was_killed_and_resumed_ends_bit_equal(
     family: str, recordings: Path, tmp_path: Path, seed: int
@@ -111,6 +112,7 @@ def test_run_that_was_killed_and_resumed_ends_bit_equal(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra", [{}, {"num_anchors": 2, "own_sequence": "false"}, {"candidates": "aligned"}]
 )

@@ -1,6 +1,7 @@
 """``main(argv)``: parse, call the verb, say what it did; a user's error is one line and exit 2."""
 
 import importlib
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -42,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(" ".join(str(error).split()), USER_ERROR)
+    except OSError as error:
+        if debug:
+            raise
+        return _fail(f"the system says: {error}", USER_ERROR)
     except KeyboardInterrupt:
         return _fail(
             "interrupted; nothing is lost up to the last checkpoint, which --resume continues",
@@ -70,8 +75,10 @@ def _parse(words: list[str]) -> Callable[[], Any]:
         module, _, function = path.partition(":")
         app.command(getattr(importlib.import_module(module), function), name=name)
     command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-    settings = {k.replace("-", "_"): _value(v) for k, v in bound.kwargs.items()}
-    return partial(command, *bound.args, **settings)
+    own = inspect.signature(command).parameters
+    named = {name.replace("-", "_"): value for name, value in bound.kwargs.items()}
+    values = {name: v if name in own else _value(v) for name, v in named.items()}
+    return partial(command, *bound.args, **values)
 
 
 def _value(value: Any) -> Any:

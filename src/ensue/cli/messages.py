@@ -43,8 +43,13 @@ def _(result: Written, console: Console) -> None:
         console.print(f"{result.skipped} items couldn't be read and were left out")
     _files(result.files, console)
     path = result.files[0]
-    reader = {".parquet": "pandas.read_parquet", ".csv": "pandas.read_csv", ".npz": "numpy.load"}
-    _next(f'python -c "import pandas, numpy; print({reader[path.suffix]}({str(path)!r}))"', console)
+    read = {
+        ".parquet": "pyarrow.parquet.read_table",
+        ".csv": "pyarrow.csv.read_csv",
+        ".npz": "numpy.load",
+    }[path.suffix]
+    module = read.rpartition(".")[0]
+    _next(f'python -c "import {module}; print({read}({str(path)!r}))"', console)
 
 
 @tell.register

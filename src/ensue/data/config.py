@@ -28,7 +28,7 @@ class DataConfig:
         Field(ge=0, lt=1, description="part of the groups (or items) held out for validation"),
     ] = 0.1
     num_validation: Annotated[
-        int, Field(gt=0, description="windows or rows of the validation loss, at most")
+        int, Field(ge=2, description="windows or rows of the validation loss, at most")
     ] = 512
     group: Annotated[
         str | None, Field(description="label column that splits never cut through (a speaker)")

@@ -91,8 +91,8 @@ class Windows:
         items = self._item_of(slots)
         first = np.concatenate([[0], self._slots])[np.searchsorted(self._used, items)]
         starts = (slots - first) * (self.size or 1)
-        # Batches of like size, so that none is left with a single window.
-        num_batches = -(-num // batch_size)
+        # Of like size, at least batch_size, so that none is left with a single window.
+        num_batches = max(1, num // max(batch_size, world_size))
         cuts = np.linspace(0, num // world_size, num_batches + 1).astype(int) * world_size
         batches = []
         for begin, end in pairwise(cuts.tolist()):

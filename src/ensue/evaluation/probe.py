@@ -23,6 +23,7 @@ from ensue.evaluation.represent import Represents
 
 Level = Literal["frame", "item"]
 NUM_BOOTSTRAPS, MAX_ITERATIONS = 1000, 100
+FRAMES_PER_ITEM, MIN_ITEMS = 40, 200
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def make_task(
         store: The items.
         label: A label column, or the name of an intervals table.
         level: ``frame`` or ``item``; by default frames for intervals, items for columns.
-        num_train: Frames for training, at most, evenly over the items.
-        num_test: Frames for the test, at most.
+        num_train: Items for training, at most; or about how many frames.
+        num_test: Items for the test, at most; or about how many frames.
         test_fraction: Part for the test, where no column says it.
         seed: Of the split and of the frames.
 
@@ -206,9 +207,16 @@ def _moments(
     if level == "item":
         if label not in store.labels:
             raise DataError(f"the label {label!r} is one of frames; use level frame")
+        rows = _at_most(rows, num, rng)
         labels = np.asarray(store.labels[label])[rows]
         return Moments(rows, np.full(len(rows), np.nan), labels)
-    return _frames(store, label, rows, num, rng)
+    # To read one frame of an item costs what all of its frames cost.
+    some = _at_most(rows, max(num // FRAMES_PER_ITEM, MIN_ITEMS), rng)
+    return _frames(store, label, some, num, rng)
+
+
+def _at_most(rows: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
+    return rows if len(rows) <= num else np.sort(rng.permutation(rows)[:num])
 
 
 def _frames(

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed
-from torch import Tensor, nn
+from torch import Tensor
 
+from ensue.errors import ConfigError
 from ensue.information.info_nce import chance_loss, info_nce
 
 
@@ -60,11 +61,11 @@ def sample_other_frames(
         generator: On the CPU, so that all processes can draw alike.
 
     Raises:
-        ValueError: There is only one sequence.
+        ConfigError: There is only one sequence.
     """
     G = len(num_frames)
     if G < 2:
-        raise ValueError(
+        raise ConfigError(
             f"negatives from other sequences need a batch of at least 2 sequences, got {G}; "
             "use a larger batch_size, or num_negatives 0 with own_sequence true"
         )
@@ -93,6 +94,7 @@ def contrast_frames(
     num_frames: Tensor | None = None,
     *,
     others: Tensor | None = None,
+    others_count: Tensor | None = None,
     own_sequence: bool = True,
 ) -> Contrast:
     r"""Tell z_{t+k} from the frames of its own sequence and from sampled frames of others.
@@ -108,6 +110,8 @@ def contrast_frames(
         anchors: (B, A) the times t.
         num_frames: (B,) valid frames, or None where all are.
         others: (B, M, D) frames of other sequences.
+        others_count: (B, M) Boolean, False = no candidate after all, or None where all are. A
+            window of the same recording may overlap and hold the positive itself.
         own_sequence: Whether the other frames of the own sequence are negatives.
 
     Memory: the scores, B A K (T + M) numbers, and their gradient.
@@ -121,17 +125,35 @@ def contrast_frames(
     if own_sequence:
         candidates = z if others is None else torch.cat([z, others], dim=1)
         scores = (flat @ candidates.transpose(1, 2)).view(B, A, K, -1)
-        if num_frames is not None:
-            beyond = torch.arange(z.shape[1], device=z.device) >= num_frames[:, None]
-            beyond = nn.functional.pad(beyond, (0, candidates.shape[1] - z.shape[1]))
-            scores = scores.masked_fill(beyond[:, None, None], -torch.inf)
+        count = _candidates_that_count(z, num_frames, others, others_count)
+        if count is not None:
+            scores = scores.masked_fill(~count[:, None, None], -torch.inf)
         return _contrast(scores, target, valid)
     if others is None:
-        raise ValueError("there are no negatives: own_sequence is false and others is None")
+        raise ConfigError("there are no negatives: own_sequence is false and others is None")
     rows = torch.arange(B, device=z.device)[:, None, None]
     positive = (predicted * z[rows, target]).sum(-1, keepdim=True)
     negative = (flat @ others.transpose(1, 2)).view(B, A, K, -1)
+    if others_count is not None:
+        negative = negative.masked_fill(~others_count[:, None, None], -torch.inf)
     return _contrast(torch.cat([positive, negative], -1), torch.zeros_like(target), valid)
+
+
+def _candidates_that_count(
+    z: Tensor, num_frames: Tensor | None, others: Tensor | None, others_count: Tensor | None
+) -> Tensor | None:
+    """(B, T + M) Boolean over frames of the own sequence and of others; None where all count."""
+    if num_frames is None and others_count is None:
+        return None
+    B, T, _ = z.shape
+    own = z.new_ones(B, T, dtype=torch.bool)
+    if num_frames is not None:
+        own = torch.arange(T, device=z.device) < num_frames[:, None]
+    if others is None:
+        return own
+    if others_count is None:
+        others_count = z.new_ones(B, others.shape[1], dtype=torch.bool)
+    return torch.cat([own, others_count], dim=1)
 
 
 def contrast_aligned(
@@ -157,6 +179,8 @@ def contrast_aligned(
             ``contexts``: over b for the fixed candidate j, as widely copied code does.
     """
     B, A, K, _ = predicted.shape
+    if len(z) < 2:
+        raise ConfigError("aligned candidates need a batch of at least 2 sequences, got 1")
     target_AK = anchors[:, None] + torch.arange(1, K + 1, device=z.device)
     end = z.new_full((len(z),), z.shape[1]) if num_frames is None else num_frames
     exists_GAK = target_AK < end[:, None, None]

@@ -239,11 +239,12 @@ class CPC(
         """InfoNCE summed over all anchors and horizons (eq. 4, van den Oord et al. 2018).
 
         Args:
-            batch: ``x`` (B, S) waveforms.
+            batch: ``x`` (B, S) waveforms; frames of the same ``item`` in another window are no
+                negatives.
             step: Draws the negatives: those of a step are the same in every run.
         """
         z, num_frames = self.encoder(batch.x, batch.lengths)
-        return self._loss(z, self._contexts(z), num_frames, step)
+        return self._loss(z, self._contexts(z), num_frames, step, batch.item)
 
     def loss_from_features(
         self, z: Tensor, c: Tensor, mask: Tensor | None = None, *, step: int = 0
@@ -343,7 +344,14 @@ class CPC(
             )
         return super().save_pretrained(save_directory, **options)
 
-    def _loss(self, z: Tensor, c: Tensor, num_frames: Tensor | None, step: int) -> Loss:
+    def _loss(
+        self,
+        z: Tensor,
+        c: Tensor,
+        num_frames: Tensor | None,
+        step: int,
+        item: Tensor | None = None,
+    ) -> Loss:
         if z.shape[1] <= self.config.horizon:
             T, rate = z.shape[1], self.frame_rate
             seconds = "" if rate is None else f" ({T / rate:.2f} s at {rate:g} Hz)"
@@ -351,12 +359,18 @@ class CPC(
                 f"horizon is {self.config.horizon} but the clips have {T} frames{seconds}; "
                 f"use --horizon {T - 1} or less, or longer clips"
             )
-        contrast = self._contrast(z, c, num_frames, torch.Generator().manual_seed(step))
+        generator = torch.Generator().manual_seed(step)
+        contrast = self._contrast(z, c, num_frames, item, generator)
         count = contrast.valid.sum()
         return Loss(contrast.loss.sum(), count, _metrics(contrast))
 
     def _contrast(
-        self, z: Tensor, c: Tensor, num_frames: Tensor | None, generator: torch.Generator
+        self,
+        z: Tensor,
+        c: Tensor,
+        num_frames: Tensor | None,
+        item: Tensor | None,
+        generator: torch.Generator,
     ) -> Contrast:
         """Every process draws for the global batch, alike, and takes what concerns its rows."""
         everyone, row = gather_rows(z)
@@ -376,12 +390,21 @@ class CPC(
             anchors = sample_anchors(global_frames, A, K, generator=generator)[own]
             rows = torch.arange(B, device=z.device)[:, None]
             predicted = self._predict(c[rows, anchors], D)
-        others = None
+        others = count = None
         if M := self.config.num_negatives:
             drawn = sample_other_frames(global_frames, M, generator=generator)
             others = drawn.of(everyone)[own]
+            if item is not None:
+                items = gather_rows(item)[0]
+                count = (items[drawn.row] != items[:, None])[own]
         return contrast_frames(
-            predicted, z, anchors, num_frames, others=others, own_sequence=self.config.own_sequence
+            predicted,
+            z,
+            anchors,
+            num_frames,
+            others=others,
+            others_count=count,
+            own_sequence=self.config.own_sequence,
         )
 
     def _contexts(self, z: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ def load_model(folder: Path) -> Any:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
-    check_format(values, str(path))
+    check_format(values if isinstance(values, dict) else {}, str(path))
     try:
         family = str(values.get("family"))
         config = validate(config_class(family), values, section="config.json")

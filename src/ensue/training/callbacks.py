@@ -4,6 +4,7 @@ All of it depends on the step alone, and what it must remember is in the checkpo
 that was killed and resumed writes the same lines.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ensue.data.batches import Batch
+from ensue.errors import TrainingError
 from ensue.models.protocols import Loss
 from ensue.training.config import TrainingConfig
 from ensue.training.module import TrainingModule
@@ -66,6 +68,7 @@ class LogMetrics(_AfterStep):
             return
         means = mean_metrics(self._sums, trainer)
         self._sums = {}
+        require_finite(means["loss"], step)
         rate = module.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         if not trainer.is_global_zero:
             return
@@ -105,6 +108,7 @@ class Validate(_AfterStep):
         if step % self.config.validate_every and step < self.config.max_steps:
             return
         means = self._evaluate(trainer, module)
+        require_finite(means["loss"], step)
         better = means["loss"] < self._best
         self._worse = 0 if better else self._worse + 1
         self._best = min(self._best, means["loss"])
@@ -155,23 +159,37 @@ class SaveCheckpoint(_AfterStep):
 
 def add_loss(sums: Sums, loss: Loss) -> None:
     """Add a batch to running sums; everything stays on its device."""
-    found = {"total": loss.total, "count": loss.count, "batches": torch.ones(()), **loss.metrics}
-    for name, value in found.items():
+    weighted = {name: value * loss.count for name, value in loss.metrics.items()}
+    for name, value in {"total": loss.total, "count": loss.count, **weighted}.items():
         value = value.detach().double()
-        sums[name] = sums[name] + value if name in sums else value
+        sums[name] = sums[name].to(value.device) + value if name in sums else value
 
 
 def mean_metrics(sums: Sums, trainer: pl.Trainer) -> dict[str, Any]:
     """Means as plain numbers over batches and processes; the loss over what was counted."""
     names = sorted(sums)
     shapes = [sums[n].shape for n in names]
-    flat = torch.cat([sums[n].flatten() for n in names]).to(trainer.strategy.root_device)
+    root = trainer.strategy.root_device
+    flat = torch.cat([sums[n].flatten().to(root) for n in names])
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(flat)
     parts = torch.split(flat.cpu(), [s.numel() for s in shapes])
     whole = {n: p.view(s) for n, p, s in zip(names, parts, shapes, strict=True)}
-    total, count, batches = (whole.pop(n) for n in ("total", "count", "batches"))
-    return {"loss": float(total / count), **{n: (v / batches).tolist() for n, v in whole.items()}}
+    total, count = whole.pop("total"), whole.pop("count")
+    return {"loss": float(total / count), **{n: (v / count).tolist() for n, v in whole.items()}}
+
+
+def require_finite(loss: float, step: int) -> None:
+    """Stop a run that has diverged; its last checkpoint stays.
+
+    Raises:
+        TrainingError: The loss is NaN or infinite.
+    """
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss is {loss} at step {step}; use a lower learning_rate, a longer warm-up "
+            "(warmup_steps) or clip_norm 1"
+        )
 
 
 def save_weights(model: Any, run: RunFolder) -> None:

@@ -35,7 +35,10 @@ class TrainingConfig:
     precision: Annotated[
         Literal["float32", "bf16"], Field(description="bf16 needs hardware that has it")
     ] = "float32"
-    seed: Annotated[int, Field(ge=0, description="of weights, windows and everything drawn")] = 0
+    seed: Annotated[
+        int,
+        Field(ge=0, description="of weights, windows and dropout; negatives follow from the step"),
+    ] = 0
     log_every: Annotated[int, Field(gt=0, description="steps between lines of metrics")] = 20
     validate_every: Annotated[int, Field(gt=0, description="steps between validations")] = 250
     checkpoint_every: Annotated[int, Field(gt=0, description="steps between checkpoints")] = 250

@@ -1,24 +1,20 @@
 """Fit: train one model in one run folder, from the start or from where it was cut off."""
 
 import functools
-import os
-import signal
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 
+from ensue.configuration import check_format
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
-from ensue.errors import CheckpointError, ConfigError
+from ensue.errors import CheckpointError
 from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.config import TrainingConfig
+from ensue.training.machine import left_as_found, processes
 from ensue.training.module import TrainingModule
 from ensue.training.processes import is_main
 from ensue.training.progress import Progress
@@ -45,14 +41,12 @@ def fit(
     """Train ``model``, from ``run``'s checkpoint where there is one, and save it in ``run``.
 
     Raises:
-        ConfigError: The machine can't do what is asked for.
         CheckpointError: The checkpoint is damaged.
+        TrainingError: The loss isn't a number any more.
         KeyboardInterrupt: The user stopped it; the last checkpoint stays.
     """
     if run.model.is_dir():
         return  # it is finished
-    if config.num_threads is not None:
-        torch.set_num_threads(config.num_threads)
     saved = _read_checkpoint(run) if run.checkpoint.exists() else None
     if saved is None:
         _train(model, data, config, run, progress, 0)
@@ -75,11 +69,6 @@ def _train(
     progress: Progress,
     step: int,
 ) -> None:
-    world_size = int(os.environ.get("WORLD_SIZE", config.devices))
-    if config.batch_size % world_size:
-        raise ConfigError(
-            f"batch_size {config.batch_size} can't be shared equally by {world_size} processes"
-        )
     if is_main():
         run.cut_metrics(step)
     callbacks: list[pl.Callback] = [LogMetrics(run, config, progress)]
@@ -89,7 +78,8 @@ def _train(
         callbacks.append(Validate(run, config, batches, progress))
     callbacks.append(SaveCheckpoint(run, config))
     model.train()
-    with _quiet(), _interruptible() as interrupted:
+    interrupted = False
+    with left_as_found(config.num_threads):
         trainer = _trainer(config, run, callbacks)
         stream = StepBatches(
             data.train,
@@ -109,7 +99,7 @@ def _train(
         except SystemExit:
             if not trainer.interrupted:
                 raise
-            interrupted.append(True)
+            interrupted = True
         finally:
             progress.stop()
     if interrupted:
@@ -117,16 +107,9 @@ def _train(
 
 
 def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback]) -> pl.Trainer:
-    if config.precision == "bf16" and not _has_bf16():
-        raise ConfigError("this machine has no hardware for bf16; use precision float32")
-    under_torchrun = "LOCAL_WORLD_SIZE" in os.environ
-    devices = int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun else config.devices
-    num_nodes = int(os.environ.get("GROUP_WORLD_SIZE", 1)) if under_torchrun else 1
     return pl.Trainer(
         accelerator=config.accelerator,
-        devices=devices,
-        num_nodes=num_nodes,
-        strategy="ddp" if devices * num_nodes > 1 else "auto",
+        **processes(config),
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_steps=config.max_steps,
         max_epochs=-1,
@@ -140,18 +123,20 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        deterministic=True if config.accelerator != "cpu" else None,
+        deterministic="warn",
     )
 
 
 def _read_checkpoint(run: RunFolder) -> dict[str, Any]:
     try:
-        return torch.load(run.checkpoint, map_location="cpu", weights_only=True)
+        saved = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"the checkpoint {str(run.checkpoint)!r} is damaged ({reason}); start a new run"
         ) from error
+    check_format(saved, str(run.checkpoint))
+    return saved
 
 
 def _is_over(saved: dict[str, Any], config: TrainingConfig) -> bool:
@@ -159,37 +144,3 @@ def _is_over(saved: dict[str, Any], config: TrainingConfig) -> bool:
     worse = saved["callbacks"].get(Validate.__name__, {}).get("worse", 0)
     out_of_patience = config.patience is not None and worse >= config.patience
     return saved["global_step"] >= config.max_steps or out_of_patience
-
-
-def _has_bf16() -> bool:
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice to itself: what it advises on is decided here."""
-    import logging
-
-    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
-    levels = [log.level for log in loggers]
-    for log in loggers:
-        log.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        yield
-    for log, level in zip(loggers, levels, strict=True):
-        log.setLevel(level)
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """Lightning ignores Ctrl-C from the first on; give it back when it is through."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield []
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)

@@ -9,6 +9,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from ensue.configuration import FORMAT
 from ensue.data.batches import Batch
 from ensue.models.protocols import Loss, Trains
 from ensue.training.config import TrainingConfig
@@ -59,6 +60,9 @@ class TrainingModule(pl.LightningModule):
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad.mul_(self.trainer.world_size / count)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["format"] = FORMAT
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(

@@ -1,11 +1,11 @@
-"""Which process of a run this is, as torchrun, SLURM or Lightning tell by the environment."""
+"""Which process of a run this is, as torchrun or Lightning tell by the environment."""
 
 import os
 
 
 def rank() -> int:
     """Of this process among all; 0 where there is only one."""
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    names = ("RANK", "LOCAL_RANK")
     return next((int(os.environ[name]) for name in names if name in os.environ), 0)
 
 

@@ -27,6 +27,22 @@ from ensue.models.registry import load_model
 
 PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
 
+CARD = """\
+---
+library_name: ensue
+tags: [{family}]
+---
+# {family} trained on {source}
+
+{num_parameters:,} parameters. The settings stand in `config.json`; `codec.json` says how raw items
+become tensors. The whole run loads with `ensue.load(RUN)`, this folder alone with
+
+```python
+from {module} import {model}
+model = {model}.from_pretrained("this/folder")
+```
+"""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -117,13 +133,29 @@ class RunFolder:
         """
         try:
             config = yaml.safe_load(self.config.read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise CheckpointError(
                 f"{str(self.path)!r} isn't a run folder (config.yaml: {error}); "
                 "runs are made by 'ensue train'"
             ) from error
-        check_format(config if isinstance(config, dict) else {}, str(self.config))
+        config = config if isinstance(config, dict) else {}
+        check_format(config, str(self.config))
+        missing = {"family", "source", "model", "data", "training"} - config.keys()
+        if missing:
+            raise CheckpointError(f"{str(self.config)!r} lacks {', '.join(sorted(missing))}")
         return config
+
+    def require_fingerprint(self, fingerprint: str) -> None:
+        """Refuse to go on with other data than the run was begun with.
+
+        Raises:
+            ConfigError: The data aren't the same.
+        """
+        if self.read_config().get("fingerprint") != fingerprint:
+            raise ConfigError(
+                "the data have changed since the run began (files, times of change or rows); "
+                "restore them, or start a new run, from these weights with --init-from"
+            )
 
     def write_environment(self) -> None:
         """Write ``environment.json``: versions, machine, command."""
@@ -171,7 +203,11 @@ class RunFolder:
 
     def read_probes(self) -> list[dict[str, Any]]:
         """The probes of this run, as plain values."""
-        return json.loads(self.probes.read_text())["probes"] if self.probes.exists() else []
+        if not self.probes.exists():
+            return []
+        found = json.loads(self.probes.read_text())
+        check_format(found, str(self.probes))
+        return found["probes"]
 
     def write_probe(self, probe: Mapping[str, Any]) -> None:
         """Add a probe to ``probes.json``, in the place of an earlier one of the same name."""
@@ -186,8 +222,20 @@ class RunFolder:
         shutil.rmtree(draft, ignore_errors=True)
         model.save_pretrained(draft)
         save_codec(codec, draft / "codec.json")
+        (draft / "README.md").write_text(self._card(model))
         shutil.rmtree(self.model, ignore_errors=True)
         draft.rename(self.model)
+
+    def _card(self, model: Any) -> str:
+        config = self.read_config()
+        num_parameters = sum(p.numel() for p in model.parameters())
+        return CARD.format(
+            family=config["family"],
+            source=config["source"],
+            num_parameters=num_parameters,
+            model=type(model).__name__,
+            module=type(model).__module__,
+        )
 
     def load(self) -> tuple[Any, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError
+from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
+from ensue.verbs.prepare import encode, require_kind
+from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, write_table
-from ensue.verbs.train import cache_of, require_kind
+from ensue.verbs.train import cache_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ensue.data.items import Items
     from ensue.data.store import Store
+    from ensue.evaluation.represent import Represented
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
@@ -37,7 +44,9 @@ def embed(
     *,
     out: str | Path,
     level: Literal["item", "frame"] = "item",
+    max_skipped: float = 0.05,
     cache: str | Path | None = None,
+    quiet: bool = False,
 ) -> Written:
     """Write one vector per item, or per frame, with item ids and labels.
 
@@ -51,37 +60,70 @@ def embed(
         File to write: .parquet or .npz.
     level
         One vector per item, or one per frame with its time.
+    max_skipped
+        Part of the items that may be unreadable.
     cache
         Folder for prepared data; by default "cache" beside the run.
+    quiet
+        Show no progress.
     """
-    import numpy as np
-
     from ensue.evaluation.represent import by_model
     from ensue.models.registry import require_contract
 
     path = check_out(out, (".parquet", ".npz"))
     loaded = load(run)
     require_contract(loaded.family, "encodes")
-    _, store = open_data(loaded, data, cache)
-    found = sorted(by_model(loaded.model)(store, range(len(store))), key=lambda r: r.row)
-    if level == "item":
-        columns = {**_labelled(store), "embedding": np.stack([r.embedding for r in found])}
-    else:
-        if found[0].frames is None or found[0].frame_rate is None:
-            raise ConfigError(f"the family {loaded.family!r} has no frames; use --level item")
-        counts = [len(r.frames) for r in found if r.frames is not None]
-        number = np.concatenate([np.arange(n) for n in counts])
-        columns = {
-            **{n: np.repeat(np.asarray(v), counts) for n, v in _labelled(store).items()},
-            "time": (number + 0.5) / found[0].frame_rate,
-            "features": np.concatenate([r.frames for r in found if r.frames is not None]),
-        }
+    progress = listener(quiet)
+    _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
+    found = by_model(loaded.model)(store, range(len(store)))
+    make = _embedding_columns if level == "item" else _frame_columns
+    columns = make(found, store)
     write_table(columns, path)
     return _written("embeddings" if level == "item" else "frames", columns, store, path)
 
 
+def _embedding_columns(found: Iterable[Represented], store: Store) -> dict[str, Any]:
+    import numpy as np
+
+    by_row = {r.row: r.embedding for r in found}
+    return {
+        **_labelled(store),
+        "embedding": np.stack([by_row[row] for row in range(len(store))]),
+    }
+
+
+def _frame_columns(found: Iterable[Represented], store: Store) -> dict[str, Any]:
+    """Every frame with the time of its center.
+
+    Raises:
+        ConfigError: The features have no frames.
+    """
+    import numpy as np
+
+    by_row: dict[int, np.ndarray] = {}
+    rate = 1.0
+    for r in found:
+        if r.frames is None or r.frame_rate is None:
+            raise ConfigError("this family has no features by frame; use --level item")
+        by_row[r.row], rate = r.frames, r.frame_rate
+    frames = [by_row[row] for row in range(len(store))]
+    counts = [len(f) for f in frames]
+    number = np.concatenate([np.arange(n) for n in counts])
+    return {
+        **{n: np.repeat(np.asarray(v), counts) for n, v in _labelled(store).items()},
+        "time": (number + 0.5) / rate,
+        "features": np.concatenate(frames),
+    }
+
+
 def score(
-    run: str | Path, data: Data, *, out: str | Path, cache: str | Path | None = None
+    run: str | Path,
+    data: Data,
+    *,
+    out: str | Path,
+    max_skipped: float = 0.05,
+    cache: str | Path | None = None,
+    quiet: bool = False,
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
 
@@ -93,8 +135,12 @@ def score(
         A folder of recordings, a manifest, a table, a file, or builtin:NAME.
     out
         File to write: .parquet, .csv or .npz.
+    max_skipped
+        Part of the items that may be unreadable.
     cache
         Folder for prepared data; by default "cache" beside the run.
+    quiet
+        Show no progress.
     """
     import numpy as np
 
@@ -104,7 +150,8 @@ def score(
     path = check_out(out)
     loaded = load(run)
     require_contract(loaded.family, "scores")
-    items, store = open_data(loaded, data, cache)
+    progress = listener(quiet)
+    items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     totals, kind = score_items(loaded.model, store)
     if kind == "exact":
         where = {name: i for i, name in enumerate(items.ids)}
@@ -150,18 +197,31 @@ def sample(
     return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
-def open_data(loaded: Loaded, data: Data, cache: str | Path | None) -> tuple[Items, Store]:
+def open_data(
+    loaded: Loaded,
+    data: Data,
+    cache: str | Path | None,
+    *,
+    max_skipped: float,
+    group: str | None = None,
+    intervals: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> tuple[Items, Store]:
     """Data read as the run's own were: the same settings and codec."""
     from ensue.configuration import validate
     from ensue.data.config import DataConfig
     from ensue.data.sources import open_items
-    from ensue.data.store import open_store
 
-    config = validate(DataConfig, loaded.config["data"], section="data")
+    # Which groups and intervals a run was trained with says nothing of other data.
+    mine = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
     folder = cache_of(cache, loaded.path)
     items = open_items(data, config, cache=folder)
     require_kind(loaded.family, items.kind)
-    return items, open_store(items, loaded.codec, folder, max_skipped=config.max_skipped)
+    store = encode(
+        items, loaded.codec, folder, max_skipped=max_skipped, progress=progress or Silence()
+    )
+    return items, store
 
 
 def _labelled(store: Store) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def demo(
     common: dict[str, Any] = {"cache": cache, "quiet": quiet}
     data, run = "builtin:speech", Path(out)
     trained = train("cpc", data, out=run, recipe="speech", seed=seed, **common, **settings)
-    embeddings = embed(run, data, out=run / "embeddings.parquet", cache=cache)
+    embeddings = embed(run, data, out=run / "embeddings.parquet", **common)
     probes = tuple(
         probe(run, data, label=label, level="frame", seed=seed, **common)
         for label in ("phone", "speaker")

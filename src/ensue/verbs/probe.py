@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +35,9 @@ def probe(
     baselines: bool = True,
     num_train: int = 12_000,
     num_test: int = 12_000,
+    group: str | None = None,
+    intervals: Sequence[str] = (),
+    max_skipped: float = 0.05,
     seed: int = 0,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -53,9 +57,15 @@ def probe(
     baselines
         Also MFCC (for sound) and the same network untrained.
     num_train
-        Frames to train on, at most.
+        Frames (or items) to train on, at most.
     num_test
-        Frames to test on, at most.
+        Frames (or items) to test on, at most.
+    group
+        Label column that the split must not cut through; by default "group" or "speaker".
+    intervals
+        Frame labels as NAME=FILE: tables with the columns item, start, end, label.
+    max_skipped
+        Part of the items that may be unreadable.
     seed
         Of splits, frames and untrained weights.
     cache
@@ -71,10 +81,18 @@ def probe(
 
     loaded = load(run)
     require_contract(loaded.family, "encodes")
-    _, store = open_data(loaded, data, cache)
+    progress = listener(quiet)
+    _, store = open_data(
+        loaded,
+        data,
+        cache,
+        max_skipped=max_skipped,
+        group=group,
+        intervals=intervals,
+        progress=progress,
+    )
     task = make_task(store, label, level=level, num_train=num_train, num_test=num_test, seed=seed)
     features = _baselines(loaded, seed) if baselines else {}
-    progress = listener(quiet)
     progress.start(f"probing {label}", len(features) + 1)
     try:
         result = run_probe(

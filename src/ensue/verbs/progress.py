@@ -53,7 +53,7 @@ class Bar:
         self._done += num_steps
         rate = self._done / max(1e-9, time.monotonic() - self._begun)
         self._bar.update(
-            self._task, advance=num_steps, facts=describe(facts), rate=f"{rate:.1f} step/s"
+            self._task, advance=num_steps, facts=describe(facts), rate=f"{rate:.1f}/s"
         )
 
     def say(self, line: str) -> None:
@@ -83,7 +83,7 @@ class Lines:
         left = (self._total - self._done) / max(rate, 1e-9)
         self._print(
             f"{self._what}: {self._done} of {self._total}  {describe(facts)}  "
-            f"{rate:.1f} step/s  {left:.0f} s left"
+            f"{rate:.1f}/s  {left:.0f} s left"
         )
 
     def say(self, line: str) -> None:

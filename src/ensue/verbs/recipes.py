@@ -9,6 +9,8 @@ from ensue.configuration import check_format
 from ensue.errors import ConfigError, unknown
 
 SECTIONS = ("model", "data", "training")
+ABOUT = ("format", "family", "summary", "source", "fingerprint")
+"""What else a recipe may say; a run's config.yaml is a recipe too."""
 FOLDER = Path(__file__).parent.parent / "recipes"
 
 
@@ -33,12 +35,12 @@ def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(unknown("recipe", str(recipe), recipe_names()))
     try:
         found = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the recipe {str(path)!r} isn't YAML: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"the recipe {str(path)!r} has no sections {', '.join(SECTIONS)}")
     check_format(found, f"the recipe {str(path)!r}")
-    strangers = found.keys() - {"format", "family", "summary", *SECTIONS}
+    strangers = {str(key) for key in found} - {*ABOUT, *SECTIONS}
     if strangers:
         raise ConfigError(
             f"the recipe {str(path)!r}: "
@@ -48,4 +50,7 @@ def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(
             f"the recipe {str(path)!r} is for {found.get('family')!r}, not {family!r}"
         )
+    for name in SECTIONS:
+        if not isinstance(found.get(name) or {}, dict):
+            raise ConfigError(f"the recipe {str(path)!r}: {name} must hold settings by name")
     return {name: dict(found.get(name) or {}) for name in SECTIONS}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,15 +37,19 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".npz":
-            arrays: dict[str, Any] = {n: np.asarray(v) for n, v in columns.items()}
-            np.savez(draft, **arrays)
+            # Not by keyword: a column may be called as one of savez's own arguments.
+            with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as file:
+                for name, values in columns.items():
+                    with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, np.asarray(values), allow_pickle=False)
         else:
             table = pa.table({n: _column(v) for n, v in columns.items()})
             writer = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
             writer(table, draft)
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise DataError(f"can't write {str(path)!r}: {error}") from error
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
-from ensue.errors import ConfigError, DataError
-from ensue.verbs.plan import Plan, make_plan, resumed_plan
+from ensue.errors import CheckpointError, ConfigError
+from ensue.verbs.plan import make_plan, resumed_plan
+from ensue.verbs.prepare import Prepared, prepare
 
 if TYPE_CHECKING:
-    from ensue.data.windows import Windows
-    from ensue.training.fit import TrainingData
     from ensue.training.run_folder import RunFolder
 
 
@@ -78,6 +75,7 @@ def train(
     """
     from ensue.report import write_report
     from ensue.training.fit import fit
+    from ensue.training.machine import require_machine
     from ensue.training.processes import is_main
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
@@ -88,114 +86,44 @@ def train(
         plan = resumed_plan(plan, run, recipe, settings)
     elif is_main():
         run.require_empty()
+    require_machine(plan.configs["training"])
     progress = listener(quiet or not is_main())
-    model, codec, training_data, skipped = _prepare(plan, cache_of(cache, run.path))
-    if init_from is not None and not resume:
-        _take_weights(model, Path(init_from))
+    ready = prepare(plan, cache_of(cache, run.path), progress)
+    if resume:
+        run.require_fingerprint(ready.fingerprint)
+    elif init_from is not None:
+        _take_weights(ready, Path(init_from))
     if is_main():
         if not resume:
             run.create()
-            run.write_config(plan.plain())
+            run.write_config({**plan.plain(), "fingerprint": ready.fingerprint})
         run.write_environment()
-        run.write_skipped(skipped)
-    fit(model, codec, training_data, plan.configs["training"], run, progress)
+        run.write_skipped(ready.skipped)
+    fit(ready.model, ready.codec, ready.data, plan.configs["training"], run, progress)
     if is_main():
         write_report(run)
-    return _trained(run, family, len(skipped))
+    return _trained(run, family, len(ready.skipped))
 
 
-def _prepare(plan: Plan, cache: Path) -> tuple[Any, Any, TrainingData, list[tuple[str, str]]]:
-    """Open and encode the data, make the model, and try one small batch before anything else."""
-    import torch
-
-    from ensue.configuration import fill
-    from ensue.data.batches import Batch
-    from ensue.data.codecs import fit_codec
-    from ensue.data.sources import open_items
-    from ensue.data.splits import train_validation
-    from ensue.data.store import open_store
-    from ensue.data.windows import Windows
-    from ensue.models.registry import model_class
-    from ensue.training.fit import TrainingData
-
-    data, training = plan.configs["data"], plan.configs["training"]
-    items = open_items(plan.data, data, cache=cache)
-    require_kind(plan.family, items.kind)
-    chosen, _ = train_validation(items, data.validation)
-    codec = fit_codec(items, data, chosen)
-    store = open_store(items, codec, cache, max_skipped=data.max_skipped)
-    torch.manual_seed(training.seed)
-    model = model_class(plan.family)(fill(plan.configs["model"], codec.facts()))
-    rows, held_out = train_validation(store, data.validation)
-
-    def windows(rows: Any) -> Windows:
-        return Windows(
-            store=store,
-            rows=rows,
-            size=codec.window(data),
-            short=data.short,
-            shortest=model.shortest,
-            seed=training.seed,
-        )
-
-    if (size := codec.window(data)) is not None and model.shortest > size:
-        model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
-    train = windows(rows)
-    validation = _validation(windows, held_out)
-    with torch.no_grad():
-        model.loss(train.draw(0, min(2, training.batch_size)), step=0)
-    skipped = [*store.skipped, *_too_short(train, validation)]
-    return (
-        model,
-        codec,
-        TrainingData(train=train, validation=validation, num_validation=data.num_validation),
-        skipped,
-    )
-
-
-def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | None:
-    """The windows of the items held out; None, with a notice, where there are too few."""
-    if len(held_out):
-        try:
-            found = windows(held_out)
-        except DataError:
-            found = None
-        if found is not None and found.num_windows > 1:
-            return found
-    warnings.warn("there are too few items to hold some out: this run has no validation loss")
-    return None
-
-
-def _too_short(*all_windows: Any) -> list[tuple[str, str]]:
-    return [
-        (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
-        for w in all_windows
-        if w is not None
-        for row in w.too_short
-    ]
-
-
-def require_kind(family: str, kind: str) -> None:
-    """Refuse data of a kind that the family doesn't model, and name the families that do."""
-    from ensue.models.registry import FAMILIES, family_row
-
-    if kind not in family_row(family).kinds:
-        able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
-        raise ConfigError(
-            f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
-            f"{kind}; families for {kind}: {able}"
-        )
-
-
-def _take_weights(model: Any, init_from: Path) -> None:
+def _take_weights(ready: Prepared, init_from: Path) -> None:
+    from ensue.data.codecs import load_codec
     from ensue.models.registry import load_weights
     from ensue.training.run_folder import RunFolder
 
-    load_weights(model, RunFolder(init_from).model / "model.safetensors")
+    source = RunFolder(init_from)
+    before, now = load_codec(source.codec).facts(), ready.codec.facts()
+    if before != now:
+        raise ConfigError(
+            f"{str(init_from)!r} was trained on data with {before}, and these have {now}; "
+            "weights carry over only between data of the same form"
+        )
+    load_weights(ready.model, source.model / "model.safetensors")
 
 
 def _trained(run: RunFolder, family: str, skipped: int) -> Trained:
     lines = run.read_metrics()
+    if not lines:
+        raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
     last = lines[-1]
     prefix = "val_" if "val_loss" in last else ""
     return Trained(

@@ -113,5 +113,5 @@ class TableCodec:
         """Rows are taken whole."""
 
     def facts(self) -> dict[str, Any]:
-        """The number of modelled columns."""
-        return {"num_features": len(self.columns)}
+        """The modelled columns and their number."""
+        return {"num_features": len(self.columns), "columns": list(self.columns)}

@@ -1,0 +1,154 @@
+"""What a run needs before its first step: encoded data, and a model that fits them.
+
+Everything that can be refused is refused here, before anything is written into the run folder.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensue.errors import ConfigError, DataError
+from ensue.verbs.plan import Plan
+
+if TYPE_CHECKING:
+    from ensue.data.codecs import Codec
+    from ensue.data.items import Items
+    from ensue.data.store import Store
+    from ensue.data.windows import Windows
+    from ensue.training.fit import TrainingData
+    from ensue.training.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A model, its codec, its data, what was left out, and what tells the data from others."""
+
+    model: Any
+    codec: Codec
+    data: TrainingData
+    skipped: list[tuple[str, str]]
+    fingerprint: str
+
+
+def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
+    """Open and encode the data, make the model, and try one small batch.
+
+    Raises:
+        EnsueError: The data, the settings and the model don't fit each other.
+    """
+    from ensue.configuration import fill
+    from ensue.data.codecs import fit_codec
+    from ensue.data.sources import open_items
+    from ensue.data.splits import train_validation
+    from ensue.models.registry import model_class
+
+    data, training = plan.configs["data"], plan.configs["training"]
+    items = open_items(plan.data, data, cache=cache)
+    require_kind(plan.family, items.kind)
+    chosen, _ = train_validation(items, data.validation)
+    codec = fit_codec(items, data, chosen)
+    store = encode(items, codec, cache, max_skipped=data.max_skipped, progress=progress)
+    model_config = fill(plan.configs["model"], codec.facts())
+    model = _seeded(lambda: model_class(plan.family)(model_config), training.seed)
+    found = _training_data(plan, store, codec, model)
+    skipped = [*store.skipped, *_too_short(found.train, found.validation)]
+    return Prepared(
+        model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
+    )
+
+
+def encode(
+    items: Items, codec: Codec, cache: Path, *, max_skipped: float, progress: Progress
+) -> Store:
+    """The store of the items, with progress where it must be built."""
+    from ensue.data.store import open_store
+
+    def on_item(done: int, total: int) -> None:
+        if done == 1:
+            progress.start("reading", total)
+        progress.advance(1, {})
+
+    try:
+        return open_store(items, codec, cache, max_skipped=max_skipped, on_item=on_item)
+    finally:
+        progress.stop()
+
+
+def _training_data(plan: Plan, store: Store, codec: Codec, model: Any) -> TrainingData:
+    import torch
+
+    from ensue.data.batches import Batch
+    from ensue.data.splits import train_validation
+    from ensue.data.windows import Windows
+    from ensue.training.fit import TrainingData
+
+    data, training = plan.configs["data"], plan.configs["training"]
+    rows, held_out = train_validation(store, data.validation)
+
+    def windows(rows: Any) -> Windows:
+        return Windows(
+            store=store,
+            rows=rows,
+            size=codec.window(data),
+            short=data.short,
+            shortest=model.shortest,
+            seed=training.seed,
+        )
+
+    with torch.no_grad():
+        if (size := codec.window(data)) is not None and model.shortest > size:
+            model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
+        train = windows(rows)
+        model.loss(train.draw(0, min(2, training.batch_size)), step=0)
+    validation = _validation(windows, held_out) if data.validation else None
+    if validation is None and training.patience is not None:
+        raise ConfigError(
+            f"patience is {training.patience} but there is no validation loss; set validation "
+            "above 0 and give enough items, or leave patience out"
+        )
+    return TrainingData(train=train, validation=validation, num_validation=data.num_validation)
+
+
+def _seeded(build: Callable[[], Any], seed: int) -> Any:
+    import torch
+
+    torch.manual_seed(seed)
+    return build()
+
+
+def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | None:
+    """The windows of the items held out; None, with a notice, where there are too few."""
+    if len(held_out):
+        try:
+            found = windows(held_out)
+        except DataError:
+            found = None
+        if found is not None and found.num_windows > 1:
+            return found
+    warnings.warn("there are too few items to hold some out: this run has no validation loss")
+    return None
+
+
+def _too_short(*all_windows: Any) -> list[tuple[str, str]]:
+    return [
+        (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
+        for w in all_windows
+        if w is not None
+        for row in w.too_short
+    ]
+
+
+def require_kind(family: str, kind: str) -> None:
+    """Refuse data of a kind that the family doesn't model, and name the families that do."""
+    from ensue.models.registry import FAMILIES, family_row
+
+    if kind not in family_row(family).kinds:
+        able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
+        raise ConfigError(
+            f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
+            f"{kind}; families for {kind}: {able}"
+        )

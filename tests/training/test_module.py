@@ -1,0 +1,52 @@
+"""The schedule, and what a machine must have for bf16."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from ensue.errors import ConfigError
+from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.training.config import TrainingConfig
+from ensue.training.machine import has_bf16
+from ensue.training.module import TrainingModule
+from ensue.verbs.train import train
+
+
+def rates(**settings) -> list[float]:
+    config = TrainingConfig(learning_rate=1.0, max_steps=100, **settings)
+    module = TrainingModule(RealNVP(RealNVPConfig(num_features=2)), config)
+    made = module.configure_optimizers()
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    found = []
+    for _ in range(100):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def test_rate_rises_in_a_line_and_falls_as_half_a_cosine() -> None:
+    found = rates(warmup_steps=10)
+    assert found[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    half_way = 10 + 45
+    assert found[half_way] == pytest.approx(0.5)
+    assert found[-1] == pytest.approx(0.5 * (1 + math.cos(math.pi * 89 / 90)))
+    assert all(a >= b for a, b in itertools.pairwise(found[10:]))
+
+
+def test_constant_rate_stays_up_after_the_rise() -> None:
+    assert rates(warmup_steps=4, schedule="constant")[4:] == [1.0] * 96
+
+
+def test_bf16_trains_where_there_is_hardware_and_is_refused_elsewhere(tmp_path) -> None:
+    table = torch.randn(64, 3).numpy()
+    settings = {"max_steps": 3, "batch_size": 16, "precision": "bf16", "accelerator": "cpu"}
+    if has_bf16(on_gpu=False):
+        assert math.isfinite(
+            train("realnvp", table, out=tmp_path / "run", quiet=True, **settings).loss
+        )
+    else:
+        with pytest.raises(ConfigError, match="no hardware for bf16"):
+            train("realnvp", table, out=tmp_path / "run", quiet=True, **settings)
