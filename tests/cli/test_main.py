@@ -193,7 +193,7 @@ RUBBISH = {
     "train cpc {rec} --out {new} --recipe moons": "is for 'realnvp'",
     "train cpc {rec}/nowhere --out {new}": "no file or folder",
     "train cpc builtin:speach --out {new}": "did you mean 'speech'",
-    "train cpc {rec} --out {new} --sample-rate 8000 --horizon 300 --quiet": "use --horizon 127 or less",
+    "train cpc {rec} --out {new} --sample-rate 8000 --horizon 300 --quiet": "--horizon 127 or less",
     "train cpc {rec} --out {rec}": "--resume",
     "train cpc {table} --out {new}": "families for table: realnvp",
     "train realnvp {rec} --out {new}": "families for audio: cpc",
@@ -257,6 +257,50 @@ def test_recipe_is_overridden_by_single_settings(
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (config["model"]["depth"], config["model"]["hidden_size"]) == (4, 5)
     assert config["training"]["max_steps"] == 4
+
+
+def test_config_of_a_run_is_a_recipe(
+    table: Path, nvp_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = nvp_run / "config.yaml"
+    words = f"train realnvp {table} --out {tmp_path}/run --recipe {recipe} --quiet"
+    assert said(capsys, words)[0] == 0
+    before, now = (
+        yaml.safe_load((r / "config.yaml").read_text()) for r in (nvp_run, tmp_path / "run")
+    )
+    assert before == now
+
+
+def test_probe_takes_frame_labels_that_training_knew_nothing_of(
+    cpc_run: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    halves = [
+        f"{who}/{i}.wav,{start},{start + 0.5},{label}"
+        for who in ("ann", "bob")
+        for i in range(5)
+        for start, label in ((0, "early"), (0.5, "late"))
+    ]
+    intervals = tmp_path / "halves.csv"
+    intervals.write_text("\n".join(["item,start,end,label", *halves]))
+    words = f"probe {cpc_run} {recordings} --label half --intervals half={intervals} --quiet"
+    status, out, err = said(capsys, words)
+    assert status == 0, err
+    assert "half by frame: 2 classes" in out
+
+
+BROKEN_RECIPES = ["model: [1, 2]", "model: abc", "3: {}", "model: {depth: [}", "- a", "\udce9"]
+
+
+@pytest.mark.parametrize("text", BROKEN_RECIPES)
+def test_broken_recipe_is_one_line(
+    text: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_bytes(f"format: 1\nfamily: realnvp\n{text}\n".encode(errors="surrogateescape"))
+    status, _, err = said(capsys, f"train realnvp {table} --out {tmp_path}/x --recipe {recipe}")
+    assert status == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
 
 
 def test_unreadable_items_are_counted_and_listed(

@@ -110,9 +110,11 @@ def test_window_is_the_setting_in_samples() -> None:
     assert PLAIN.facts() == {"sample_rate": 8000}
 
 
-def test_clip_that_ends_after_the_file_ends_with_it(tmp_path: Path) -> None:
+def test_clip_may_end_a_sample_after_the_file_and_no_later(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", seconds=0.5)
-    assert len(PLAIN.encode(Clip(path, 0.25, 9.0))) == 2000
+    assert len(PLAIN.encode(Clip(path, 0.25, 0.5 + 1 / 8000))) == 2000
+    with pytest.raises(DataError, match=r"it ends at 9.0 s, and the file has 0.500 s"):
+        PLAIN.encode(Clip(path, 0.25, 9.0))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_columns_are_standardized(seed: int) -> None:
     x = torch.stack([codec.encode(row) for row in table(values).raw]).double()
     torch.testing.assert_close(x.mean(0), torch.zeros(3).double(), atol=1e-6, rtol=0)
     torch.testing.assert_close(x.std(0, correction=0), torch.ones(3).double(), atol=1e-6, rtol=0)
-    assert codec.facts() == {"num_features": 3}
+    assert codec.facts() == {"num_features": 3, "columns": ["x0", "x1", "x2"]}
 
 
 def test_constant_columns_are_dropped_with_a_warning_and_come_back() -> None:

@@ -1,5 +1,6 @@
 """CPC beside the network of 2018, with modules of a user, and with what it refuses."""
 
+import math
 import warnings
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from ensue.data.batches import Batch
+from ensue.models import cpc
 from ensue.models.cpc import CPC, CPCConfig
 
 SMALL = {"sample_rate": 16000, "channels": 16, "context_size": 12, "horizon": 3}
@@ -111,11 +113,33 @@ def test_loss_from_features_is_the_loss(seed: int) -> None:
     assert mine.count == theirs.count
 
 
+def test_windows_of_one_recording_are_no_negatives_of_each_other(seed: int) -> None:
+    """Four windows of one recording are left with their own frames; of four, with all."""
+    model, x = CPC(CPCConfig(**SMALL, num_negatives=8)).eval(), torch.randn(4, 3200)
+    own = CPC(CPCConfig(**SMALL, num_negatives=0)).eval()
+    own.load_state_dict(model.state_dict())
+    one = model.loss(Batch(x=x, item=torch.zeros(4, dtype=torch.long)), step=0)
+    torch.testing.assert_close(one.total, own.loss(Batch(x=x), step=0).total)
+    assert float(one.metrics["chance_loss"]) == pytest.approx(math.log(20))
+    four = model.loss(Batch(x=x, item=torch.arange(4)), step=0)
+    assert float(four.metrics["chance_loss"]) == pytest.approx(math.log(28))
+
+
+@torch.no_grad()
+def test_score_in_blocks_is_the_score_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = CPC(CPCConfig(**SMALL)).eval(), torch.randn(2, 3200)
+    whole = model.score(x)
+    monkeypatch.setattr(cpc, "ANCHORS_A_BLOCK", 7)
+    blocks = model.score(x)
+    torch.testing.assert_close(blocks.terms, whole.terms, equal_nan=True)
+    assert whole.terms.shape == (2, 20, 3)
+
+
 def test_kaiming_initialization_reaches_the_gru(seed: int) -> None:
     model = CPC(CPCConfig(**{**SMALL, "context_size": 256}, init="kaiming_fan_out"))
     weight = model.context.weight_hh_l0
     # fan out of (3 C, C) is 3 C; the sample deviation of 196,608 draws lies within 1 %.
-    assert float(weight.std()) == pytest.approx((2 / (3 * 256)) ** 0.5, rel=0.01)
+    assert float(weight.detach().std()) == pytest.approx((2 / (3 * 256)) ** 0.5, rel=0.01)
 
 
 def test_user_modules_train_and_encode_but_cannot_be_saved(seed: int, tmp_path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ensue.errors import CheckpointError, ConfigError
+from ensue.errors import CheckpointError, ConfigError, TrainingError
 from ensue.training.run_folder import RunFolder
 from ensue.verbs.loaded import load
 from ensue.verbs.train import train
@@ -274,6 +274,68 @@ def test_init_from_starts_a_new_run_from_the_weights(table: np.ndarray, tmp_path
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
 
 
+def test_init_from_refuses_data_of_another_form(table: np.ndarray, tmp_path: Path) -> None:
+    train("realnvp", table, out=tmp_path / "first", quiet=True, **TRAINING_SETTINGS)
+    with pytest.raises(ConfigError, match="of the same form"):
+        train(
+            "realnvp",
+            table[:, :2],
+            out=tmp_path / "second",
+            init_from=tmp_path / "first",
+            quiet=True,
+        )
+    assert not (tmp_path / "second").exists()
+
+
+def test_resume_refuses_other_data(table: np.ndarray, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train("realnvp", table, out=out, quiet=True, **TRAINING_SETTINGS)
+    shutil.rmtree(out / "model")
+    with pytest.raises(ConfigError, match="data have changed"):
+        train("realnvp", 100 * table, out=out, resume=True, quiet=True)
+
+
+def test_diverged_run_stops_and_publishes_no_model(table: np.ndarray, tmp_path: Path) -> None:
+    settings = {**TRAINING_SETTINGS, "learning_rate": 1e30, "warmup_steps": 0}
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train("realnvp", table, out=tmp_path / "run", quiet=True, **settings)
+    assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"accelerator": "gpu"}, "accelerator is gpu"),
+        ({"batch_size": 5, "devices": 2}, "batch_size 5"),
+        ({"patience": 1, "validation": 0}, "patience is 1"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_a_folder_is_made(
+    settings: dict[str, Any], message: str, table: np.ndarray, tmp_path: Path
+) -> None:
+    if torch.cuda.is_available() and "accelerator" in settings:
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigError, match=message):
+        train(
+            "realnvp", table, out=tmp_path / "run", quiet=True, **{**TRAINING_SETTINGS, **settings}
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_leaves_the_process_as_it_was(
+    table: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside a SLURM shell, too: that a job runs around it says nothing."""
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    environment, threads = dict(os.environ), torch.get_num_threads()
+    settings = {**TRAINING_SETTINGS, "num_threads": 2}
+    assert train("realnvp", table, out=tmp_path / "run", quiet=True, **settings).steps == 30
+    assert dict(os.environ) == environment
+    assert torch.get_num_threads() == threads
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_interrupted_training_raises_and_gives_ctrl_c_back(
     table: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,9 +356,3 @@ def test_interrupted_training_raises_and_gives_ctrl_c_back(
     assert signal.getsignal(signal.SIGINT) is handler
     monkeypatch.setattr(RealNVP, "loss", real)
     assert train("realnvp", table, out=tmp_path / "run", resume=True, quiet=True).steps == 30
-
-
-def test_batch_that_processes_cannot_share_is_refused(recordings: Path, tmp_path: Path) -> None:
-    settings = {**CPC_SETTINGS, **TRAINING_SETTINGS, "batch_size": 5, "devices": 2}
-    with pytest.raises(ConfigError, match="batch_size 5"):
-        train("cpc", recordings, out=tmp_path / "run", quiet=True, **settings)

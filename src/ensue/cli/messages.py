@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written
 from ensue.verbs.demo import Demo
 from ensue.verbs.probe import Probed
@@ -30,10 +31,10 @@ def _(result: dict, console: Console) -> None:
 def _(result: Trained, console: Console) -> None:
     _training(result, console)
     _files(result.files, console)
-    verb = {"cpc": f"embed {result.run} DATA --out embeddings.parquet"}.get(
-        result.family, f"score {result.run} DATA --out scores.parquet"
-    )
-    _next(f"ensue {verb}", console)
+    if "samples" in FAMILIES[result.family].contracts:
+        _next(f"ensue sample {result.run} --num 100", console)
+    else:
+        _next(f"ensue embed {result.run} DATA --out embeddings.parquet", console)
 
 
 @tell.register

@@ -3,7 +3,8 @@
 The speech is synthetic: espeak-ng (GPL-3, by the extra `demo`) reads sentences from a small
 grammar in the 48 voices described here, and reports where it starts each phone. So the labels
 are exact and nothing is downloaded, but the corpus is much easier than recorded speech: there is
-no room, no noise, and a phone sounds alike each time. No recorded speech is here.
+no room, and a phone sounds much alike each time; only the noise differs, pink and of its own level
+in each utterance. No recorded speech is here.
 """
 
 import csv

@@ -38,6 +38,7 @@ from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
 ENCODER_ENTRY_POINTS = "ensue.encoders"
 ENCODERS = ("waveform", "log_mel")
 USER_PARTS = "user-parts"
+ANCHORS_A_BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class CPCConfig:
         Literal["frames", "aligned"],
         Field(
             description="frames: the own sequence's and sampled ones of others; "
-            "aligned: those of the whole batch at the same time"
+            "aligned: those of the whole batch at the same time, and nothing else"
         ),
     ] = "frames"
     own_sequence: Annotated[
@@ -201,7 +202,13 @@ class CPC(
 
     @property
     def receptive_field(self) -> int:
-        """Samples that one local feature z_t sees."""
+        """Samples that one local feature z_t sees.
+
+        Raises:
+            ConfigError: The encoder is a user's module, of which it isn't known.
+        """
+        if isinstance(self.encoder, _UserEncoder):
+            raise ConfigError("the receptive field of a user's encoder isn't known")
         return self.encoder.receptive_field
 
     @property
@@ -295,17 +302,22 @@ class CPC(
 
         Returns:
             ``terms`` (B, T, K): log N - loss in nats, N the frames of the sequence, NaN where
-            t + k doesn't exist; ``total`` (B,) their mean. What else is in the batch plays no part.
+            t + k doesn't exist; ``total`` (B,) their mean, NaN for a waveform of one frame. What
+            else is in the batch plays no part.
+
+        Memory: B K T numbers for each of 256 anchors at a time.
         """
         features = self.encode(x, lengths)
         z, c = features.local, features.context
         assert z is not None
         assert c is not None
         B, T, D = z.shape
-        anchors = torch.arange(T, device=z.device).expand(B, T)
-        contrast = contrast_frames(self._predict(c, D), z, anchors, features.lengths)
-        terms = contrast.chance - contrast.loss
-        terms = terms.masked_fill(~contrast.valid, torch.nan)
+        blocks = []
+        for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
+            predicted = self._predict(c[:, t], D)
+            contrast = contrast_frames(predicted, z, t.expand(B, -1), features.lengths)
+            blocks.append((contrast.chance - contrast.loss).masked_fill(~contrast.valid, torch.nan))
+        terms = torch.cat(blocks, dim=1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
 
     def init_state(self, batch: int) -> CPCState:
@@ -440,7 +452,7 @@ class _UserEncoder(nn.Module):
 
     def __init__(self, module: nn.Module, hop: int) -> None:
         super().__init__()
-        self.module, self.hop, self.receptive_field = module, hop, hop
+        self.module, self.hop = module, hop
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         z = self.module(x)

@@ -181,7 +181,7 @@ def waveform_encoder(
 ) -> StridedStack:
     """The strided convolutions of CPC on raw sound (section 3.1, van den Oord et al. 2018).
 
-    With the paddings here S samples give S // 160 frames, and frame t is centered on its hop.
+    With the paddings here 160 T samples give T frames, and frame t is centered on its hop.
 
     Args:
         channels: Features D of a frame.

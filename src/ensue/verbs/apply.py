@@ -71,7 +71,7 @@ def embed(
     from ensue.models.registry import require_contract
 
     path = check_out(out, (".parquet", ".npz"))
-    loaded = load(run)
+    loaded = load(run).on_best_device()
     require_contract(loaded.family, "encodes")
     progress = listener(quiet)
     _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
@@ -148,7 +148,7 @@ def score(
     from ensue.models.registry import require_contract
 
     path = check_out(out)
-    loaded = load(run)
+    loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
     progress = listener(quiet)
     items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)

@@ -33,6 +33,13 @@ class Loaded:
     def family(self) -> str:
         return self.config["family"]
 
+    def on_best_device(self) -> Loaded:
+        """The same, with the model on the GPU if there is one."""
+        from ensue.training.machine import best_device
+
+        self.model.to(best_device())
+        return self
+
     def embed(self, raws: Sequence[Any]) -> np.ndarray:
         """One vector for each raw item: (N, E) float32.
 
@@ -46,7 +53,7 @@ class Loaded:
         import numpy as np
 
         self._require("encodes")
-        return np.stack([self._features(raw).embedding[0].numpy() for raw in raws])
+        return np.stack([self._features(raw).embedding[0].cpu().numpy() for raw in raws])
 
     def frames(self, raw: Any) -> np.ndarray:
         """The context features of one raw item, frame by frame: (T, C) float32.
@@ -59,7 +66,7 @@ class Loaded:
         context = self._features(raw).context
         if context is None:
             raise ConfigError(f"the family {self.family!r} has no features by frame")
-        return context[0].numpy()
+        return context[0].cpu().numpy()
 
     def score(self, raws: Sequence[Any]) -> np.ndarray:
         """Nats for each raw item: (N,). Log-densities are those of the original units."""
@@ -95,7 +102,7 @@ class Loaded:
         from ensue.data.items import Clip
 
         raw = Clip(Path(raw)) if isinstance(raw, str | Path) else raw
-        return self.codec.encode(raw)[None]
+        return self.codec.encode(raw)[None].to(next(self.model.parameters()).device)
 
     def _require(self, contract: str) -> None:
         from ensue.models.registry import require_contract

@@ -79,7 +79,7 @@ def probe(
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
 
-    loaded = load(run)
+    loaded = load(run).on_best_device()
     require_contract(loaded.family, "encodes")
     progress = listener(quiet)
     _, store = open_data(
@@ -121,13 +121,15 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     import torch
 
     from ensue.evaluation.represent import by_mfcc, by_model
+    from ensue.training.machine import best_device
 
     features: dict[str, Represents] = {}
     if loaded.codec.kind == "audio":
         features["MFCC with deltas"] = by_mfcc(loaded.codec.sample_rate)
     for name, config in loaded.model.untrained_variants().items():
         torch.manual_seed(seed + 1)
-        features[f"untrained, {name}"] = by_model(type(loaded.model)(config).eval())
+        untrained = type(loaded.model)(config).to(best_device())
+        features[f"untrained, {name}"] = by_model(untrained)
     return features
 
 

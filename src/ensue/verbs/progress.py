@@ -52,9 +52,7 @@ class Bar:
             return
         self._done += num_steps
         rate = self._done / max(1e-9, time.monotonic() - self._begun)
-        self._bar.update(
-            self._task, advance=num_steps, facts=describe(facts), rate=f"{rate:.1f}/s"
-        )
+        self._bar.update(self._task, advance=num_steps, facts=describe(facts), rate=f"{rate:.1f}/s")
 
     def say(self, line: str) -> None:
         self._console.print(line, highlight=False)

@@ -63,7 +63,7 @@ def load_codec(path: Path) -> Codec:
         raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{str(path)!r} is damaged: it holds no settings")
-    check_format(values if isinstance(values, dict) else {}, str(path))
+    check_format(values, str(path))
     kind = values.pop("kind", None)
     if kind not in list(CODECS):
         raise CheckpointError(f"{str(path)!r} is of kind {kind!r}, not one of {list(CODECS)}")

@@ -46,7 +46,7 @@ def read_columns(path: Path) -> pa.Table:
     read = pyarrow.parquet.read_table if path.suffix.lower() == ".parquet" else pyarrow.csv.read_csv
     try:
         columns = read(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
     for name in columns.column_names:
