@@ -187,21 +187,20 @@ def test_fixed_windows_are_side_by_side_and_shared_equally(
 ) -> None:
     w, batch_size = ramps(lengths, size), world_size * each
     ranks = [w.fixed(num, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
-    whole = w.fixed(num, batch_size)
-    wanted = max(world_size, min(num, w.num_windows) // world_size * world_size)
+    found = min(num, w.num_windows)
+    unit = batch_size if found >= batch_size else world_size
+    wanted = max(unit, found // unit * unit)
     assert all(len({len(part) for part in parts}) == 1 for parts in zip(*ranks, strict=True))
     shared = [together(list(parts)) for parts in zip(*ranks, strict=True)]
+    assert [len(b) for b in shared] == [min(batch_size, wanted)] * len(shared)
     assert sum(map(len, shared)) == wanted
-    for batches, unit in ((shared, world_size), (whole, 1)):
-        sizes = [len(b) for b in batches]
-        assert max(sizes) - min(sizes) <= unit
-        assert min(batch_size, sum(sizes)) <= min(sizes) <= max(sizes) < 2 * batch_size
-    if wanted <= w.num_windows:
-        assert equal(together(shared), together(w.fixed(wanted, batch_size)))
-    places = [(int(i), float(x[0])) for b in whole for i, x in rows(b)]
-    assert len(set(places)) == len(places) == min(num, w.num_windows)
-    assert all(start % size == 0 for _, start in places)
-    assert all(start + min(size, lengths[i]) <= lengths[i] for i, start in places)
+    if wanted <= found:
+        whole = w.fixed(wanted, batch_size)
+        assert all(equal(a, b) for a, b in zip(shared, whole, strict=True))
+        places = [(int(i), float(x[0])) for b in whole for i, x in rows(b)]
+        assert len(set(places)) == len(places)
+        assert all(start % size == 0 for _, start in places)
+        assert all(start + min(size, lengths[i]) <= lengths[i] for i, start in places)
 
 
 def test_fixed_windows_do_not_depend_on_the_seed() -> None:
@@ -211,7 +210,7 @@ def test_fixed_windows_do_not_depend_on_the_seed() -> None:
 
 def test_fixed_windows_are_spread_over_the_items() -> None:
     w = windows([8] * 100)
-    items = items_of(*w.fixed(12, 5))
+    items = items_of(*w.fixed(12, 6))
     assert items.tolist() == [0, 9, 18, 27, 36, 45, 54, 63, 72, 81, 90, 99]
 
 
@@ -232,7 +231,7 @@ def test_rows_of_a_table_are_taken_whole() -> None:
     assert batch.lengths is None
     assert batch.x.tolist() == store.values[items].tolist()
     assert sorted(items) == list(range(6))
-    assert together(w.fixed(3, 2)).x.tolist() == [[0, 1], [4, 5], [10, 11]]
+    assert together(w.fixed(3, 3)).x.tolist() == [[0, 1], [4, 5], [10, 11]]
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def open_store(
     cache: Path,
     *,
     max_skipped: float = 0.05,
+    shortest: int = 1,
     on_item: OnItem = None,
 ) -> Store:
     """The store of the items in ``cache``, built there unless it lies there already.
@@ -86,6 +87,7 @@ def open_store(
         codec: Encodes them.
         cache: Folder of stores.
         max_skipped: Part of the items that may be unreadable.
+        shortest: Steps below which an item can't be used.
         on_item: Called with (how many are done, of how many) while the store is built.
 
     Raises:
@@ -94,13 +96,14 @@ def open_store(
     """
     # The index holds names, groups and labels, which settings may change and the files not.
     index = [list(items.ids), items.group and list(items.group), items.labels]
-    key = fingerprint([FORMAT, items.fingerprint, *index, sorted(to_plain(codec).items())])
+    settings = [shortest, *sorted(to_plain(codec).items())]
+    key = fingerprint([FORMAT, items.fingerprint, *index, settings])
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
             if not (folder / "meta.json").exists():
-                _build(items, codec, folder, on_item)
+                _build(items, codec, folder, shortest, on_item)
     except OSError as error:
         raise DataError(
             f"can't write the store in {str(cache)!r}: {error}; give another --cache"
@@ -113,13 +116,15 @@ def open_store(
     return store
 
 
-def _build(items: Items, codec: Codec, folder: Path, on_item: OnItem) -> None:
+def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnItem) -> None:
     # The lock makes the name ours alone; what lies there is left of a build that was killed.
     draft = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
-        kept, lengths, shape, skipped = _write_values(items, codec, draft / "values.bin", on_item)
+        kept, lengths, shape, skipped = _write_values(
+            items, codec, draft / "values.bin", shortest, on_item
+        )
         np.save(draft / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
         pyarrow.parquet.write_table(_index(items, kept), draft / "index.parquet")
         with open(draft / "skipped.csv", "w", newline="") as file:
@@ -132,7 +137,7 @@ def _build(items: Items, codec: Codec, folder: Path, on_item: OnItem) -> None:
 
 
 def _write_values(
-    items: Items, codec: Codec, path: Path, on_item: OnItem
+    items: Items, codec: Codec, path: Path, shortest: int, on_item: OnItem
 ) -> tuple[list[int], list[int], list[int], list[tuple[str, str]]]:
     kept: list[int] = []
     lengths: list[int] = []
@@ -148,6 +153,10 @@ def _write_values(
                 skipped.append((items.ids[i], str(error)))
                 continue
             x = x if codec.sequence else x[None]
+            if len(x) < shortest:
+                reason = f"it has {len(x)} steps, and the model needs {shortest}"
+                skipped.append((items.ids[i], reason))
+                continue
             kept.append(i)
             lengths.append(len(x))
             shape = list(x.shape[1:])

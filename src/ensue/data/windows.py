@@ -7,7 +7,6 @@ padded and masked, or is left out, as the setting ``short`` says.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -83,23 +82,20 @@ class Windows:
     ) -> list[Batch]:
         """At most ``num`` windows side by side, evenly spread over the items, as batches.
 
-        Every process gets an equal part of every batch, the r-th slice.
+        Whole batches only, or a single smaller one; every process gets the r-th slice of each.
         """
         total = self.num_windows
-        num = max(world_size, min(num, total) // world_size * world_size)
+        num = min(num, total)
+        unit = batch_size if num >= batch_size else world_size
+        num = max(unit, num // unit * unit)
         slots = np.linspace(0, total - 1, num).astype(np.int64)
         items = self._item_of(slots)
         first = np.concatenate([[0], self._slots])[np.searchsorted(self._used, items)]
         starts = (slots - first) * (self.size or 1)
-        # Of like size, at least batch_size, so that none is left with a single window.
-        num_batches = max(1, num // max(batch_size, world_size))
-        cuts = np.linspace(0, num // world_size, num_batches + 1).astype(int) * world_size
-        batches = []
-        for begin, end in pairwise(cuts.tolist()):
-            share = (end - begin) // world_size
-            own = slice(begin + rank * share, begin + (rank + 1) * share)
-            batches.append(self._batch(items[own], starts[own]))
-        return batches
+        size = min(batch_size, num)
+        share = size // world_size
+        own = [slice(b + rank * share, b + (rank + 1) * share) for b in range(0, num, size)]
+        return [self._batch(items[part], starts[part]) for part in own]
 
     def _batch(self, items: np.ndarray, starts: np.ndarray) -> Batch:
         item = torch.from_numpy(np.ascontiguousarray(items))

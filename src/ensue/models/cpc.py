@@ -217,6 +217,11 @@ class CPC(
         return (self.config.horizon + 1) * self.hop
 
     @property
+    def shortest_item(self) -> int:
+        """Samples of the shortest waveform that has a frame."""
+        return getattr(self.encoder, "shortest", self.hop)
+
+    @property
     def frame_rate(self) -> float | None:
         """Frames a second, where the sample rate is known."""
         rate = self.config.sample_rate

@@ -100,7 +100,13 @@ class Trains(Protocol):
 
 @runtime_checkable
 class Encodes(Protocol):
-    """Represents items as vectors; ``untrained_variants`` names what to compare them with."""
+    """Represents items as vectors; ``untrained_variants`` names what to compare them with.
+
+    ``shortest_item`` is the length of the shortest sequence that it can represent.
+    """
+
+    @property
+    def shortest_item(self) -> int: ...
 
     def untrained_variants(self) -> dict[str, Any]: ...
 

@@ -73,7 +73,7 @@ class RealNVP(
         masks = alternating_halves(D, config.depth)
         self.flow = Flow([AffineCoupling(m, _network(D, H), _network(D, H)) for m in masks])
 
-    shortest = 1
+    shortest = shortest_item = 1
 
     @classmethod
     def from_nvpnet(cls, state_dict: Mapping[str, Tensor]) -> "RealNVP":

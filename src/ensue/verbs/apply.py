@@ -219,7 +219,12 @@ def open_data(
     items = open_items(data, config, cache=folder)
     require_kind(loaded.family, items.kind)
     store = encode(
-        items, loaded.codec, folder, max_skipped=max_skipped, progress=progress or Silence()
+        items,
+        loaded.codec,
+        loaded.model,
+        folder,
+        max_skipped=max_skipped,
+        progress=progress or Silence(),
     )
     return items, store
 

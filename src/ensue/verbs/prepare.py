@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.plan import Plan
 
@@ -49,12 +51,15 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     data, training = plan.configs["data"], plan.configs["training"]
     items = open_items(plan.data, data, cache=cache)
     require_kind(plan.family, items.kind)
-    chosen, _ = train_validation(items, data.validation)
+    chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen)
-    store = encode(items, codec, cache, max_skipped=data.max_skipped, progress=progress)
     model_config = fill(plan.configs["model"], codec.facts())
     model = _seeded(lambda: model_class(plan.family)(model_config), training.seed)
-    found = _training_data(plan, store, codec, model)
+    store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
+    ids = np.asarray(items.ids)
+    # By name: what couldn't be read isn't in the store.
+    rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
+    found = _training_data(plan, store, codec, model, rows, held)
     skipped = [*store.skipped, *_too_short(found.train, found.validation)]
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
@@ -62,7 +67,13 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
 
 
 def encode(
-    items: Items, codec: Codec, cache: Path, *, max_skipped: float, progress: Progress
+    items: Items,
+    codec: Codec,
+    model: Any,
+    cache: Path,
+    *,
+    max_skipped: float,
+    progress: Progress,
 ) -> Store:
     """The store of the items, with progress where it must be built."""
     from ensue.data.store import open_store
@@ -73,21 +84,28 @@ def encode(
         progress.advance(1, {})
 
     try:
-        return open_store(items, codec, cache, max_skipped=max_skipped, on_item=on_item)
+        return open_store(
+            items,
+            codec,
+            cache,
+            max_skipped=max_skipped,
+            shortest=getattr(model, "shortest_item", 1),
+            on_item=on_item,
+        )
     finally:
         progress.stop()
 
 
-def _training_data(plan: Plan, store: Store, codec: Codec, model: Any) -> TrainingData:
+def _training_data(
+    plan: Plan, store: Store, codec: Codec, model: Any, rows: np.ndarray, held: np.ndarray
+) -> TrainingData:
     import torch
 
     from ensue.data.batches import Batch
-    from ensue.data.splits import train_validation
     from ensue.data.windows import Windows
     from ensue.training.fit import TrainingData
 
     data, training = plan.configs["data"], plan.configs["training"]
-    rows, held_out = train_validation(store, data.validation)
 
     def windows(rows: Any) -> Windows:
         return Windows(
@@ -104,7 +122,7 @@ def _training_data(plan: Plan, store: Store, codec: Codec, model: Any) -> Traini
             model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
         train = windows(rows)
         model.loss(train.draw(0, min(2, training.batch_size)), step=0)
-    validation = _validation(windows, held_out) if data.validation else None
+    validation = _validation(windows, held) if data.validation else None
     if validation is None and training.patience is not None:
         raise ConfigError(
             f"patience is {training.patience} but there is no validation loss; set validation "

@@ -114,7 +114,8 @@ def _read(clip: Clip) -> tuple[np.ndarray, int]:
             stop = file.frames if clip.end is None else round(clip.end * rate)
             if start >= file.frames and file.frames:
                 raise DataError(f"it starts at {clip.start} s, after the end of the file")
-            if stop > file.frames + 1:
+            # Manifests round to hundredths of a second.
+            if stop > file.frames + rate / 100:
                 seconds = file.frames / rate
                 raise DataError(f"it ends at {clip.end} s, and the file has {seconds:.3f} s")
             file.seek(start)
