@@ -5,7 +5,7 @@ and sampled frames of others, which make it tell *who* speaks. ``contrast_aligne
 at the same time of all sequences of the batch. Scores are products of matrices; a tensor
 (B, N, T, D) of gathered negatives never exists.
 
-Dims: B sequences, G sequences over all processes, T frames, A anchors (the t of c_t), K horizons,
+Dims: B sequences, G sequences over all processes, T frames, A anchors (the t of c_t), K steps ahead,
 M sampled frames of others, N candidates, D features.
 """
 
@@ -96,6 +96,7 @@ def contrast_frames(
     others: Tensor | None = None,
     others_count: Tensor | None = None,
     own_sequence: bool = True,
+    nearest: int = 1,
 ) -> Contrast:
     r"""Tell z_{t+k} from the frames of its own sequence and from sampled frames of others.
 
@@ -113,11 +114,12 @@ def contrast_frames(
         others_count: (B, M) Boolean, False = no candidate after all, or None where all are. A
             window of the same recording may overlap and hold the positive itself.
         own_sequence: Whether the other frames of the own sequence are negatives.
+        nearest: How far ahead the first of the K predictions looks.
 
     Memory: the scores, B A K (T + M) numbers, and their gradient.
     """
     B, A, K, D = predicted.shape
-    target = anchors[..., None] + torch.arange(1, K + 1, device=z.device)
+    target = anchors[..., None] + torch.arange(nearest, nearest + K, device=z.device)
     end = z.shape[1] if num_frames is None else num_frames[:, None, None]
     valid = target < end
     target = target.clamp(max=z.shape[1] - 1)
@@ -163,6 +165,7 @@ def contrast_aligned(
     num_frames: Tensor | None = None,
     *,
     row: int = 0,
+    nearest: int = 1,
     normalize_over: Literal["candidates", "contexts"] = "candidates",
 ) -> Contrast:
     r"""Tell z_{t+k} of the own sequence from the z_{t+k} of the others, at the same t and k.
@@ -175,13 +178,14 @@ def contrast_aligned(
         anchors: (A,) the times t, shared by all sequences.
         num_frames: (G,) valid frames, or None where all are.
         row: Where the own sequences begin among all.
+        nearest: How far ahead the first of the K predictions looks.
         normalize_over: ``candidates``: softmax over j for the fixed context b (eq. 4 of the paper).
             ``contexts``: over b for the fixed candidate j, as widely copied code does.
     """
     B, A, K, _ = predicted.shape
     if len(z) < 2:
         raise ConfigError("aligned candidates need a batch of at least 2 sequences, got 1")
-    target_AK = anchors[:, None] + torch.arange(1, K + 1, device=z.device)
+    target_AK = anchors[:, None] + torch.arange(nearest, nearest + K, device=z.device)
     end = z.new_full((len(z),), z.shape[1]) if num_frames is None else num_frames
     exists_GAK = target_AK < end[:, None, None]
     target_AK = target_AK.clamp(max=z.shape[1] - 1)

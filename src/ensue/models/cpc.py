@@ -5,7 +5,7 @@ K linear predictors say which z_{t+k} follows (van den Oord, Li, Vinyals 2018, a
 with the channel norm of Riviere et al. 2020, arXiv 2002.02848). The contrast itself stands in
 ``ensue.information``, the layers in ``ensue.nn``.
 
-Dims: B batch, S samples, T frames, A anchors, K horizon, D local and C context features.
+Dims: B batch, S samples, T frames, A anchors, K predictions, D local and C context features.
 """
 
 import dataclasses
@@ -64,6 +64,12 @@ class CPCConfig:
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
     num_context_layers: Annotated[int, Field(gt=0, description="layers of the GRU")] = 1
     horizon: Annotated[int, Field(gt=0, description="K, how many frames ahead to predict")] = 12
+    nearest: Annotated[
+        int,
+        Field(
+            gt=0, description="nearest frame ahead to predict; nearer ones share samples with c_t"
+        ),
+    ] = 1
     candidates: Annotated[
         Literal["frames", "aligned"],
         Field(
@@ -87,11 +93,18 @@ class CPCConfig:
     sample_rate: Annotated[int | None, Field(gt=0)] = from_data()
 
     def __post_init__(self) -> None:
+        if self.nearest > self.horizon:
+            raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
                 "there are no negatives: own_sequence is false and num_negatives is 0; "
                 "set own_sequence true or num_negatives above 0"
             )
+
+    @property
+    def num_predictions(self) -> int:
+        """K, from ``nearest`` to ``horizon``."""
+        return self.horizon - self.nearest + 1
 
 
 class CPCState(TypedDict):
@@ -141,7 +154,7 @@ class CPC(
         self.encoder = _build_encoder(config)
         D, C = self.encoder.num_features, config.context_size
         self.context = nn.GRU(D, C, config.num_context_layers, batch_first=True)
-        self.predictor = nn.Linear(C, config.horizon * D)
+        self.predictor = nn.Linear(C, config.num_predictions * D)
         if config.init == "kaiming_fan_out":
             self.apply(_kaiming_fan_out)
 
@@ -160,9 +173,10 @@ class CPC(
         Args:
             encoder: (B, S) to (B, T, D), one frame each ``hop`` samples.
             context: (B, T, D) to (B, T, C), or to a pair whose first is that (as ``nn.GRU``).
-            predictor: (B, T, C) to (B, T, K D).
+            predictor: (B, T, C) to (B, T, K D), K predictions.
             hop: Samples per frame.
-            settings: Of :class:`CPCConfig`, for the contrast; ``horizon`` is K.
+            settings: Of :class:`CPCConfig`, for the contrast; K predictions reach
+                from ``nearest`` to ``horizon``.
         """
         config = validate(CPCConfig, {**settings, "encoder": USER_PARTS}, section="model")
         model = cls.__new__(cls, config)
@@ -286,7 +300,7 @@ class CPC(
                 ``contexts`` for a fixed candidate, as widely copied code does.
 
         Returns:
-            Mean nats over the batch and the K horizons.
+            Mean nats over the batch and the steps ahead.
         """
         z, _ = self.encoder(x)
         last = z.shape[1] - self.config.horizon - 1
@@ -296,7 +310,10 @@ class CPC(
             )
         anchors = torch.tensor([t], device=x.device)
         predicted = self._predict(self._contexts(z)[:, anchors], z.shape[-1])
-        return contrast_aligned(predicted, z, anchors, normalize_over=normalize_over).loss.mean()
+        contrast = contrast_aligned(
+            predicted, z, anchors, nearest=self.config.nearest, normalize_over=normalize_over
+        )
+        return contrast.loss.mean()
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The information each context gave about the frames ahead, among its own sequence.
@@ -320,7 +337,9 @@ class CPC(
         blocks = []
         for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
             predicted = self._predict(c[:, t], D)
-            contrast = contrast_frames(predicted, z, t.expand(B, -1), features.lengths)
+            contrast = contrast_frames(
+                predicted, z, t.expand(B, -1), features.lengths, nearest=self.config.nearest
+            )
             blocks.append((contrast.chance - contrast.loss).masked_fill(~contrast.valid, torch.nan))
         terms = torch.cat(blocks, dim=1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
@@ -400,7 +419,9 @@ class CPC(
             every = torch.arange(T, device=z.device)
             anchors = every if A is None else sample_anchors(shortest, A, K, generator=generator)[0]
             predicted = self._predict(c[:, anchors], D)
-            return contrast_aligned(predicted, everyone, anchors, global_frames, row=row)
+            return contrast_aligned(
+                predicted, everyone, anchors, global_frames, row=row, nearest=self.config.nearest
+            )
         if A is None:
             anchors, predicted = torch.arange(T, device=z.device).expand(B, T), self._predict(c, D)
         else:
@@ -422,6 +443,7 @@ class CPC(
             others=others,
             others_count=count,
             own_sequence=self.config.own_sequence,
+            nearest=self.config.nearest,
         )
 
     def _contexts(self, z: Tensor) -> Tensor:
@@ -430,7 +452,7 @@ class CPC(
 
     def _predict(self, c: Tensor, num_features: int) -> Tensor:
         """(B, A, C) to (B, A, K, D): all K predictors in one product."""
-        return self.predictor(c).unflatten(-1, (self.config.horizon, num_features))
+        return self.predictor(c).unflatten(-1, (self.config.num_predictions, num_features))
 
     def _advance(
         self, z: Tensor, buffers: list[Tensor], state: CPCState
