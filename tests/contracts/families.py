@@ -60,7 +60,7 @@ CASES = [
     Case(
         family="cpc",
         name="sampled anchors",
-        build=cpc(encoder="waveform", num_anchors=4, own_sequence=False),
+        build=cpc(encoder="waveform", num_anchors=4, own_sequence=False, nearest=2),
         items=waveforms,
     ),
     Case(

@@ -34,26 +34,32 @@ def brute_force(
     num_frames: list[int],
     others: torch.Tensor | None,
     own_sequence: bool,
+    nearest: int,
 ) -> dict[tuple[int, int, int], float]:
     """Loops and lists: the definition, one prediction at a time."""
     losses = {}
     B, T, K, _ = predicted.shape
     for b in range(B):
         for t in range(T):
-            for k in range(1, K + 1):
+            for k in range(nearest, nearest + K):
                 if t + k >= num_frames[b]:
                     continue
                 negatives = [] if others is None else list(others[b])
                 if own_sequence:
                     negatives += [z[b, j] for j in range(num_frames[b]) if j != t + k]
-                scores = [float(predicted[b, t, k - 1] @ f) for f in [z[b, t + k], *negatives]]
+                scores = [
+                    float(predicted[b, t, k - nearest] @ f) for f in [z[b, t + k], *negatives]
+                ]
                 losses[b, t, k] = math.log(sum(math.exp(s) for s in scores)) - scores[0]
     return losses
 
 
 @pytest.mark.parametrize("own_sequence", [True, False])
 @pytest.mark.parametrize("num_others", [0, 6])
-def test_contrast_equals_plain_loops(own_sequence: bool, num_others: int, seed: int) -> None:
+@pytest.mark.parametrize("nearest", [1, 3])
+def test_contrast_equals_plain_loops(
+    own_sequence: bool, num_others: int, nearest: int, seed: int
+) -> None:
     if not own_sequence and not num_others:
         pytest.skip("no negatives at all; that is refused")
     B, T, K, D = 3, 8, 3, 4
@@ -63,14 +69,20 @@ def test_contrast_equals_plain_loops(own_sequence: bool, num_others: int, seed: 
     num_frames = torch.tensor([8, 5, 2])
     anchors = torch.arange(T).expand(B, T)
     contrast = contrast_frames(
-        predicted, z, anchors, num_frames, others=others, own_sequence=own_sequence
+        predicted,
+        z,
+        anchors,
+        num_frames,
+        others=others,
+        own_sequence=own_sequence,
+        nearest=nearest,
     )
-    expected = brute_force(predicted, z, num_frames.tolist(), others, own_sequence)
+    expected = brute_force(predicted, z, num_frames.tolist(), others, own_sequence, nearest)
     assert int(contrast.valid.sum()) == len(expected)
     for (b, t, k), loss in expected.items():
-        assert float(contrast.loss[b, t, k - 1]) == pytest.approx(loss, abs=1e-12)
+        assert float(contrast.loss[b, t, k - nearest]) == pytest.approx(loss, abs=1e-12)
         num = num_others + (int(num_frames[b]) if own_sequence else 1)
-        assert float(contrast.chance[b, t, k - 1]) == pytest.approx(math.log(num), abs=1e-6)
+        assert float(contrast.chance[b, t, k - nearest]) == pytest.approx(math.log(num), abs=1e-6)
 
 
 def test_gradient_of_the_contrast_is_that_of_the_loops(seed: int) -> None:

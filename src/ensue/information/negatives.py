@@ -5,8 +5,8 @@ and sampled frames of others, which make it tell *who* speaks. ``contrast_aligne
 at the same time of all sequences of the batch. Scores are products of matrices; a tensor
 (B, N, T, D) of gathered negatives never exists.
 
-Dims: B sequences, G sequences over all processes, T frames, A anchors (the t of c_t), K steps ahead,
-M sampled frames of others, N candidates, D features.
+Dims: B sequences, G sequences over all processes, T frames, A anchors (the t of c_t), K
+predictions, M sampled frames of others, N candidates, D features.
 """
 
 from dataclasses import dataclass

@@ -72,14 +72,9 @@ def horizon_panel(run: RunFolder) -> str:
     found = [line for line in run.read_metrics() if "val_accuracy_by_horizon" in line]
     if not found:
         return ""
-    last = found[-1]
-    rows = [
-        (str(k), f"{a:.1%}", f"{i:.2f}")
-        for k, (a, i) in enumerate(
-            zip(last["val_accuracy_by_horizon"], last["val_information_by_horizon"], strict=True),
-            1,
-        )
-    ]
+    last, nearest = found[-1], run.read_config()["model"].get("nearest", 1)
+    pairs = zip(last["val_accuracy_by_horizon"], last["val_information_by_horizon"], strict=True)
+    rows = [(str(k), f"{a:.1%}", f"{i:.2f}") for k, (a, i) in enumerate(pairs, nearest)]
     return _table(("steps ahead k", "accuracy", "information, nats"), rows)
 
 

@@ -33,7 +33,7 @@ def probe(
     label: str,
     level: Literal["frame", "item"] | None = None,
     baselines: bool = True,
-    num_train: int = 12_000,
+    num_train: int = 16_000,
     num_test: int = 12_000,
     group: str | None = None,
     intervals: Sequence[str] = (),
