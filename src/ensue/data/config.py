@@ -19,6 +19,12 @@ class DataConfig:
     window_seconds: Annotated[
         float, Field(gt=0, description="length of a training window of sound")
     ] = 1.28
+    speed_perturbation: Annotated[
+        float,
+        Field(
+            ge=0, lt=1, description="training windows of sound run up to so much faster or slower"
+        ),
+    ] = 0.0
     short: Annotated[
         Literal["pad", "skip"],
         Field(description="items shorter than a window: padded and masked, or left out"),

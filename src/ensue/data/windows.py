@@ -4,6 +4,7 @@ A window never crosses from one item into another. An item shorter than a window
 padded and masked, or is left out, as the setting ``short`` says.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -28,6 +29,8 @@ class Windows:
         size: Steps of a window; None for items of fixed shape, which are taken whole.
         short: What becomes of shorter items.
         shortest: Steps below which an item is left out whatever ``short`` says.
+        speed_perturbation: Training windows run up to this much faster or slower (0.1: by a
+            factor from 1/1.1 to 1.1), as another speaker would (Ko et al. 2015).
         seed: Of the order.
     """
 
@@ -36,6 +39,7 @@ class Windows:
     size: int | None
     short: Literal["pad", "skip"] = "pad"
     shortest: int = 1
+    speed_perturbation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +55,7 @@ class Windows:
     def too_short(self) -> np.ndarray:
         """The items that are left out, by position."""
         least = self.shortest if self.short == "pad" else max(self.shortest, self.size or 1)
+        least = math.ceil(least * (1 + self.speed_perturbation))
         return self.rows[self.store.lengths[self.rows] < least]
 
     @property
@@ -72,10 +77,12 @@ class Windows:
         """
         slots = _shuffled(self.seed, step, batch_size, self.num_windows)
         uniform = np.random.default_rng([self.seed, 1, step]).random(batch_size)
+        speeds = self._speeds(step, batch_size)
         own = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
         items = self._item_of(slots[own])
-        room = np.maximum(self.store.lengths[items] - (self.size or 1), 0) + 1
-        return self._batch(items, (uniform[own] * room).astype(np.int64))
+        spans = self._span(speeds[own])
+        room = np.maximum(self.store.lengths[items] - spans, 0) + 1
+        return self._batch(items, (uniform[own] * room).astype(np.int64), speeds[own])
 
     def fixed(
         self, num: int, batch_size: int, *, rank: int = 0, world_size: int = 1
@@ -95,18 +102,28 @@ class Windows:
         size = min(batch_size, num)
         share = size // world_size
         own = [slice(b + rank * share, b + (rank + 1) * share) for b in range(0, num, size)]
-        return [self._batch(items[part], starts[part]) for part in own]
+        return [self._batch(items[part], starts[part], np.ones(share)) for part in own]
 
-    def _batch(self, items: np.ndarray, starts: np.ndarray) -> Batch:
+    def _speeds(self, step: int, batch_size: int) -> np.ndarray:
+        uniform = np.random.default_rng([self.seed, 2, step]).uniform(-1, 1, batch_size)
+        return (1 + self.speed_perturbation) ** uniform
+
+    def _span(self, speeds: np.ndarray) -> np.ndarray:
+        """Steps of the item that a window covers."""
+        return np.ceil(((self.size or 1) - 1) * speeds).astype(np.int64) + 1
+
+    def _batch(self, items: np.ndarray, starts: np.ndarray, speeds: np.ndarray) -> Batch:
         item = torch.from_numpy(np.ascontiguousarray(items))
         group = None if self.store.group is None else torch.from_numpy(self._groups[items])
         if self.size is None:
             rows = [self.store.read(i, 0, 1)[0] for i in items]
             return Batch(x=torch.from_numpy(np.stack(rows)), item=item, group=group)
-        valid = np.minimum(self.store.lengths[items] - starts, self.size)
+        stops = np.minimum(starts + self._span(speeds), self.store.lengths[items])
+        valid = np.minimum(np.floor((stops - starts - 1) / speeds).astype(np.int64) + 1, self.size)
         x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), np.float32)
-        for row, (i, start, length) in enumerate(zip(items, starts, valid, strict=True)):
-            x[row, :length] = self.store.read(i, start, start + length)
+        for row, (i, start, stop) in enumerate(zip(items, starts, stops, strict=True)):
+            steps = self.store.read(i, start, stop)
+            x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])
         lengths = torch.from_numpy(valid) if self._some_short else None
         return Batch(x=torch.from_numpy(x), lengths=lengths, item=item, group=group)
 
@@ -117,7 +134,8 @@ class Windows:
     @cached_property
     def _some_short(self) -> bool:
         """Asked of the whole store, not of a batch: processes must agree on it in every step."""
-        return bool((self.store.lengths[self._used] < (self.size or 1)).any())
+        longest = int(self._span(np.array([1 + self.speed_perturbation]))[0])
+        return bool((self.store.lengths[self._used] < longest).any())
 
     @cached_property
     def _slots(self) -> np.ndarray:
@@ -160,3 +178,10 @@ def _shuffled(seed: int, step: int, batch_size: int, total: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _permutation(seed: int, epoch: int, total: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(total)
+
+
+def _at_speed(steps: np.ndarray, speed: float, num: int) -> np.ndarray:
+    """The values at 0, speed, 2 speed, ...: on the straight line between the two nearest steps."""
+    if speed == 1:
+        return steps[:num]
+    return np.interp(np.arange(num) * speed, np.arange(len(steps)), steps)

@@ -53,6 +53,8 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     require_kind(plan.family, items.kind)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen)
+    if data.speed_perturbation and items.kind != "audio":
+        raise ConfigError("speed_perturbation is for sound; leave it out")
     model_config = fill(plan.configs["model"], codec.facts())
     model = _seeded(lambda: model_class(plan.family)(model_config), training.seed)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
@@ -114,6 +116,7 @@ def _training_data(
             size=codec.window(data),
             short=data.short,
             shortest=model.shortest,
+            speed_perturbation=data.speed_perturbation,
             seed=training.seed,
         )
 
