@@ -223,6 +223,38 @@ def test_stream_starts_where_it_is_told(start: int) -> None:
             assert equal(batch, w.draw(step, 4, rank=1, world_size=2))
 
 
+@quick
+@given(lengths=lengths_of_items, size=st.integers(2, 20), step=st.integers(0, 100))
+def test_window_at_another_speed_is_a_straight_walk_inside_its_item(
+    lengths: list[int], size: int, step: int
+) -> None:
+    """On a ramp, the values of a window grow by its speed, and lie between the item's ends."""
+    w = ramps(lengths, size, speed_perturbation=0.5)
+    batch = w.draw(step, 6)
+    for x, item, n in zip(batch.x, items_of(batch), lengths_of(batch), strict=True):
+        valid, length = x[: int(n)], lengths[int(item)]
+        assert 0 <= valid.min() <= valid.max() <= length - 1
+        assert (x[int(n) :] == 0).all()
+        if n > 2:
+            speeds = valid.diff()
+            assert 1 / 1.5 - 1e-5 <= speeds.min()
+            assert speeds.max() <= 1.5 + 1e-5
+            torch.testing.assert_close(speeds, speeds[:1].expand_as(speeds), rtol=1e-4, atol=1e-5)
+
+
+def test_speeds_differ_within_a_batch_and_validation_has_none() -> None:
+    w = ramps([900] * 8, 100, speed_perturbation=0.2)
+    speeds = (w.draw(0, 32).x[:, 1] - w.draw(0, 32).x[:, 0]).unique()
+    assert len(speeds) > 20
+    assert all((b.x.diff(dim=1) == 1).all() for b in w.fixed(16, 4))
+
+
+def test_rank_slices_at_other_speeds_make_up_the_batch() -> None:
+    w = ramps([900] * 8, 100, speed_perturbation=0.2)
+    parts = [w.draw(3, 8, rank=r, world_size=4) for r in range(4)]
+    assert equal(together(parts), w.draw(3, 8))
+
+
 def test_rows_of_a_table_are_taken_whole() -> None:
     store = memory_store(list(np.arange(12.0).reshape(6, 1, 2)), sequence=False)
     w = Windows(store=store, rows=np.arange(6), size=None, short="skip")

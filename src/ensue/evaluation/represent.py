@@ -11,7 +11,7 @@ from ensue.data.items import Positions
 from ensue.data.store import Store
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 
-BATCH_STEPS = 640_000
+BATCH_STEPS = 160_000
 """Steps (samples, of sound) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
 
