@@ -5,7 +5,7 @@ import sys
 
 ROWS = {
     "speech": "the demo, three seeds: time, memory, phones and speakers beside the baselines",
-    "fsdd": "the waveform encoder on recorded digits: 100 labels (needs --data FOLDER)",
+    "fsdd": "the waveform encoder on recorded digits: 100 labels (ROW='fsdd FOLDER SEED ...')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 
