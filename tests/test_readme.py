@@ -41,3 +41,9 @@ def test_what_it_links_to_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
         if "://" not in target:
             assert (README.parent / target).exists(), target
+
+
+def test_measured_table_is_that_of_the_results() -> None:
+    from benchmarks.table import BEGIN, END, table
+
+    assert README.read_text().split(BEGIN)[1].split(END)[0] == table()

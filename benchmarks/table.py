@@ -1,0 +1,88 @@
+"""The README's table, written from benchmarks/results: ``python -m benchmarks.table``."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+OURS, MFCC = "cpc (this run)", "MFCC with deltas"
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def speech_rows() -> list[tuple[str, ...]]:
+    """Accuracies of the demo's features, mean and range over the seeds."""
+    found = read("speech")
+    rows = []
+    for label, what in (
+        ("phone", "phones of unheard voices, by frame"),
+        ("speaker", "speakers among unheard voices, by frame"),
+    ):
+        runs = [run["probes"][label] for run in found["runs"]]
+        untrained = max((n for n in runs[0] if n.startswith("untrained")), key=lambda n: runs[0][n])
+        ours = [run[OURS][0] for run in runs]
+        others = [
+            f"{name} {statistics.mean(run[key][0] for run in runs):.1%}"
+            for name, key in (
+                ("MFCC", MFCC),
+                ("untrained", untrained),
+                ("chance", "chance (most frequent class)"),
+            )
+        ]
+        measured = f"{statistics.mean(ours):.1%} ({min(ours):.1%} to {max(ours):.1%})"
+        rows.append((f"demo: {what}", measured, ", ".join(others), "`make results ROW=speech`"))
+    seconds, memory = ([run[k] for run in found["runs"]] for k in ("seconds", "peak_megabytes"))
+    cost = f"{max(seconds):.0f} s, {max(memory) / 1024:.1f} GB"
+    rows.append(("demo: time and peak memory, the most of all seeds", cost, "", "`make demo`"))
+    return rows
+
+
+def fsdd_rows() -> list[tuple[str, ...]]:
+    """Recorded digits with 100 labels, raw waveforms."""
+    runs = [run["mean_accuracy"] for run in read("fsdd")["runs"]]
+
+    def mean(name: str) -> str:
+        return f"{statistics.mean(run[name] for run in runs):.1%}"
+
+    what = "recorded digits (FSDD), 100 labels, raw waveforms"
+    untrained, mfcc = mean("untrained, waveform"), mean(MFCC)
+    beside = f"its untrained self {untrained}, MFCC {mfcc}, chance 10 %"
+    return [(what, mean(OURS), beside, "`make results ROW='fsdd FOLDER'`")]
+
+
+def info_nce_rows() -> list[tuple[str, ...]]:
+    """Time and memory against gathering, the better of the two references."""
+    against = read("info_nce")["against"].values()
+    times = min(r["time"]["ratio_median"] for r in against)
+    memory = min(r["memory_ratio"] for r in against)
+    what = "InfoNCE forward and backward, B 8, T 128, C 256, K 12, 128 negatives"
+    measured = f"{times:.0f} times faster, {memory:.0f} times less memory"
+    return [(what, measured, "than gathering (B, N, T, C); equal losses", "`make bench`")]
+
+
+def table() -> str:
+    rows = [*speech_rows(), *fsdd_rows(), *info_nce_rows()]
+    head = ("what", "measured", "beside it", "command")
+    lines = [head, ("---",) * 4, *rows]
+    speech = read("speech")
+    machine, seeds = speech["environment"], ", ".join(str(r["seed"]) for r in speech["runs"])
+    note = (
+        f"On 2 cores of an {machine['processor']}, torch {machine['versions']['torch']}; the demo "
+        f"with seeds {seeds}, mean and range. `benchmarks/results/` has each probe's interval."
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+
+
+def main() -> None:
+    before, rest = README.read_text().split(BEGIN)
+    README.write_text(before + BEGIN + table() + END + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
