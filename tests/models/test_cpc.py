@@ -58,6 +58,8 @@ def reference() -> CDCK2:
     network = CDCK2(12)
     with torch.no_grad():
         network.features(torch.randn(4, 8000))
+        for predictor in network.Wk:  # scores that differ, so that the two softmaxes do
+            predictor.weight *= 10
     return network.eval()  # its batch norms now have statistics of their own
 
 

@@ -58,7 +58,7 @@ def test_log_det_equals_the_autograd_jacobian(seed: int) -> None:
     x = torch.randn(6, dtype=torch.float64)
     _, log_det = model(x[None])
     jacobian = torch.autograd.functional.jacobian(lambda v: model(v[None])[0][0], x)
-    assert abs(float(log_det) - float(torch.linalg.slogdet(jacobian)[1])) <= 1e-12
+    assert abs(float(log_det.detach()) - float(torch.linalg.slogdet(jacobian)[1])) <= 1e-12
 
 
 def test_inverse_undoes_forward(seed: int) -> None:

@@ -98,7 +98,7 @@ class CPCConfig:
     sample_rate: Annotated[int | None, Field(gt=0)] = from_data()
 
     def __post_init__(self) -> None:
-        if self.nearest > self.horizon:
+        if 0 < self.horizon < self.nearest:
             raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
