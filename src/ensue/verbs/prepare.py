@@ -42,6 +42,8 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     Raises:
         EnsueError: The data, the settings and the model don't fit each other.
     """
+    import torch
+
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
     from ensue.data.sources import open_items
@@ -56,7 +58,8 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     if data.speed_perturbation and items.kind != "audio":
         raise ConfigError("speed_perturbation is for sound; leave it out")
     model_config = fill(plan.configs["model"], codec.facts())
-    model = _seeded(lambda: model_class(plan.family)(model_config), training.seed)
+    torch.manual_seed(training.seed)
+    model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
     ids = np.asarray(items.ids)
     # By name: what couldn't be read isn't in the store.
@@ -120,6 +123,7 @@ def _training_data(
             seed=training.seed,
         )
 
+    model.eval()  # the trial leaves no trace in the statistics of a batch norm
     with torch.no_grad():
         if (size := codec.window(data)) is not None and model.shortest > size:
             model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
@@ -132,13 +136,6 @@ def _training_data(
             "above 0 and give enough items, or leave patience out"
         )
     return TrainingData(train=train, validation=validation, num_validation=data.num_validation)
-
-
-def _seeded(build: Callable[[], Any], seed: int) -> Any:
-    import torch
-
-    torch.manual_seed(seed)
-    return build()
 
 
 def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | None:
