@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ensue.evaluation import represent
-from ensue.evaluation.represent import by_mfcc, by_model, score_items
+from ensue.evaluation.represent import by_mfcc, by_model, padded_lengths, score_items
 from tests.data.stores import memory_store, numbered
 
 LENGTHS = [5, 30, 2, 17, 2, 9]
@@ -68,6 +68,14 @@ def test_batches_stay_within_their_limits(
     assert sorted(found) == list(range(6))
     assert len(model.shapes) > 1
     assert all(batch <= items and batch * length <= steps for batch, length in model.shapes)
+
+
+def test_many_lengths_make_few_shapes_none_much_longer_than_its_items() -> None:
+    lengths = np.arange(1, 2000)
+    padded = padded_lengths(lengths)
+    assert (padded >= lengths).all()
+    assert (padded <= lengths * 1.125).all()
+    assert len(np.unique(padded[lengths >= 1000])) <= 9
 
 
 def test_rows_of_a_table_have_no_frames() -> None:

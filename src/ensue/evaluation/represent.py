@@ -14,6 +14,8 @@ from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 BATCH_STEPS = 160_000
 """Steps (samples, of sound) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
+LENGTHS_PER_OCTAVE = 8
+"""Padded lengths there are from n to 2n. A convolution keeps memory for each that it meets."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def _inputs(
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
     """Batches of whole items on the model's device: positions, values, lengths."""
     device = next(model.parameters()).device
-    for batch in _batches(store, rows):
+    for batch, padded in _batches(store, rows):
         lengths = store.lengths[batch]
-        x = torch.zeros(len(batch), int(lengths.max()), *store.values.shape[1:])
+        x = torch.zeros(len(batch), padded, *store.values.shape[1:])
         for slot, (row, length) in enumerate(zip(batch, lengths, strict=True)):
             x[slot, :length] = torch.from_numpy(store.read(row, 0, int(length)))
         if store.sequence:
@@ -82,18 +84,26 @@ def _inputs(
             yield batch, x[:, 0].to(device), None
 
 
-def _batches(store: Store, rows: Positions) -> Iterator[np.ndarray]:
-    """Items in order of length, as many at a time as BATCH_STEPS and BATCH_ITEMS allow."""
-    ordered = np.asarray(rows)[np.argsort(store.lengths[np.asarray(rows)], kind="stable")]
-    batch: list[int] = []
-    for row in ordered:
-        full = (len(batch) + 1) * int(store.lengths[row]) > BATCH_STEPS
-        if batch and (full or len(batch) == BATCH_ITEMS):
-            yield np.array(batch)
-            batch = []
-        batch.append(int(row))
-    if batch:
-        yield np.array(batch)
+def _batches(store: Store, rows: Positions) -> Iterator[tuple[np.ndarray, int]]:
+    """Items of one padded length, as many at a time as BATCH_STEPS and BATCH_ITEMS allow."""
+    rows = np.asarray(rows)
+    padded = padded_lengths(store.lengths[rows])
+    for length in np.unique(padded):
+        alike = rows[padded == length]
+        size = min(max(BATCH_STEPS // int(length), 1), BATCH_ITEMS)
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size], int(length)
+
+
+def padded_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Each length rounded up to one of LENGTHS_PER_OCTAVE in every octave.
+
+    >>> padded_lengths(np.array([1, 15, 16, 17, 31, 1000, 1025])).tolist()
+    [1, 15, 16, 18, 32, 1024, 1152]
+    """
+    octave = 2 ** np.floor(np.log2(lengths)).astype(np.int64)
+    step = np.maximum(octave // LENGTHS_PER_OCTAVE, 1)
+    return -(-lengths // step) * step
 
 
 def score_items(model: Any, store: Store) -> tuple[np.ndarray, str]:
