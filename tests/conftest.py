@@ -2,14 +2,26 @@
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+
+from ensue.cli import main
 
 with warnings.catch_warnings():
     # Its own imports warn; a test shouldn't fail because of which test imports it first.
     warnings.simplefilter("ignore")
     import lightning.pytorch  # noqa: F401
+
+
+QUICK = (
+    "--max-steps 4 --batch-size 4 --warmup-steps 1 --log-every 2 --validate-every 4 "
+    "--validation 0.3 --quiet"
+)
+SMALL = "--channels 8 --context-size 6 --horizon 2 --num-mels 10 --num-negatives 4"
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +41,41 @@ def seed(request: pytest.FixtureRequest) -> int:
     print(f"seed={drawn}")
     torch.manual_seed(drawn)
     return drawn
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two speakers with five recordings each."""
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for speaker, pitch in (("ann", 200), ("bob", 500)):
+        (folder / speaker).mkdir()
+        for i in range(5):
+            time = np.arange(8000 + 100 * i) / 8000
+            samples = 0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * rng.standard_normal(len(time))
+            soundfile.write(folder / speaker / f"{i}.wav", samples, 8000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.4f},{b:.4f},{'xy'[i % 2]}" for i, (a, b) in enumerate(rng.normal(5, 3, (60, 2)))]
+    path.write_text("\n".join(["height,width,kind", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def cpc_run(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "cpc"
+    sound = "--sample-rate 8000 --window-seconds 0.3"
+    assert main(f"train cpc {recordings} --out {out} {sound} {QUICK} {SMALL}".split()) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def nvp_run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "nvp"
+    assert main(f"train realnvp {table} --out {out} --depth 2 {QUICK}".split()) == 0
+    return out

@@ -22,6 +22,7 @@ _PUBLIC = {
     "score": "ensue.verbs.apply",
     "sample": "ensue.verbs.apply",
     "probe": "ensue.verbs.probe",
+    "make_report": "ensue.verbs.report",
     "list_names": "ensue.verbs.list",
 }
 

@@ -12,6 +12,7 @@ from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written
 from ensue.verbs.demo import Demo
 from ensue.verbs.probe import Probed
+from ensue.verbs.report import Reported
 from ensue.verbs.train import Trained
 
 
@@ -58,6 +59,12 @@ def _(result: Probed, console: Console) -> None:
     _probe(result, console)
     _files(result.files, console)
     _next(f"open {result.files[-1]}", console)
+
+
+@tell.register
+def _(result: Reported, console: Console) -> None:
+    _files(result.files, console)
+    _next(f"open {result.files[0]}", console)
 
 
 @tell.register

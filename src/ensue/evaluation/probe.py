@@ -23,7 +23,7 @@ from ensue.evaluation.represent import Represents
 
 Level = Literal["frame", "item"]
 NUM_BOOTSTRAPS, MAX_ITERATIONS = 1000, 100
-FRAMES_PER_ITEM, MIN_ITEMS = 40, 200
+FRAMES_PER_ITEM, MIN_ITEMS = 80, 200
 
 
 @dataclass(frozen=True)

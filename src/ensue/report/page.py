@@ -1,157 +1,66 @@
-"""The page: curves, probes and settings of a run in one file that needs no network.
+"""The page: one file that needs no network, made of panels.
 
-Each part of the page is a panel: a title and a piece of HTML made from the run folder. A part
-that has nothing to show is left out.
+A panel is a title and a function from the run folder to a piece of HTML; one that has nothing to
+show gives the empty text and is left out. What a panel shows stands in the run folder's files.
 """
 
 import html
-import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
 from string import Template
-from typing import Any
 
-import matplotlib
-import yaml
-from matplotlib.figure import Figure
-
+from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
+from ensue.report.panels.density import density_panel
+from ensue.report.panels.listening import listening_panel
+from ensue.report.panels.probes import probe_panel
+from ensue.report.panels.representation import collapse_panel, map_panel
+from ensue.report.panels.training import horizon_panel, loss_panel
 from ensue.training.run_folder import RunFolder, write_text
 
-COLORS = ("#3b6ea8", "#c8553d", "#6b8f71", "#8d6a9f")
 
-PAGE = Template("""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-figure { margin: 1rem 0; overflow-x: auto; } figcaption, .note { color: #777; font-size: .9rem; }
-svg { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
-table { border-collapse: collapse; } td, th { padding: .25rem .8rem .25rem 0; text-align: left; }
-td, th { border-bottom: 1px solid var(--line); } td.n, th.n { text-align: right; }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; }
-</style>
-<main><h1>$title</h1>
-$panels
-</main></html>
-""")
+@dataclass(frozen=True)
+class Panel:
+    """A part of the page; ``name`` is its anchor."""
+
+    name: str
+    title: str
+    draw: Callable[[RunFolder], str]
+
+
+PANELS: Sequence[Panel] = (
+    Panel("loss", "Learning", loss_panel),
+    Panel("horizon", "Steps ahead", horizon_panel),
+    Panel("probes", "What the features tell", probe_panel),
+    Panel("map", "Embedding map", map_panel),
+    Panel("listening", "Listening", listening_panel),
+    Panel("density", "Density and samples", density_panel),
+    Panel("collapse", "Has it collapsed?", collapse_panel),
+    Panel("use", "Use it", use_panel),
+    Panel("settings", "Settings", settings_panel),
+    Panel("environment", "Environment", environment_panel),
+)
 
 
 def write_report(run: RunFolder) -> None:
     """Write ``report.html`` of a run from its files."""
     config = run.read_config()
-    panels = "\n".join(
-        f"<section><h2>{html.escape(title)}</h2>\n{body}</section>"
-        for title, draw in PANELS
-        if (body := draw(run))
+    drawn = [(panel, body) for panel in PANELS if (body := panel.draw(run))]
+    links = "".join(f'<a href="#{p.name}">{html.escape(p.title)}</a>' for p, _ in drawn)
+    sections = "\n".join(
+        f'<section id="{p.name}"><h2>{html.escape(p.title)}</h2>\n{body}</section>'
+        for p, body in drawn
     )
-    title = html.escape(f"{config['family']} on {config['source']}")
-    write_text(run.report, PAGE.substitute(title=title, panels=panels))
-
-
-def loss_panel(run: RunFolder) -> str:
-    """Training and validation loss by step, with the chance loss."""
-    lines = run.read_metrics()
-    figure, axes = _figure()
-    for key, name, style in (
-        ("loss", "training", "-"),
-        ("val_loss", "validation", "o-"),
-        ("chance_loss", "chance", "--"),
-    ):
-        points = [(line["step"], line[key]) for line in lines if key in line]
-        if points:
-            axes.plot(*zip(*points, strict=True), style, label=name, markersize=4)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss in nats")
-    axes.legend(frameon=False)
-    return _svg(figure, "Loss by step. Below the chance loss the model knows something.")
-
-
-def horizon_panel(run: RunFolder) -> str:
-    """Accuracy and certified information for each step ahead, at the last validation."""
-    found = [line for line in run.read_metrics() if "val_accuracy_by_horizon" in line]
-    if not found:
-        return ""
-    last, nearest = found[-1], run.read_config()["model"].get("nearest", 1)
-    pairs = zip(last["val_accuracy_by_horizon"], last["val_information_by_horizon"], strict=True)
-    rows = [(str(k), f"{a:.1%}", f"{i:.2f}") for k, (a, i) in enumerate(pairs, nearest)]
-    return _table(("steps ahead k", "accuracy", "information, nats"), rows)
-
-
-def probe_panel(run: RunFolder) -> str:
-    """One bar chart and one table a probe, with 95 % intervals."""
-    return "\n".join(_probe(p) for p in run.read_probes())
-
-
-def settings_panel(run: RunFolder) -> str:
-    """The settings, as a recipe could hold them."""
-    text = yaml.safe_dump(run.read_config(), sort_keys=False)
-    return f"<pre>{html.escape(text)}</pre>"
-
-
-def use_panel(run: RunFolder) -> str:
-    """How to load the model."""
-    code = f'import ensue\nrun = ensue.load("{run.path}")\nrun.model'
-    return f"<pre>{html.escape(code)}</pre>"
-
-
-PANELS: Sequence[tuple[str, Callable[[RunFolder], str]]] = (
-    ("Loss", loss_panel),
-    ("Steps ahead", horizon_panel),
-    ("Probes", probe_panel),
-    ("Use it", use_panel),
-    ("Settings", settings_panel),
-)
-
-
-def _probe(probe: dict[str, Any]) -> str:
-    rows = probe["accuracies"]
-    figure, axes = _figure(height=0.5 * len(rows) + 0.9)
-    names, values = [r["features"] for r in rows], [100 * r["accuracy"] for r in rows]
-    errors = [
-        [100 * (r["accuracy"] - r["low"]) for r in rows],
-        [100 * (r["high"] - r["accuracy"]) for r in rows],
-    ]
-    colors = [COLORS[1] if "this run" in n else COLORS[0] for n in names]
-    axes.barh(names, values, xerr=errors, color=colors, capsize=3)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy, %")
-    caption = (
-        f"{probe['label']} by {probe['level']}, {probe['num_classes']} classes, "
-        f"{probe['num_train']:,} to train and {probe['num_test']:,} to test, split by "
-        f"{probe['split']}. Intervals: 95 % bootstrap over items."
+    page = Template(_asset("page.html")).substitute(
+        title=html.escape(f"{config['family']} on {config['source']}"),
+        summary=summary(run),
+        links=links,
+        sections=sections,
+        style=_asset("page.css"),
+        script=_asset("page.js"),
     )
-    table = _table(
-        ("features", "accuracy", "95 % interval"),
-        [
-            (r["features"], f"{r['accuracy']:.1%}", f"{r['low']:.1%} to {r['high']:.1%}")
-            for r in rows
-        ],
-    )
-    return _svg(figure, caption) + table
+    write_text(run.report, page)
 
 
-def _figure(height: float = 3.2) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7.5, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _svg(figure: Figure, caption: str) -> str:
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "ensue", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    drawing = svg[svg.index("<svg") :]
-    return f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        first, *others = (html.escape(c) for c in cells)
-        numbers = "".join(f'<{tag} class="n">{c}</{tag}>' for c in others)
-        return f"<tr><{tag}>{first}</{tag}>{numbers}</tr>"
-
-    return f"<table>{line(head, 'th')}{''.join(line(r, 'td') for r in rows)}</table>"
+def _asset(name: str) -> str:
+    return (files("ensue.report") / "assets" / name).read_text()

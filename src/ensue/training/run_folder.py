@@ -24,6 +24,7 @@ from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError, ConfigError
 from ensue.models.registry import load_model
+from ensue.training.exhibits import Exhibits
 
 PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
 
@@ -93,6 +94,10 @@ class RunFolder:
     @property
     def probes(self) -> Path:
         return self.path / "probes.json"
+
+    @property
+    def exhibits(self) -> Exhibits:
+        return Exhibits(self.path / "exhibits")
 
     @property
     def samples(self) -> Path:

@@ -10,6 +10,7 @@ VERBS = {
     "score": "ensue.verbs.apply:score",
     "sample": "ensue.verbs.apply:sample",
     "probe": "ensue.verbs.probe:probe",
+    "report": "ensue.verbs.report:make_report",
     "list": "ensue.verbs.list:list_names",
 }
 """The commands, each with the function that does it."""

@@ -11,10 +11,9 @@ from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.prepare import encode, require_kind
+from ensue.verbs.prepare import cache_of, encode, require_kind
 from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, write_table
-from ensue.verbs.train import cache_of
 
 if TYPE_CHECKING:
     import numpy as np

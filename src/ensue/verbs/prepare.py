@@ -170,3 +170,8 @@ def require_kind(family: str, kind: str) -> None:
             f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
             f"{kind}; families for {kind}: {able}"
         )
+
+
+def cache_of(cache: str | Path | None, run: Path) -> Path:
+    """The folder for prepared data: the one given, or ``cache`` beside the run."""
+    return Path(cache) if cache is not None else run.absolute().parent / "cache"

@@ -118,19 +118,22 @@ def _frozen(loaded: Loaded) -> Represents:
 
 def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     """MFCC where the data are sound, and the same network untrained, with each encoder."""
-    import torch
-
     from ensue.evaluation.represent import by_mfcc, by_model
-    from ensue.training.machine import best_device
 
     features: dict[str, Represents] = {}
     if loaded.codec.kind == "audio":
         features["MFCC with deltas"] = by_mfcc(loaded.codec.sample_rate)
     for name, config in loaded.model.untrained_variants().items():
-        torch.manual_seed(seed + 1)
-        untrained = type(loaded.model)(config).to(best_device())
-        features[f"untrained, {name}"] = by_model(untrained)
+        features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))
     return features
+
+
+def untrained_like(model: Any, config: Any, seed: int) -> Any:
+    """A new network of the same class on the same device."""
+    import torch
+
+    torch.manual_seed(seed + 1)
+    return type(model)(config).to(next(model.parameters()).device)
 
 
 def _plain(result: ProbeResult, data: Any) -> dict[str, Any]:

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ensue.data.sources.kinds import Data
 from ensue.errors import CheckpointError, ConfigError
 from ensue.verbs.plan import make_plan, resumed_plan
-from ensue.verbs.prepare import Prepared, prepare
+from ensue.verbs.prepare import Prepared, cache_of, prepare
+from ensue.verbs.report import exhibit
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ensue.data.store import Store
     from ensue.training.run_folder import RunFolder
+
+FEWEST_UNSEEN = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +107,18 @@ def train(
         run.write_skipped(ready.skipped)
     fit(ready.model, ready.codec, ready.data, plan.configs["training"], run, progress)
     if is_main():
+        exhibit(run, ready.model, ready.codec, *_unseen(ready), plan.configs["training"].seed)
         write_report(run)
     return _trained(run, family, len(ready.skipped))
+
+
+def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
+    """The items that the model wasn't trained on; all, where those are few."""
+    import numpy as np
+
+    windows = ready.data.train
+    rows = np.setdiff1d(np.arange(len(windows.store)), windows.rows)
+    return windows.store, rows if len(rows) >= FEWEST_UNSEEN else np.arange(len(windows.store))
 
 
 def _take_weights(ready: Prepared, init_from: Path) -> None:
@@ -135,8 +151,3 @@ def _trained(run: RunFolder, family: str, skipped: int) -> Trained:
         skipped=skipped,
         files=(run.model, run.metrics, run.report),
     )
-
-
-def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """The folder for prepared data: the one given, or ``cache`` beside the run."""
-    return Path(cache) if cache is not None else run.absolute().parent / "cache"

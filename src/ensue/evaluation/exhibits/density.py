@@ -1,0 +1,50 @@
+"""Samples of a table's model beside its data, and for two columns the density itself."""
+
+import numpy as np
+import torch
+
+from ensue.evaluation.exhibits.subject import Exhibit, Subject
+
+NUM_ROWS, GRID, MARGIN = 1000, 81, 0.15
+
+
+def density(subject: Subject) -> list[Exhibit]:
+    """The exhibit ``density``, for families that sample tables."""
+    if subject.codec.kind != "table" or "samples" not in subject.contracts:
+        return []
+    rows = subject.rows[:NUM_ROWS]
+    data = [subject.codec.decode(subject.store[int(r)][0]) for r in rows]
+    generator = torch.Generator().manual_seed(subject.seed)
+    with torch.inference_mode():
+        drawn = subject.model.cpu().sample(NUM_ROWS, generator=generator).values
+    sampled = [subject.codec.decode(x) for x in drawn]
+    columns = list(subject.codec.facts()["columns"])
+    values = {
+        "columns": columns,
+        "data": {c: [r[c] for r in data] for c in columns},
+        "samples": {c: [r[c] for r in sampled] for c in columns},
+        "grid": _grid(subject, data, columns) if len(columns) == 2 else None,
+    }
+    return [Exhibit(name="density", values=values)]
+
+
+def _grid(
+    subject: Subject, data: list[dict[str, float]], columns: list[str]
+) -> dict[str, list[float] | list[list[float]]]:
+    """Log-density in the table's own units, on a grid a little wider than the data."""
+    axes = []
+    for column in columns:
+        of = np.array([row[column] for row in data])
+        room = MARGIN * np.ptp(of)
+        axes.append(np.linspace(of.min() - room, of.max() + room, GRID))
+    raws = [dict(zip(columns, xy, strict=True)) for xy in _product(*axes)]
+    x = torch.stack([subject.codec.encode(raw) for raw in raws])
+    with torch.inference_mode():
+        nats = subject.model.log_prob(x).numpy() + subject.codec.log_det(raws[0])
+    table = np.nan_to_num(nats, neginf=-1e4).reshape(GRID, GRID).round(3)
+    return {"x": axes[0].tolist(), "y": axes[1].tolist(), "log_density": table.tolist()}
+
+
+def _product(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+    """All pairs, row by row: y is constant along a row."""
+    return [(float(a), float(b)) for b in y for a in x]

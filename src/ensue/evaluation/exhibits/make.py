@@ -1,0 +1,16 @@
+"""Every exhibit that a model's contracts and data allow."""
+
+from collections.abc import Callable, Sequence
+
+from ensue.evaluation.exhibits.density import density
+from ensue.evaluation.exhibits.listening import listening
+from ensue.evaluation.exhibits.representation import representation
+from ensue.evaluation.exhibits.subject import Exhibit, Subject
+
+EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (representation, listening, density)
+
+
+def make_exhibits(subject: Subject) -> list[Exhibit]:
+    """The exhibits of a model; one that has nothing to show is left out."""
+    subject.model.eval()
+    return [exhibit for make in EXHIBITS for exhibit in make(subject)]

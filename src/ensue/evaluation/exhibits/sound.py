@@ -1,0 +1,62 @@
+"""Pictures and sounds of a waveform, small enough to lie in a page."""
+
+import io
+
+import matplotlib.image
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from ensue.nn.spectral import LogMel
+
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+COMPRESSION = 0.9  # about 3 kilobytes a second at 16 kHz
+
+
+def mp3(samples: np.ndarray, sample_rate: int) -> bytes:
+    """A waveform as MP3, which every browser plays, at the nearest rate that MP3 has.
+
+    Example:
+        >>> len(mp3(np.zeros(16000, np.float32), 16000)) < 6000
+        True
+    """
+    rate = next((r for r in MP3_RATES if r >= sample_rate), MP3_RATES[-1])
+    sound = soxr.resample(samples, sample_rate, rate)
+    buffer = io.BytesIO()
+    loudest = max(1.0, float(np.abs(sound).max(initial=0)))
+    soundfile.write(
+        buffer,
+        sound / loudest,
+        rate,
+        format="MP3",
+        bitrate_mode="CONSTANT",
+        compression_level=COMPRESSION,
+    )
+    return buffer.getvalue()
+
+
+def spectrogram(x: Tensor, sample_rate: int, *, num_mels: int = 80) -> bytes:
+    """The log-mel spectrogram of a waveform (S,) as PNG: a row a band, a column each 10 ms."""
+    frames = LogMel(sample_rate, num_mels=num_mels)
+    padded = torch.nn.functional.pad(x[None, None], frames.padding)
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(
+        buffer, frames(padded)[0].numpy(), cmap="magma", origin="lower", format="png"
+    )
+    return buffer.getvalue()
+
+
+def envelope(samples: np.ndarray, num: int) -> list[list[float]]:
+    """Smallest and largest sample of each of ``num`` stretches, scaled to the loudest.
+
+    Example:
+        >>> envelope(np.array([0.0, 2.0, -1.0, 1.0]), 2)
+        [[0.0, 1.0], [-0.5, 0.5]]
+    """
+    num = min(num, len(samples))
+    edges = np.linspace(0, len(samples), num + 1).astype(int)[:-1]
+    low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+    loudest = max(float(np.abs(samples).max()), 1e-9)
+    return (np.stack([low, high], 1) / loudest).astype(float).round(3).tolist()

@@ -1,0 +1,46 @@
+"""What is exhibited, and what an exhibit is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensue.data.codecs import Codec
+from ensue.data.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model, the codec of its data, and the items ``rows`` of a store to show it on.
+
+    ``untrained`` is the same network with new weights, to compare with.
+    """
+
+    model: Any
+    untrained: Any
+    codec: Codec
+    store: Store
+    rows: np.ndarray
+    contracts: tuple[str, ...]
+    seed: int = 0
+
+    def beginning(self, row: int, seconds: float) -> Tensor:
+        """The first seconds of an item, encoded."""
+        stop = min(int(self.store.lengths[row]), int(seconds * self.store.rate))
+        return torch.from_numpy(self.store.read(row, 0, stop))
+
+    def labels(self, rows: np.ndarray) -> dict[str, list[str]]:
+        """The label columns of some items."""
+        return {n: np.asarray(v)[rows].tolist() for n, v in self.store.labels.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """Plain ``values`` under a ``name``, with the ``files`` that they mention."""
+
+    name: str
+    values: Mapping[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict)

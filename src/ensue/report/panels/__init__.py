@@ -1,0 +1,1 @@
+"""Panels: each draws one part of a run's files as a piece of HTML."""

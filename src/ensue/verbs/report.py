@@ -1,0 +1,104 @@
+"""``report``: the page of a run, made anew, on data that you choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensue.data.sources.kinds import Data
+from ensue.verbs.apply import open_data
+from ensue.verbs.loaded import load
+from ensue.verbs.progress import listener
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ensue.data.codecs import Codec
+    from ensue.data.store import Store
+    from ensue.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """Where the page is."""
+
+    files: tuple[Path, ...]
+
+
+def make_report(
+    run: str | Path,
+    data: Data | None = None,
+    *,
+    group: str | None = None,
+    intervals: Sequence[str] = (),
+    max_skipped: float = 0.05,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    quiet: bool = False,
+) -> Reported:
+    """Write a run's report.html: one page that needs no network.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        What to show the model on: embedding map, recordings to listen to, samples. By default
+        what was shown before stays.
+    group
+        Label column that says what belongs together.
+    intervals
+        Frame labels as NAME=FILE: tables with the columns item, start, end, label.
+    max_skipped
+        Part of the items that may be unreadable.
+    seed
+        Of t-SNE, of samples and of untrained weights.
+    cache
+        Folder for prepared data; by default "cache" beside the run.
+    quiet
+        Show no progress.
+    """
+    import numpy as np
+
+    from ensue.report import write_report
+    from ensue.training.run_folder import RunFolder
+
+    folder = RunFolder(Path(run))
+    if data is not None:
+        loaded = load(run).on_best_device()
+        _, store = open_data(
+            loaded,
+            data,
+            cache,
+            max_skipped=max_skipped,
+            group=group,
+            intervals=intervals,
+            progress=listener(quiet),
+        )
+        exhibit(folder, loaded.model, loaded.codec, store, np.arange(len(store)), seed)
+    write_report(folder)
+    return Reported(files=(folder.report,))
+
+
+def exhibit(
+    folder: RunFolder, model: Any, codec: Codec, store: Store, rows: np.ndarray, seed: int
+) -> None:
+    """Show the model on some items of a store, into the run folder."""
+    from ensue.evaluation.exhibits import Subject, make_exhibits
+    from ensue.models.registry import family_row
+    from ensue.verbs.probe import untrained_like
+
+    subject = Subject(
+        model=model,
+        untrained=untrained_like(model, model.config, seed),
+        codec=codec,
+        store=store,
+        rows=rows,
+        contracts=family_row(model.config.family).contracts,
+        seed=seed,
+    )
+    found = make_exhibits(subject)
+    files = {name: content for e in found for name, content in e.files.items()}
+    folder.exhibits.replace({e.name: e.values for e in found}, files)

@@ -1,0 +1,61 @@
+"""Exhibits: pictures and sounds say what is in the data."""
+
+import io
+
+import numpy as np
+import soundfile
+import torch
+
+from ensue.evaluation.embedding_map import embedding_map
+from ensue.evaluation.exhibits.representation import in_halves
+from ensue.evaluation.exhibits.sound import mp3
+from ensue.evaluation.surprise import surprise_by_frame
+from tests.data.stores import memory_store, numbered
+
+
+def test_surprise_is_the_mean_loss_of_the_predictions_that_met_a_frame(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    T, K, nearest, chance = 9, 3, 2, np.log(9)
+    terms = rng.standard_normal((T, K))
+    for t in range(T):
+        terms[t, [t + k >= T for k in range(nearest, nearest + K)]] = np.nan
+    found = surprise_by_frame(terms, nearest=nearest, chance=chance)
+    for j in range(T):
+        met = [chance - terms[j - k, k - nearest] for k in range(2, 5) if j - k >= 0]
+        np.testing.assert_allclose(found[j], np.mean(met) if met else np.nan)
+
+
+def test_halves_are_the_items_again() -> None:
+    store = memory_store(numbered([5, 2, 8]))
+    halves = in_halves(store)
+    assert len(halves) == 6
+    for i in range(3):
+        both = torch.cat([halves[2 * i], halves[2 * i + 1]])
+        assert torch.equal(both, store[i])
+        assert abs(len(halves[2 * i]) - len(halves[2 * i + 1])) <= 1
+
+
+def test_a_sound_can_be_heard_again_at_its_pitch() -> None:
+    time = np.arange(20000) / 10000  # a rate that MP3 doesn't have
+    samples, rate = soundfile.read(io.BytesIO(mp3(np.sin(2 * np.pi * 440 * time), 10000)))
+    assert abs(len(samples) / rate - 2) < 0.2  # the encoder pads
+    middle = samples[rate // 2 : rate // 2 + rate]
+    assert abs(np.abs(np.fft.rfft(middle)).argmax() - 440) <= 1
+
+
+def test_the_map_keeps_groups_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group = np.arange(40) % 2
+    found = embedding_map(rng.standard_normal((40, 6)) + 20 * group[:, None], seed=0)
+    assert found.tsne is not None
+    for xy in (found.pca, found.tsne):
+        means = np.stack([xy[group == g].mean(0) for g in (0, 1)])
+        nearest = np.square(xy[:, None] - means).sum(-1).argmin(1)
+        assert (nearest == group).mean() > 0.95
+    assert found.explained[0] > found.explained[1]
+
+
+def test_few_or_flat_embeddings_still_have_a_map() -> None:
+    assert embedding_map(np.random.default_rng(0).standard_normal((4, 6))).tsne is None
+    assert np.isfinite(embedding_map(np.ones((12, 3))).pca).all()
+    assert embedding_map(np.arange(12.0)[:, None]).pca.shape == (12, 2)
