@@ -117,7 +117,7 @@ def _findings(sounds: list[Sound], config: DataConfig) -> list[str]:
     short = [s for s in sounds if s.seconds < config.window_seconds]
     if short:
         findings.append(
-            f"{len(short)} recordings are shorter than a window of {config.window_seconds:g} s: "
+            f"shorter than a window of {config.window_seconds:g} s: {len(short)} of {len(sounds)}; "
             f"they are {'padded' if config.short == 'pad' else 'left out'} (short {config.short})"
         )
     return [*findings, *_levels(sounds), *_twice(sounds)]
@@ -127,12 +127,12 @@ def _levels(sounds: list[Sound]) -> list[str]:
     findings = []
     silent = [s.item for s in sounds if s.peak < SILENT]
     if silent:
-        findings.append(f"{len(silent)} recordings are silent: {_some(silent)}; remove them")
+        findings.append(f"silent: {len(silent)} of {len(sounds)} ({_some(silent)}); remove them")
     clipped = [s.item for s in sounds if s.clipped > CLIPPED_SHARE]
     if clipped:
         findings.append(
-            f"{len(clipped)} recordings are clipped (more than {CLIPPED_SHARE:.1%} of their "
-            f"samples at full scale): {_some(clipped)}; lower the recording level"
+            f"clipped, with more than {CLIPPED_SHARE:.1%} of the samples at full scale: "
+            f"{len(clipped)} of {len(sounds)} ({_some(clipped)}); lower the recording level"
         )
     return findings
 
@@ -146,8 +146,8 @@ def _twice(sounds: list[Sound]) -> list[str]:
         return []
     pairs = _some([f"{a} = {b}" for a, b in twice])
     return [
-        f"{len(twice)} recordings have the samples of another: {pairs}; remove them, or they may "
-        "stand in training and test at once"
+        f"with the same samples as another: {len(twice)} ({pairs}); remove them, or they may stand "
+        "in training and test at once"
     ]
 
 

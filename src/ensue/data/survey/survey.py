@@ -116,7 +116,7 @@ def _groups(items: Items, split: np.ndarray, wanted: bool) -> list[str]:
         return []
     return [
         f"{len(across)} groups stand in training and in the test (column split), such as "
-        f"{min(across)!r}; a test on them says nothing of new ones"
+        f"{min(across).item()!r}; a test on them says nothing of new ones"
     ]
 
 
