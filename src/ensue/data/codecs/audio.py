@@ -108,6 +108,8 @@ class AudioCodec:
 
 def _read(clip: Clip) -> tuple[np.ndarray, int]:
     try:
+        if clip.path.exists() and not clip.path.is_file():  # to open a pipe waits for ever
+            raise DataError("it is no file")
         with soundfile.SoundFile(clip.path) as file:
             rate = file.samplerate
             start = round(clip.start * rate)
