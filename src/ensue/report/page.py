@@ -105,7 +105,8 @@ PANELS: Sequence[tuple[str, Callable[[RunFolder], str]]] = (
 
 
 def _probe(probe: dict[str, Any]) -> str:
-    rows = probe["accuracies"]
+    measure = probe.get("measure", "accuracy")
+    rows = [_named(row) for row in probe.get("accuracies") or probe["rows"]]
     figure, axes = _figure(height=0.5 * len(rows) + 0.9)
     names, values = [r["features"] for r in rows], [100 * r["accuracy"] for r in rows]
     errors = [
@@ -116,20 +117,27 @@ def _probe(probe: dict[str, Any]) -> str:
     axes.barh(names, values, xerr=errors, color=colors, capsize=3)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy, %")
+    axes.set_xlabel(f"{measure}, %")
     caption = (
         f"{probe['label']} by {probe['level']}, {probe['num_classes']} classes, "
         f"{probe['num_train']:,} to train and {probe['num_test']:,} to test, split by "
-        f"{probe['split']}. Intervals: 95 % bootstrap over items."
+        f"{probe['split']}. Intervals: {probe.get('interval', '95 % bootstrap over items')}."
     )
     table = _table(
-        ("features", "accuracy", "95 % interval"),
+        ("features", measure, "95 % interval"),
         [
             (r["features"], f"{r['accuracy']:.1%}", f"{r['low']:.1%} to {r['high']:.1%}")
             for r in rows
         ],
     )
     return _svg(figure, caption) + table
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of any kind of probe under the names of the plain one."""
+    labels = f", {row['num_labels']:,} labels" if row.get("num_labels") else ""
+    value = row["accuracy"] if "accuracy" in row else row["value"]
+    return {**row, "features": row["features"] + labels, "accuracy": value}
 
 
 def _figure(height: float = 3.2) -> tuple[Figure, Any]:
