@@ -17,22 +17,9 @@ from ensue.evaluation.probe import Accuracy, accuracy_of, run_probe
 from ensue.evaluation.represent import Represented, Represents
 from ensue.evaluation.task import Moments, Task, make_task
 from tests.data.stores import memory_store
+from tests.evaluation.features import embeddings, rows_with
 
 SAMPLE_RATE, FRAME_RATE = 1000, 100
-
-
-def rows_with(**columns: Sequence[str]) -> Store:
-    """Items of one step with these columns; ``group`` is the group."""
-    num = len(next(iter(columns.values())))
-    return memory_store([np.zeros((1, 1))] * num, labels=columns, group=columns.get("group"))
-
-
-def embeddings(of: np.ndarray) -> Represents:
-    def represent(store: Store, rows: Positions) -> Iterator[Represented]:
-        for row in rows:
-            yield Represented(row, of[row], None, None, None)
-
-    return represent
 
 
 def framewise(of: Callable[[int, int], np.ndarray]) -> Represents:

@@ -43,7 +43,7 @@ def _accuracies(found: "Sequence[Accuracy]") -> list[list[str]]:
         *(
             [
                 a.features,
-                *[f"{a.num_labels:,}"] * curve,
+                *[f"{a.num_labels or 0:,}"] * curve,
                 f"{a.accuracy:.1%}",
                 f"{a.low:.1%} to {a.high:.1%}",
                 *["" if a.balanced is None else f"{a.balanced:.1%}"] * uneven,

@@ -1,7 +1,9 @@
 """Classifiers on frozen features, scikit-learn's; each is asked fold after fold on one matrix."""
 
+import functools
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,21 +21,32 @@ from ensue.evaluation.task import Moments
 
 MAX_ITERATIONS = 100
 
-Reads = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From the positions of training and of test moments in a pool to labels for the latter."""
 
-Kind = Callable[[Moments, Store], dict[str, Reads]]
+@dataclass(frozen=True)
+class Reader:
+    """Reads labels off a pool of moments.
+
+    Attributes:
+        read: From the positions of training and of test moments to labels for the latter.
+        tells: Whether it reports its progress itself.
+    """
+
+    read: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    tells: bool = False
+
+
+Kind = Callable[[Moments, Store], dict[str, Reader]]
 """What stands in a table of probes: given a pool, ways to read it, by name."""
 
 
-def chance(pool: Moments, store: Store) -> dict[str, Reads]:
+def chance(pool: Moments, store: Store) -> dict[str, Reader]:
     """The most frequent class of the training part, whatever the features."""
 
     def reads(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         values, counts = np.unique(pool.label[train], return_counts=True)
         return np.full(len(test), values[counts.argmax()])
 
-    return {"chance (most frequent class)": reads}
+    return {"chance (most frequent class)": Reader(reads)}
 
 
 def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None) -> Kind:
@@ -52,8 +65,11 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
         ConfigError: There are fewer training examples than neighbors.
     """
 
-    def kind(pool: Moments, store: Store) -> dict[str, Reads]:
-        x = features_at(pool, store, represent)
+    def kind(pool: Moments, store: Store) -> dict[str, Reader]:
+        @functools.cache
+        def x() -> np.ndarray:
+            return features_at(pool, store, represent)
+
         found = {name: _reads(x, pool.label, logistic_regression)}
         if num_neighbors is not None:
             k = num_neighbors
@@ -81,12 +97,14 @@ def fitted(classifier: Any, x: np.ndarray, labels: np.ndarray) -> Any:
         return make_pipeline(StandardScaler(), classifier).fit(x, labels)
 
 
-def _reads(x: np.ndarray, labels: np.ndarray, classifier: Callable[[], Any]) -> Reads:
+def _reads(
+    x: Callable[[], np.ndarray], labels: np.ndarray, classifier: Callable[[], Any]
+) -> Reader:
     def reads(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         made = classifier()
         needed = getattr(made, "n_neighbors", 1)
         if needed > len(train):
             raise ConfigError(f"knn is {needed} and there are {len(train)} training examples")
-        return fitted(made, x[train], labels[train]).predict(x[test])
+        return fitted(made, x()[train], labels[train]).predict(x()[test])
 
-    return reads
+    return Reader(reads)

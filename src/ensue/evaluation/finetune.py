@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from ensue.data.splits import held_out
 from ensue.data.store import Store
 from ensue.errors import ConfigError, TrainingError
-from ensue.evaluation.classifiers import Kind, Reads
+from ensue.evaluation.classifiers import Kind, Reader
 from ensue.evaluation.features import features_at, frames_at
 from ensue.evaluation.represent import by_model
 from ensue.evaluation.task import Moments, some_of_each
@@ -110,7 +110,7 @@ def fine_tuned(
         progress: Told of each step.
     """
 
-    def kind(pool: Moments, store: Store) -> dict[str, Reads]:
+    def kind(pool: Moments, store: Store) -> dict[str, Reader]:
         def reads(train: np.ndarray, test: np.ndarray) -> np.ndarray:
             apart = _apart(pool.at(train), pool.at(test), store)
             classes = np.unique(pool.label[train])
@@ -119,7 +119,7 @@ def fine_tuned(
             )
             return classes[labeller.logits(pool.at(test), store).argmax(1).numpy()]
 
-        return {name: reads}
+        return {name: Reader(reads, tells=True)}
 
     return kind
 

@@ -82,7 +82,7 @@ def groups_of(label: str, pool: Moments, store: Store) -> np.ndarray:
     for left_out in values:
         if len(np.unique(pool.label[group != left_out])) < 2:
             raise DataError(
-                f"without the group {str(left_out)!r} one value of {label!r} only is left to train on"
+                f"without the group {str(left_out)!r} one value of {label!r} is left; it takes two"
             )
     return group
 

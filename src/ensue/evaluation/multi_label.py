@@ -47,7 +47,8 @@ def run_multi_label(
     cells = [values_of(side.label, separator) for side in (task.train, task.test)]
     values = sorted(set().union(*cells[0], *cells[1]))
     train, test = (np.array([[v in c for v in values] for c in side]) for side in cells)
-    learned, tested = train.any(0) & ~train.all(0), test.any(0)
+    learned = np.asarray(train.any(0)) & ~np.asarray(train.all(0))
+    tested = np.asarray(test.any(0))
     counts = np.flatnonzero(learned & tested)
     if not len(counts):
         raise DataError(
