@@ -71,7 +71,7 @@ def run_label_curve(
         num_classes=len(np.unique(task.train.label)),
         accuracies=tuple(rows),
         kind="label_curve",
-        interval=f"{OVER_ITEMS} and draws",
+        interval=OVER_ITEMS + " and draws" * (draws > 1),
         draws=draws,
         seed=seed,
     )
