@@ -14,7 +14,7 @@ from rich.console import Console
 
 import ensue
 from ensue.cli.family_help import print_family_help
-from ensue.cli.messages import tell
+from ensue.cli.messages import refusal, tell
 from ensue.errors import EnsueError
 from ensue.training.processes import is_main
 from ensue.verbs import VERBS
@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             result = _parse(words)()
         if is_main():
             tell(result, console)
+        if (reason := refusal(result)) is not None:
+            return _fail(reason, USER_ERROR)
     except (EnsueError, CycloptsError) as error:
         if debug:
             raise

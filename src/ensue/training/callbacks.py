@@ -5,7 +5,6 @@ that was killed and resumed writes the same lines.
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from ensue.models.protocols import Loss
 from ensue.training.config import TrainingConfig
 from ensue.training.module import TrainingModule
 from ensue.training.progress import Progress
-from ensue.training.run_folder import RunFolder
+from ensue.training.run_folder import RunFolder, written_whole
 
 Sums = dict[str, Tensor]
 
@@ -151,10 +150,11 @@ class SaveCheckpoint(_AfterStep):
         last = step >= self.config.max_steps or trainer.should_stop
         if step % self.config.checkpoint_every and not last:
             return
-        draft = self.run.checkpoint.with_suffix(".tmp")
-        trainer.save_checkpoint(draft)
-        if trainer.is_global_zero:
-            os.replace(draft, self.run.checkpoint)
+        if not trainer.is_global_zero:  # it takes part, and writes nothing
+            trainer.save_checkpoint(self.run.checkpoint)
+            return
+        with written_whole(self.run.checkpoint) as draft:
+            trainer.save_checkpoint(draft)
 
 
 def add_loss(sums: Sums, loss: Loss) -> None:
@@ -194,6 +194,5 @@ def require_finite(loss: float, step: int) -> None:
 
 def save_weights(model: Any, run: RunFolder) -> None:
     """The best weights so far, to ``checkpoints/best.safetensors``."""
-    draft = run.best.with_suffix(".tmp")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)
-    os.replace(draft, run.best)
+    with written_whole(run.best) as draft:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)

@@ -5,13 +5,15 @@ report.html``. Every file is written to a temporary name and renamed, so that no
 written; ``metrics.jsonl`` and ``train.log`` grow line by line.
 """
 
+import contextlib
 import csv
 import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,7 +106,7 @@ class RunFolder:
         Raises:
             ConfigError: There is something in it already.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or _holds_files(self.path)):
             raise ConfigError(
                 f"{str(self.path)!r} isn't an empty folder; continue the run in it with --resume, "
                 "or start a new run elsewhere from its weights with --init-from"
@@ -174,10 +176,8 @@ class RunFolder:
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write ``skipped.csv``: which items couldn't be used, and why."""
-        draft = self.skipped.with_suffix(".tmp")
-        with open(draft, "w", newline="") as file:
+        with written_whole(self.skipped) as draft, open(draft, "w", newline="") as file:
             csv.writer(file).writerows([("item", "reason"), *skipped])
-        os.replace(draft, self.skipped)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
@@ -233,13 +233,12 @@ class RunFolder:
 
     def save_model(self, model: Any, codec: Codec) -> None:
         """Write ``model/``, whole or not at all."""
-        draft = self.path / "model.tmp"
-        shutil.rmtree(draft, ignore_errors=True)
-        model.save_pretrained(draft)
-        save_codec(codec, draft / "codec.json")
-        (draft / "README.md").write_text(self._card(model))
-        shutil.rmtree(self.model, ignore_errors=True)
-        draft.rename(self.model)
+        shutil.rmtree(self.path / "model.tmp", ignore_errors=True)
+        with written_whole(self.model) as draft:
+            _save_pretrained(model, draft)
+            save_codec(codec, draft / "codec.json")
+            (draft / "README.md").write_text(self._card(model))
+            shutil.rmtree(self.model, ignore_errors=True)
 
     def _card(self, model: Any) -> str:
         config = self.read_config()
@@ -266,8 +265,44 @@ class RunFolder:
         return load_model(self.model), load_codec(self.codec)
 
 
+def _save_pretrained(model: Any, folder: Path) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # what it makes of a full disk
+        raise OSError(str(error)) from error
+
+
+def _holds_files(folder: Path) -> bool:
+    """A start that could write nothing leaves empty folders, which are no run."""
+    return any(not path.is_dir() for path in folder.rglob("*"))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file: to a temporary name first, then renamed."""
+    with written_whole(path) as draft:
+        draft.write_text(text)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary name for ``path``: renamed when the block ends well, taken away when not.
+
+    Raises:
+        CheckpointError: It can't be written: the disk is full, say.
+    """
     draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text)
-    os.replace(draft, path)
+    try:
+        yield draft
+        os.replace(draft, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"can't write {str(path)!r}: {error.strerror or error}; make room or give rights, "
+            "and do it again (a run that was begun, with --resume)"
+        ) from error
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()

@@ -5,6 +5,7 @@ Modules here import what is heavy inside the functions, so that ``ensue --help``
 
 VERBS = {
     "demo": "ensue.verbs.demo:demo",
+    "check": "ensue.verbs.check:check",
     "train": "ensue.verbs.train:train",
     "embed": "ensue.verbs.apply:embed",
     "score": "ensue.verbs.apply:score",

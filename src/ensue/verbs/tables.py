@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,23 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
             table = pa.table({n: _column(v) for n, v in columns.items()})
             writer = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
             writer(table, draft)
+        os.replace(draft, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise DataError(f"can't write {str(path)!r}: {error}") from error
+
+
+def write_json(values: Any, path: Path) -> None:
+    """Write plain values as JSON.
+
+    Raises:
+        DataError: The file can't be written.
+    """
+    draft = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
         os.replace(draft, path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -73,7 +73,7 @@ class AudioCodec:
         Raises:
             DataError: It can't be read, is empty, or holds NaN or infinite samples.
         """
-        samples, rate = _read(raw) if isinstance(raw, Clip) else raw
+        samples, rate = read_clip(raw) if isinstance(raw, Clip) else raw
         with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused below
             x = np.asarray(samples, dtype=np.float32)
         if x.ndim not in (1, 2) or rate <= 0:
@@ -106,7 +106,7 @@ class AudioCodec:
         return {"sample_rate": self.sample_rate}
 
 
-def _read(clip: Clip) -> tuple[np.ndarray, int]:
+def read_clip(clip: Clip) -> tuple[np.ndarray, int]:
     try:
         if clip.path.exists() and not clip.path.is_file():  # to open a pipe waits for ever
             raise DataError("it is no file")
