@@ -1,8 +1,11 @@
 """Loggers: what each package reads back is what stands in ``metrics.jsonl``."""
 
+import json
 import os
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +54,34 @@ def by_mlflow(run: Path) -> Found:
     }
 
 
-def by_wandb(run: Path) -> Found:
-    import json
+def leveldb_records(data: bytes) -> Iterator[bytes]:
+    """The records of a log of LevelDB, which a ``.wandb`` file is after seven bytes of its own."""
+    whole, at, block = b"", 7, 32_768
+    while at + 7 <= len(data):
+        if block - at % block < 7:  # no header fits into the rest of a block
+            at += block - at % block
+            continue
+        size, part = struct.unpack_from("<HB", data, at + 4)
+        if not part:
+            return
+        whole += data[at + 7 : at + 7 + size]
+        at += 7 + size
+        if part in (1, 4):  # whole, or the last part
+            yield whole
+            whole = b""
 
+
+def by_wandb(run: Path) -> Found:
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     (path,) = run.glob("wandb/offline-run-*/*.wandb")
-    store, found = DataStore(), {}
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
+    assert path.read_bytes()[:4] == b":W&B"
+    found: Found = {}
+    for data in leveldb_records(path.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
+        if not record.history.item:
+            continue
         row = {i.key or i.nested_key[0]: json.loads(i.value_json) for i in record.history.item}
         for name, value in row.items():
             if not name.startswith("_") and name != "trainer/global_step":

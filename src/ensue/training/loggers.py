@@ -121,14 +121,19 @@ def _tensorboard(run: RunFolder) -> Logger:
 def _mlflow(run: RunFolder) -> Logger:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    path = run.path.absolute() / "mlflow.db"
-    path.unlink(missing_ok=True)
-    return MLFlowLogger(
+    folder = run.path.absolute()
+    logger = MLFlowLogger(
         experiment_name="ensue",
-        run_name=path.parent.name,
-        tracking_uri=f"sqlite:///{path}",
-        artifact_location=(path.parent / "mlflow").as_uri(),
+        run_name=folder.name,
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        artifact_location=(folder / "mlflow").as_uri(),
     )
+    # The file stays: MLflow keeps it open in this process.
+    client, mine = logger._mlflow_client, logger.experiment_id
+    for old in client.search_runs([mine]) if mine is not None else ():
+        if old.info.run_id != logger.run_id:
+            client.delete_run(old.info.run_id)
+    return logger
 
 
 def _wandb(run: RunFolder) -> Logger:
