@@ -133,7 +133,7 @@ def _hear(raw: Any) -> _Heard:
             power += float(np.square(x.mean(axis=1), dtype=np.float64).sum())
             peak = max(peak, float(size.max(initial=0)))
             clipped += int((size >= CLIPPED).any(axis=1).sum())
-            digest.update(np.ascontiguousarray(x))
+            digest.update(np.ascontiguousarray(x).data)
     except DataError as error:
         return _Heard(reason=str(error))
     if not frames:

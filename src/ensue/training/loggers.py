@@ -4,6 +4,7 @@ Each logger writes into the run folder and asks nothing of the network. A resume
 log anew from ``metrics.jsonl``, which is cut back to the checkpoint: so no step stands there twice.
 """
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -85,7 +86,7 @@ def metrics_written(name: str | None, run: RunFolder, *, first_horizon: int) -> 
             logger.save()
             logger.finalize(status)
             if name == "wandb":
-                logger.experiment.finish(exit_code=int(status != "success"))
+                importlib.import_module("wandb").finish(exit_code=int(status != "success"))
 
 
 def scalars(line: Mapping[str, Any], first_horizon: int = 1) -> dict[str, float]:
