@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,13 @@ def by_wandb(run: Path) -> Found:
     (path,) = run.glob("wandb/offline-run-*/*.wandb")
     assert path.read_bytes()[:4] == b":W&B"
     found: Found = {}
-    for data in leveldb_records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if not record.history.item:
-            continue
+    records: list[Any] = []
+    deadline = time.monotonic() + 20  # a process of its own writes, after a failed run later on
+    while not any(r.HasField("exit") for r in records) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        some = leveldb_records(path.read_bytes())
+        records = [wandb_internal_pb2.Record.FromString(data) for data in some]
+    for record in (r for r in records if r.history.item):
         row = {i.key or i.nested_key[0]: json.loads(i.value_json) for i in record.history.item}
         for name, value in row.items():
             if not name.startswith("_") and name != "trainer/global_step":
@@ -107,6 +110,7 @@ def require_same(found: Found, metrics: Found) -> None:
         np.testing.assert_allclose(sorted(found[name]), points, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # what the readers say of their own dependencies
 @pytest.mark.parametrize("logger", READERS)
 def test_log_says_what_the_metrics_say(logger: str, tmp_path: Path) -> None:
@@ -116,6 +120,7 @@ def test_log_says_what_the_metrics_say(logger: str, tmp_path: Path) -> None:
     assert dict(os.environ) == environment
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("logger", READERS)
 def test_resumed_run_has_each_step_once(
