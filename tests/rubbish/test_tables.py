@@ -83,8 +83,8 @@ def test_table_of_one_row_is_refused(tmp_path: Path, ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        ("aaaaaaaaaa", "values: 1"),
-        ("          ", "at least two labelled items"),
+        ("aaaaaaaaaa", "have the same 'kind'"),
+        ("          ", "is empty"),
         ("a         ", "at least two labelled items"),
         ("abcdefghij", "one item only"),
     ],

@@ -145,3 +145,10 @@ def test_run_folder_that_holds_something_is_refused_and_left_alone(
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["mine.txt"]
     ask.refused(f"{words} --resume", says="isn't a run folder")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_start_that_could_write_nothing_does_not_stand_in_the_way(
+    table: Path, tmp_path: Path, ask: Ask
+) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    ask.works(f"train realnvp {table} --out {tmp_path}/run {TABLE}")

@@ -16,7 +16,8 @@ from ensue.report.panels.listening import listening_panel
 from ensue.report.panels.probes import probe_panel
 from ensue.report.panels.representation import collapse_panel, map_panel
 from ensue.report.panels.training import horizon_panel, loss_panel
-from ensue.training.run_folder import RunFolder, write_text
+from ensue.training.run_folder import RunFolder
+from ensue.training.whole import write_text
 
 
 @dataclass(frozen=True)

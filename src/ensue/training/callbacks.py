@@ -5,7 +5,6 @@ that was killed and resumed writes the same lines.
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,9 +18,11 @@ from ensue.data.batches import Batch
 from ensue.errors import TrainingError
 from ensue.models.protocols import Loss
 from ensue.training.config import TrainingConfig
+from ensue.training.loggers import Write
 from ensue.training.module import TrainingModule
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
+from ensue.training.whole import written_whole
 
 Sums = dict[str, Tensor]
 
@@ -50,8 +51,10 @@ class _AfterStep(pl.Callback):
 class LogMetrics(_AfterStep):
     """Means since the last line to ``metrics.jsonl``; times and rates to ``train.log``."""
 
-    def __init__(self, run: RunFolder, config: TrainingConfig, progress: Progress) -> None:
-        self.run, self.config, self.progress = run, config, progress
+    def __init__(
+        self, run: RunFolder, config: TrainingConfig, write: Write, progress: Progress
+    ) -> None:
+        self.run, self.config, self.write, self.progress = run, config, write, progress
         self._sums: Sums = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -72,7 +75,7 @@ class LogMetrics(_AfterStep):
         rate = module.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         if not trainer.is_global_zero:
             return
-        self.run.append_metrics({"step": step, **means, "learning_rate": rate})
+        self.write({"step": step, **means, "learning_rate": rate})
         num_steps, now = step - self._told, time.monotonic()
         steps_a_second = num_steps / (now - self._clock)
         self._clock, self._told = now, step
@@ -98,9 +101,11 @@ class Validate(_AfterStep):
         run: RunFolder,
         config: TrainingConfig,
         batches: Callable[[int, int], Sequence[Batch]],
+        write: Write,
         progress: Progress,
     ) -> None:
-        self.run, self.config, self.batches, self.progress = run, config, batches, progress
+        self.run, self.config, self.batches = run, config, batches
+        self.write, self.progress = write, progress
         self._best, self._worse = float("inf"), 0
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
@@ -116,7 +121,7 @@ class Validate(_AfterStep):
             trainer.should_stop = True
         if not trainer.is_global_zero:
             return
-        self.run.append_metrics({"step": step, **{f"val_{k}": v for k, v in means.items()}})
+        self.write({"step": step, **{f"val_{k}": v for k, v in means.items()}})
         if better and self.config.patience is not None:
             save_weights(module.model, self.run)
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
@@ -151,10 +156,11 @@ class SaveCheckpoint(_AfterStep):
         last = step >= self.config.max_steps or trainer.should_stop
         if step % self.config.checkpoint_every and not last:
             return
-        draft = self.run.checkpoint.with_suffix(".tmp")
-        trainer.save_checkpoint(draft)
-        if trainer.is_global_zero:
-            os.replace(draft, self.run.checkpoint)
+        if not trainer.is_global_zero:  # it takes part, and writes nothing
+            trainer.save_checkpoint(self.run.checkpoint)
+            return
+        with written_whole(self.run.checkpoint) as draft:
+            trainer.save_checkpoint(draft)
 
 
 def add_loss(sums: Sums, loss: Loss) -> None:
@@ -194,6 +200,5 @@ def require_finite(loss: float, step: int) -> None:
 
 def save_weights(model: Any, run: RunFolder) -> None:
     """The best weights so far, to ``checkpoints/best.safetensors``."""
-    draft = run.best.with_suffix(".tmp")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)
-    os.replace(draft, run.best)
+    with written_whole(run.best) as draft:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)

@@ -7,7 +7,8 @@ from huggingface_hub import ModelCardData
 
 from ensue.models.registry import family_row
 from ensue.training.probes import ask_of, caption_of, measure_of, rows_of
-from ensue.training.run_folder import RunFolder, write_text
+from ensue.training.run_folder import RunFolder
+from ensue.training.whole import write_text
 
 CARD = """\
 ---

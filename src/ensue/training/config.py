@@ -52,6 +52,10 @@ class TrainingConfig:
     devices: Annotated[
         int, Field(gt=0, description="processes on this machine; under torchrun it is torchrun's")
     ] = 1
+    logger: Annotated[
+        Literal["tensorboard", "mlflow", "wandb"] | None,
+        Field(description="where metrics go besides metrics.jsonl, in the run (extra: track)"),
+    ] = None
     num_threads: Annotated[
         int | None, Field(gt=0, description="threads of the CPU; none: all cores")
     ] = None

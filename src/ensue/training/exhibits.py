@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ensue.configuration import FORMAT, check_format
+from ensue.training.whole import written_whole
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class Exhibits:
 
     def replace(self, exhibits: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         """Write all exhibits in the place of earlier ones, whole or not at all."""
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
+        with written_whole(self.path) as draft:
             draft.mkdir(parents=True)
             for name, values in exhibits.items():
                 text = json.dumps({"format": FORMAT, **values}, allow_nan=False)
@@ -46,6 +44,3 @@ class Exhibits:
                 (draft / name).parent.mkdir(exist_ok=True)
                 (draft / name).write_bytes(content)
             shutil.rmtree(self.path, ignore_errors=True)
-            draft.rename(self.path)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)

@@ -15,6 +15,7 @@ from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
 from ensue.training.config import TrainingConfig
+from ensue.training.loggers import Write, metrics_written
 from ensue.training.machine import left_as_found, processes
 from ensue.training.module import TrainingModule
 from ensue.training.processes import is_main
@@ -72,16 +73,17 @@ def _train(
 ) -> None:
     if is_main():
         run.cut_metrics(step)
-    callbacks: list[pl.Callback] = [LogMetrics(run, config, progress)]
-    if data.validation is not None:
-        fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
-        batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
-        callbacks.append(Validate(run, config, batches, progress))
-    callbacks.append(SaveCheckpoint(run, config))
     model.train()
     interrupted = False
-    with left_as_found(config.num_threads):
-        trainer = _trainer(config, run, callbacks)
+    with (
+        left_as_found(config.num_threads),
+        metrics_written(
+            config.logger if is_main() else None,
+            run,
+            first_horizon=getattr(model.config, "nearest", 1),
+        ) as write,
+    ):
+        trainer = _trainer(config, run, _callbacks(data, config, run, write, progress))
         stream = StepBatches(
             data.train,
             config.batch_size,
@@ -105,6 +107,17 @@ def _train(
             progress.stop()
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _callbacks(
+    data: TrainingData, config: TrainingConfig, run: RunFolder, write: Write, progress: Progress
+) -> list[pl.Callback]:
+    callbacks: list[pl.Callback] = [LogMetrics(run, config, write, progress)]
+    if data.validation is not None:
+        fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
+        batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
+        callbacks.append(Validate(run, config, batches, write, progress))
+    return [*callbacks, SaveCheckpoint(run, config)]
 
 
 def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -25,6 +25,7 @@ from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError, ConfigError
 from ensue.models.registry import load_model
 from ensue.training.exhibits import Exhibits
+from ensue.training.whole import write_text, written_whole
 
 PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
 
@@ -97,7 +98,7 @@ class RunFolder:
         Raises:
             ConfigError: There is something in it already.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or _holds_files(self.path)):
             raise ConfigError(
                 f"{str(self.path)!r} isn't an empty folder; continue the run in it with --resume, "
                 "or start a new run elsewhere from its weights with --init-from"
@@ -179,10 +180,8 @@ class RunFolder:
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write ``skipped.csv``: which items couldn't be used, and why."""
-        draft = self.skipped.with_suffix(".tmp")
-        with open(draft, "w", newline="") as file:
+        with written_whole(self.skipped) as draft, open(draft, "w", newline="") as file:
             csv.writer(file).writerows([("item", "reason"), *skipped])
-        os.replace(draft, self.skipped)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
@@ -237,13 +236,11 @@ class RunFolder:
 
     def save_model(self, model: Any, codec: Codec, card: str) -> None:
         """Write ``model/`` with its card, whole or not at all."""
-        draft = self.path / "model.tmp"
-        shutil.rmtree(draft, ignore_errors=True)
-        model.save_pretrained(draft)
-        save_codec(codec, draft / "codec.json")
-        (draft / "README.md").write_text(card)
-        shutil.rmtree(self.model, ignore_errors=True)
-        draft.rename(self.model)
+        with written_whole(self.model) as draft:
+            _save_pretrained(model, draft)
+            save_codec(codec, draft / "codec.json")
+            (draft / "README.md").write_text(card)
+            shutil.rmtree(self.model, ignore_errors=True)
 
     def load(self) -> tuple[Any, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.
@@ -264,8 +261,15 @@ def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
     return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file: to a temporary name first, then renamed."""
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text)
-    os.replace(draft, path)
+def _save_pretrained(model: Any, folder: Path) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # what it makes of a full disk
+        raise OSError(str(error)) from error
+
+
+def _holds_files(folder: Path) -> bool:
+    """A start that could write nothing leaves empty folders, which are no run."""
+    return any(not path.is_dir() for path in folder.rglob("*"))

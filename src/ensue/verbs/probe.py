@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
@@ -118,6 +119,8 @@ def probe(
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
 
+    require_at_least(1, num_train=num_train, num_test=num_test)
+    require_at_least(0, seed=seed)
     question = make_question(
         label=label,
         level=level,

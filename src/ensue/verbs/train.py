@@ -81,6 +81,7 @@ def train(
     """
     from ensue.report import write_report
     from ensue.training.fit import fit
+    from ensue.training.loggers import require_logger
     from ensue.training.machine import require_machine
     from ensue.training.processes import is_main
     from ensue.training.run_folder import RunFolder
@@ -93,6 +94,7 @@ def train(
     elif is_main():
         run.require_empty()
     require_machine(plan.configs["training"])
+    require_logger(plan.configs["training"].logger)
     progress = listener(quiet or not is_main())
     ready = prepare(plan, cache_of(cache, run.path), progress)
     if resume:
