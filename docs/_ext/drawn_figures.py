@@ -1,6 +1,7 @@
 """Figures are drawn when the site is built: each ``figures/NAME.py`` has ``draw(ink, paper)``.
 
-A page shows ``figures/NAME-light.svg`` or ``figures/NAME-dark.svg`` by the reader's theme.
+The directive ``{drawn} NAME``, with the words for who can't see it as content, shows
+``figures/NAME-light.svg`` or ``figures/NAME-dark.svg`` by the reader's theme.
 """
 
 import importlib
@@ -8,9 +9,27 @@ import io
 from pathlib import Path
 
 import matplotlib
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
 PAPERS = {"light": ("#24313f", "#ffffff"), "dark": ("#d5dbe3", "#131416")}
+
+
+class Drawn(SphinxDirective):
+    """A drawn figure, in the reader's theme."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        name, alt = self.arguments[0], " ".join(self.content)
+        return [
+            nodes.image(
+                uri=f"/figures/{name}-{paper}.svg", alt=alt, classes=["drawn", f"only-{paper}"]
+            )
+            for paper in PAPERS
+        ]
 
 
 def draw_all(app: Sphinx) -> None:
@@ -49,5 +68,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("drawn", Drawn)
     app.connect("builder-inited", draw_all)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

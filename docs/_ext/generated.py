@@ -3,11 +3,11 @@
 import importlib
 import re
 
+from benchmarks.table import table
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from benchmarks.table import table
 from ensue.cli.main import make_app
 from ensue.configuration import settings, type_name
 
