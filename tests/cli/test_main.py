@@ -42,7 +42,7 @@ def test_embed_writes_a_vector_per_item_with_labels(
     found = pyarrow.parquet.read_table(out)
     assert found.column_names == ["item", "label", "embedding"]
     assert sorted(set(found["label"].to_pylist())) == ["ann", "bob"]
-    assert np.array(found["embedding"].to_pylist()).shape == (10, 6)
+    assert np.array(found["embedding"].to_pylist()).shape == (10, 2 * 6)
 
 
 def test_embed_by_frame_writes_the_time_of_each(

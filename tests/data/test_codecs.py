@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
 
 from ensue.data.codecs import Codec, fit_codec, load_codec, save_codec
@@ -48,6 +49,22 @@ def test_resampling_keeps_length_and_frequency(rate: int) -> None:
     assert abs(spectrum.argmax() * 16000 / 160_000 - hertz) <= 0.1  # a bin of this transform
     # Away from the ends, where there is nothing beyond to filter, the level stays too.
     assert np.abs(x[1000:-1000]).max() == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100])
+def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rate: int) -> None:
+    samples = 0.1 * np.random.default_rng(0).standard_normal((30_000, 2))
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    codec = AudioCodec(sample_rate=8000, level=1.0)
+    at_once = soxr.resample(samples.astype(np.float32).mean(1), rate, 8000)
+    monkeypatch.setattr("ensue.data.codecs.audio.BLOCK_VALUES", 2 * 1234)
+    for raw in (Clip(path), (samples, rate)):
+        pieces = list(codec.pieces(raw))
+        assert len(pieces) > 1
+        np.testing.assert_array_equal(torch.cat(pieces), codec.encode(raw))
+        # The filter of a stream is summed in other blocks.
+        np.testing.assert_allclose(torch.cat(pieces), at_once, rtol=0, atol=1e-6)
 
 
 def test_channels_are_mixed_in_equal_parts(tmp_path: Path) -> None:

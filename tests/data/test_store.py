@@ -5,18 +5,19 @@ import dataclasses
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
-from ensue.data.items import Items
+from ensue.data.items import Clip, Items
 from ensue.data.sources import open_items
 from ensue.data.store import Store, open_store
 from ensue.errors import DataError
@@ -120,6 +121,39 @@ def test_other_codec_names_groups_or_labels_make_another_store(tmp_path: Path) -
     assert stores[6].labels == {"word": ["yes", "no"]}
 
 
+def test_bytes_are_the_same_whatever_the_threads_and_the_pieces(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sounds(tmp_path, *(f"{i:02d}.wav" for i in range(30)))
+    soundfile.write(tmp_path / "sounds" / "15.wav", np.ones(5000) * np.nan, 8000, "FLOAT")
+    written = []
+    for threads, block, ahead in ((1, 2**20, 2**20), (3, 700, 1000), (8, 100, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr("ensue.data.codecs.audio.BLOCK_VALUES", block)
+        monkeypatch.setattr("ensue.data.store.STEPS_AHEAD", ahead)
+        items = open_items(tmp_path / "sounds", DataConfig(), cache=tmp_path)
+        store = open_store(items, CODEC, tmp_path / f"cache-{threads}")
+        assert [name for name, _ in store.skipped] == ["15.wav"]
+        written.append((store.folder / "values.bin").read_bytes())
+    assert len(set(written)) == 1
+
+
+def test_an_item_that_fails_half_way_leaves_nothing_of_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sounds(tmp_path, *(f"{i:02d}.wav" for i in range(25)))
+    samples = np.full(4000, 0.1)
+    samples[3500] = np.inf
+    soundfile.write(tmp_path / "sounds" / "12.wav", samples, 8000, "FLOAT")
+    monkeypatch.setattr("ensue.data.codecs.audio.BLOCK_VALUES", 500)
+    monkeypatch.setattr("ensue.data.store.STEPS_AHEAD", 600)
+    store = opened(tmp_path)
+    assert [name for name, _ in store.skipped] == ["12.wav"]
+    assert store.folder.joinpath("values.bin").stat().st_size == 4 * store.lengths.sum()
+    for i, name in enumerate(store.ids):
+        assert torch.equal(store[i], CODEC.encode(Clip(tmp_path / "sounds" / name)))
+
+
 def test_few_unreadable_items_are_listed_with_the_reason(tmp_path: Path) -> None:
     sounds(tmp_path, "a.wav", "b.wav", "c.wav")
     write_lines(tmp_path / "sounds/b.wav", "a line, of text")
@@ -159,10 +193,10 @@ def test_progress_counts_every_item(tmp_path: Path) -> None:
 class Interrupted(AudioCodec):
     """Stopped by the user at the second item."""
 
-    def encode(self, raw: Any) -> torch.Tensor:
+    def pieces(self, raw: Any) -> Iterator[torch.Tensor]:
         if raw.path.name == "b.wav":
             raise KeyboardInterrupt
-        return super().encode(raw)
+        return super().pieces(raw)
 
 
 def test_interrupted_build_leaves_nothing_and_the_next_one_is_whole(tmp_path: Path) -> None:
@@ -208,11 +242,11 @@ class Slow(AudioCodec):
 
     log: str = ""
 
-    def encode(self, raw: Any) -> torch.Tensor:
+    def pieces(self, raw: Any) -> Iterator[torch.Tensor]:
         with open(self.log, "a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(0.02)
-        return super().encode(raw)
+        return super().pieces(raw)
 
 
 def build(folder: Path, barrier: Any, results: Any) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ensue.evaluation import represent
 from ensue.evaluation.represent import by_mfcc, by_model, padded_lengths, score_items
+from ensue.models.cpc import CPC, CPCConfig
 from tests.data.stores import memory_store, numbered
 
 LENGTHS = [5, 30, 2, 17, 2, 9]
@@ -90,6 +91,67 @@ def test_scores_are_in_the_order_of_the_items(monkeypatch: pytest.MonkeyPatch) -
     totals, kind = score_items(Sums(), memory_store(numbered(LENGTHS)))
     assert totals.tolist() == [(i + 1) * n for i, n in enumerate(LENGTHS)]
     assert kind == "exact"
+
+
+def tiny_cpc(encoder: str = "log_mel") -> CPC:
+    torch.manual_seed(0)
+    return CPC(CPCConfig(sample_rate=8000, encoder=encoder, channels=8, context_size=6, horizon=3))
+
+
+def noise(*lengths: int) -> list[np.ndarray]:
+    return [np.random.default_rng(n).standard_normal(n) for n in lengths]
+
+
+@pytest.mark.parametrize("encoder", ["log_mel", "waveform"])
+@pytest.mark.parametrize("piece", [100, 1111, 4000])
+def test_a_long_item_in_pieces_is_as_one_taken_whole(
+    monkeypatch: pytest.MonkeyPatch, encoder: str, piece: int
+) -> None:
+    store, model = memory_store(noise(9000, 700, 12_345), rate=8000), tiny_cpc(encoder)
+    whole = {r.row: r for r in by_model(model)(store, range(3))}
+    monkeypatch.setattr(represent, "LONG_STEPS", 5000)
+    monkeypatch.setattr(represent, "PIECE_STEPS", piece)
+    pieces: dict[int, list[represent.Represented]] = {0: [], 1: [], 2: []}
+    for r in by_model(model)(store, range(3)):
+        pieces[r.row].append(r)
+    assert [len(p) > 1 for p in pieces.values()] == [True, False, True]
+    for row, found in pieces.items():
+        assert [r.first for r in found] == np.cumsum(
+            [0, *(len(frames(r)) for r in found[:-1])]
+        ).tolist()
+        together = np.concatenate([frames(r) for r in found])
+        # Float32 sums in another order.
+        np.testing.assert_allclose(together, frames(whole[row]), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found[-1].embedding, whole[row].embedding, rtol=0, atol=1e-5)
+
+
+def frames(r: represent.Represented) -> np.ndarray:
+    assert r.frames is not None
+    return r.frames
+
+
+def test_a_long_item_is_scored_by_the_mean_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = noise(9000)[0].astype(np.float32)
+    store, model = memory_store([x], rate=8000), tiny_cpc()
+    monkeypatch.setattr(represent, "LONG_STEPS", 5000)
+    monkeypatch.setattr(represent, "PIECE_STEPS", 4500)
+    (total,), kind = score_items(model, store)
+    with torch.inference_mode():
+        terms = [model.score(torch.from_numpy(part)[None]).terms for part in np.split(x, 2)]
+    assert kind == "information"
+    assert total == pytest.approx(
+        float(torch.cat([t.flatten() for t in terms]).nanmean()), abs=1e-5
+    )
+
+
+def test_a_model_that_can_not_stream_takes_long_items_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(represent, "LONG_STEPS", 10)
+    found = list(by_model(Sums())(memory_store(numbered(LENGTHS)), range(6)))
+    assert sorted(r.row for r in found) == list(range(6))
+    totals, _ = score_items(Sums(), memory_store(numbered(LENGTHS)))
+    assert totals.tolist() == [(i + 1) * n for i, n in enumerate(LENGTHS)]
 
 
 def test_mfcc_is_pooled_over_its_frames(seed: int) -> None:

@@ -196,6 +196,8 @@ def test_run_folder_holds_what_it_should(table: np.ndarray, tmp_path: Path) -> N
         "model",
         "skipped.csv",
         "report.html",
+        "data.json",
+        "exhibits",
     }
     assert {p.name for p in (tmp_path / "run" / "model").iterdir()} == {
         "config.json",

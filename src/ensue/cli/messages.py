@@ -3,17 +3,21 @@
 from collections.abc import Iterable
 from functools import singledispatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written
+from ensue.verbs.check import Checked
 from ensue.verbs.demo import Demo
 from ensue.verbs.probe import Probed
 from ensue.verbs.report import Reported
 from ensue.verbs.train import Trained
+
+if TYPE_CHECKING:
+    from ensue.data.survey import LabelFacts
 
 
 @singledispatch
@@ -26,6 +30,26 @@ def _(result: dict, console: Console) -> None:
     width = max((len(name) for name in result), default=0)
     for name, summary in result.items():
         console.print(f"{name:{width}}  {summary}")
+
+
+@tell.register
+def _(result: Checked, console: Console) -> None:
+    found = result.survey
+    console.print(f"{result.source}: {found.num_items:,} items, {found.kind}")
+    facts = Table.grid(padding=(0, 2))
+    for name, value in found.facts:
+        facts.add_row(f"  {name}", value)
+    console.print(facts)
+    if found.labels:
+        console.print(_labels(found.labels))
+    for text in found.findings:
+        console.print(f"- {text}")
+    if not found.findings:
+        console.print("nothing to mend")
+    if result.files:
+        _files(result.files, console)
+    families = [name for name, row in FAMILIES.items() if found.kind in row.kinds]
+    _next(f"ensue train {families[0]} {result.source} --out runs/first", console)
 
 
 @tell.register
@@ -99,6 +123,21 @@ def _probe(probed: Probed, console: Console) -> None:
     for a in r.accuracies:
         table.add_row(a.features, f"{a.accuracy:.1%}", f"{a.low:.1%} to {a.high:.1%}")
     console.print(table)
+
+
+def _labels(labels: "Iterable[LabelFacts]") -> Table:
+    table = Table(title="labels", title_justify="left")
+    for name in ("column", "values", "commonest", "rarest", "empty"):
+        table.add_column(name, justify="right" if name in ("values", "empty") else "left")
+    for label in labels:
+        table.add_row(
+            label.name,
+            f"{label.num_values:,}",
+            f"{label.commonest} ({label.commonest_share:.1%})",
+            f"{label.rarest} ({label.rarest_share:.1%})",
+            f"{label.num_empty:,}",
+        )
+    return table
 
 
 def _files(files: Iterable[Path], console: Console) -> None:

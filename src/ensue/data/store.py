@@ -7,11 +7,16 @@ under a lock in a temporary folder, and renamed when it is whole.
 
 import csv
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +30,9 @@ from ensue.data.items import Intervals, Items, fingerprint
 from ensue.errors import DataError
 
 LABEL = "label."
+ITEMS_A_TASK = 8
+STEPS_AHEAD = 2**20
+"""Steps of an item that are read before it is its turn; the rest of a long one is read then."""
 OnItem = Callable[[int, int], None] | None
 
 
@@ -122,46 +130,99 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
-        kept, lengths, shape, skipped = _write_values(
-            items, codec, draft / "values.bin", shortest, on_item
-        )
-        np.save(draft / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
-        pyarrow.parquet.write_table(_index(items, kept), draft / "index.parquet")
+        found = _write_values(items, codec, draft / "values.bin", shortest, on_item)
+        offsets = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
+        np.save(draft / "offsets.npy", offsets)
+        pyarrow.parquet.write_table(_index(items, found.kept), draft / "index.parquet")
         with open(draft / "skipped.csv", "w", newline="") as file:
-            csv.writer(file).writerows([("item", "reason"), *skipped])
-        (draft / "meta.json").write_text(json.dumps({"format": FORMAT, "shape": shape}))
+            csv.writer(file).writerows([("item", "reason"), *found.skipped])
+        (draft / "meta.json").write_text(json.dumps({"format": FORMAT, "shape": found.shape}))
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@dataclass
+class _Values:
+    """What has been written: which items, their steps and shape, and what was left out."""
+
+    kept: list[int]
+    lengths: list[int]
+    shape: list[int]
+    skipped: list[tuple[str, str]]
+
+
 def _write_values(
     items: Items, codec: Codec, path: Path, shortest: int, on_item: OnItem
-) -> tuple[list[int], list[int], list[int], list[tuple[str, str]]]:
-    kept: list[int] = []
-    lengths: list[int] = []
-    shape: list[int] = []
-    skipped: list[tuple[str, str]] = []
+) -> _Values:
+    """Items are read ahead in threads and written in their order, whatever the threads do."""
+    found = _Values([], [], [], [])
     with open(path, "wb") as file:
-        for i in range(len(items)):
+        for i, pieces in enumerate(_read_ahead(items, codec)):
             if on_item is not None:
                 on_item(i + 1, len(items))
+            begin = file.tell()
             try:
-                x = codec.encode(items.raw[i])
+                length, shape = _write_item(pieces, file)
+                if length < shortest:
+                    raise DataError(f"it has {length} steps, and the model needs {shortest}")
             except DataError as error:
-                skipped.append((items.ids[i], str(error)))
+                found.skipped.append((items.ids[i], str(error)))
+                file.seek(begin)
+                file.truncate()
                 continue
-            x = x if codec.sequence else x[None]
-            if len(x) < shortest:
-                reason = f"it has {len(x)} steps, and the model needs {shortest}"
-                skipped.append((items.ids[i], reason))
-                continue
-            kept.append(i)
-            lengths.append(len(x))
-            shape = list(x.shape[1:])
-            file.write(np.ascontiguousarray(x.numpy(), dtype=np.float32).data)
-    return kept, lengths, shape, skipped
+            found.kept.append(i)
+            found.lengths.append(length)
+            found.shape = shape
+    return found
+
+
+def _write_item(pieces: Iterable[torch.Tensor], file: BinaryIO) -> tuple[int, list[int]]:
+    length, shape = 0, []
+    for x in pieces:
+        file.write(np.ascontiguousarray(x.numpy(), dtype=np.float32).data)
+        length, shape = length + len(x), list(x.shape[1:])
+    return length, shape
+
+
+def _read_ahead(items: Items, codec: Codec) -> Iterator[Iterable[torch.Tensor]]:
+    """The pieces of each item in order; the first ones are read before they are asked for."""
+
+    def begin(rows: range) -> list[Iterable[torch.Tensor]]:
+        return [_begun(codec.pieces(items.raw[row])) for row in rows]
+
+    parts = iter(
+        range(i, min(i + ITEMS_A_TASK, len(items))) for i in range(0, len(items), ITEMS_A_TASK)
+    )
+    num_threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(num_threads) as pool:
+        waiting = deque(pool.submit(begin, rows) for rows in islice(parts, 2 * num_threads))
+        try:
+            while waiting:
+                begun = waiting.popleft().result()
+                waiting.extend(pool.submit(begin, rows) for rows in islice(parts, 1))
+                yield from begun
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begun(pieces: Iterator[torch.Tensor]) -> Iterable[torch.Tensor]:
+    """The same pieces, up to STEPS_AHEAD of them read; an error comes in its place."""
+    head: list[torch.Tensor] = []
+    try:
+        while sum(map(len, head)) < STEPS_AHEAD:
+            head.append(next(pieces))
+    except StopIteration:
+        return head
+    except DataError as error:
+        return _failing(error)
+    return chain(head, pieces)
+
+
+def _failing(error: DataError) -> Iterator[torch.Tensor]:
+    raise error
+    yield
 
 
 def _index(items: Items, kept: Sequence[int]) -> pa.Table:

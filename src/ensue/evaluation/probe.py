@@ -256,18 +256,23 @@ def _label_at(
 
 def _features_at(moments: Moments, store: Store, represent: Represents) -> np.ndarray:
     """One row of features for each moment: the frame in which it lies, or the embedding."""
-    first = np.searchsorted(moments.row, np.arange(len(store) + 1))
+    begin = np.searchsorted(moments.row, np.arange(len(store) + 1))
     found: list[np.ndarray] = [np.empty(0)] * len(store)
     rows = np.unique(moments.row)
     for item in represent(store, rows):
-        times = moments.time[first[item.row] : first[item.row + 1]]
+        times = moments.time[begin[item.row] : begin[item.row + 1]]
         if np.isnan(times).all():
             found[item.row] = item.embedding[None]
         elif item.frames is None or item.frame_rate is None:
             raise DataError("these features have no frames; probe at level item")
-        else:
-            at = (times * item.frame_rate).astype(int).clip(max=len(item.frames) - 1)
-            found[item.row] = item.frames[at]
+        elif len(item.frames):
+            at = (times * item.frame_rate).astype(int) - item.first
+            here = (
+                at >= 0
+            )  # what lies beyond this piece is overwritten by the next, if there is one
+            if not item.first:
+                found[item.row] = np.empty((len(times), item.frames.shape[1]), np.float32)
+            found[item.row][here] = item.frames[at[here].clip(max=len(item.frames) - 1)]
     return np.concatenate([found[r] for r in rows])
 
 

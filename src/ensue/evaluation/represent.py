@@ -1,32 +1,47 @@
-"""Represent: what models and baselines make of the items of a store, one item at a time."""
+"""Represent: what models and baselines make of the items of a store, one item at a time.
+
+Items of like length share a batch; a long one is run as a stream, so that it takes no more memory
+than a short one. Both ways give the same to 1e-5.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ensue.data.items import Positions
+from ensue.data.prefetch import prefetched
 from ensue.data.store import Store
+from ensue.errors import ConfigError
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
+from ensue.models.protocols import Features, Steps
 
 BATCH_STEPS = 160_000
 """Steps (samples, of sound) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
 LENGTHS_PER_OCTAVE = 8
 """Padded lengths there are from n to 2n. A convolution keeps memory for each that it meets."""
+LONG_STEPS, PIECE_STEPS = 480_000, 160_000
+"""Steps above which an item is run as a stream, and of one piece of it."""
 
 
 @dataclass(frozen=True)
 class Represented:
-    """One item: ``frames`` (T, C) with ``frame_rate``, where there are any; ``embedding`` (E,)."""
+    """One item, or a piece of a long one: pieces come in order, ``first`` is a piece's first frame.
+
+    ``frames`` and ``local`` (T, C) with ``frame_rate``, where there are any; ``embedding`` (E,) is
+    of the item up to the end of the piece.
+    """
 
     row: int
     embedding: np.ndarray
     frames: np.ndarray | None
     local: np.ndarray | None
     frame_rate: float | None
+    first: int = 0
 
 
 class Represents(Protocol):
@@ -36,24 +51,65 @@ class Represents(Protocol):
 
 
 def by_model(model: Any) -> Represents:
-    """Features of a model that encodes: context as frames. Items of like length share a batch."""
+    """Features of a model that encodes: context as frames."""
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         model.eval()
-        for batch, x, lengths in _inputs(model, store, rows):
+        rows = np.asarray(rows)
+        is_long = _is_long(store, rows) & _can_stream(model)
+        for batch, x, lengths in prefetched(_inputs(model, store, rows[~is_long])):
             with torch.inference_mode():
                 f = model.encode(x, lengths)
             for slot, row in enumerate(batch):
-                end = None if f.lengths is None else int(f.lengths[slot])
-                yield Represented(
-                    row,
-                    f.embedding[slot].float().cpu().numpy(),
-                    None if f.context is None else f.context[slot, :end].float().cpu().numpy(),
-                    None if f.local is None else f.local[slot, :end].float().cpu().numpy(),
-                    f.frame_rate,
-                )
+                yield _represented(row, f, slot)
+        for row in rows[is_long]:
+            yield from _streamed(model, store, row)
 
     return represent
+
+
+def _streamed(model: Any, store: Store, row: int) -> Iterator[Represented]:
+    """One item in pieces; a piece that completes no frame comes with the next."""
+    device, length, first = next(model.parameters()).device, int(store.lengths[row]), 0
+    state = model.init_state(1)
+    for start in range(0, length, PIECE_STEPS):
+        stop = min(start + PIECE_STEPS, length)
+        x = torch.from_numpy(store.read(row, start, stop))[None].to(device)
+        with torch.inference_mode():
+            f, state = model.step(x, state)
+        yield _represented(row, f, 0, first)
+        first += _num_frames(f)
+    with torch.inference_mode():
+        f, _ = model.finish(state)
+    yield _represented(row, f, 0, first)
+
+
+def _represented(row: int, f: Features, slot: int, first: int = 0) -> Represented:
+    end = None if f.lengths is None else int(f.lengths[slot])
+    context, local = (
+        None if x is None else x[slot, :end].float().cpu().numpy() for x in (f.context, f.local)
+    )
+    embedding = f.embedding[slot].float().cpu().numpy()
+    return Represented(int(row), embedding, context, local, f.frame_rate, first)
+
+
+def _num_frames(f: Features) -> int:
+    return 0 if f.context is None else f.context.shape[1]
+
+
+def _is_long(store: Store, rows: np.ndarray) -> np.ndarray:
+    return store.lengths[rows] > LONG_STEPS
+
+
+def _can_stream(model: Any) -> bool:
+    """A CPC with a user's encoder has the methods of a stream, and refuses."""
+    if not isinstance(model, Steps):
+        return False
+    try:
+        model.init_state(1)
+    except ConfigError:
+        return False
+    return True
 
 
 def by_mfcc(sample_rate: int) -> Represents:
@@ -107,11 +163,40 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 
 
 def score_items(model: Any, store: Store) -> tuple[np.ndarray, str]:
-    """The score of each item of a store in nats, and its kind."""
+    """The score of each item of a store in nats, and its kind.
+
+    A score of information looks for each future among the frames of the same item, which for a
+    long one would be all of a day: an item of more than LONG_STEPS is scored in pieces of
+    PIECE_STEPS to 2 PIECE_STEPS, and its score is the mean over all their terms.
+    """
     totals, kind = np.empty(len(store)), ""
     model.eval()
-    for batch, x, lengths in _inputs(model, store, range(len(store))):
+    rows = np.arange(len(store))
+    is_long = _is_long(store, rows) if store.sequence else np.zeros(len(rows), bool)
+    for batch, x, lengths in prefetched(_inputs(model, store, rows[~is_long])):
         with torch.inference_mode():
             found = model.score(x, lengths)
         totals[batch], kind = found.total.cpu().numpy(), found.kind
+    for row in rows[is_long]:
+        totals[row], kind = _score_long(model, store, row)
     return totals, kind
+
+
+def _score_long(model: Any, store: Store, row: int) -> tuple[float, str]:
+    num_pieces = max(int(store.lengths[row]) // PIECE_STEPS, 1)
+    edges = np.linspace(0, store.lengths[row], num_pieces + 1)
+    total, count = 0.0, 0
+    for start, stop in pairwise(edges.astype(int)):
+        found = _score_alone(model, store, row, start, stop)
+        if found.kind != "information":  # terms that add up know what came before them
+            whole = _score_alone(model, store, row, 0, int(store.lengths[row]))
+            return float(whole.total), whole.kind
+        known = found.terms[~found.terms.isnan()]
+        total, count = total + float(known.double().sum()), count + known.numel()
+    return total / count, "information"
+
+
+def _score_alone(model: Any, store: Store, row: int, start: int, stop: int) -> Any:
+    x = torch.from_numpy(store.read(row, start, stop))[None]
+    with torch.inference_mode():
+        return model.score(x.to(next(model.parameters()).device), None)

@@ -34,6 +34,7 @@ from ensue.information.negatives import Contrast
 from ensue.models.foreign import rename_cdck2
 from ensue.models.protocols import Features, Loss, Score
 from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
+from ensue.nn.pooling import Moments, add_frames, mean_and_deviation, no_moments
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
 ENCODERS = ("waveform", "log_mel")
@@ -91,6 +92,10 @@ class CPCConfig:
     num_anchors: Annotated[
         int | None, Field(gt=0, description="A, sampled times t a sequence; none: all times")
     ] = None
+    pooling: Annotated[
+        Literal["statistics", "mean"],
+        Field(description="the embedding: mean and standard deviation of the context, or the mean"),
+    ] = "statistics"
     init: Annotated[
         Literal["default", "kaiming_fan_out"],
         Field(description="initial weights; kaiming_fan_out as in the 2018 network"),
@@ -117,8 +122,7 @@ class CPCState(TypedDict):
 
     encoder: list[Tensor]
     context: Tensor
-    summed: Tensor
-    num_frames: Tensor
+    moments: Moments
 
 
 class CPC(
@@ -145,7 +149,7 @@ class CPC(
         >>> model = CPC(CPCConfig(sample_rate=16000, channels=32, context_size=16))
         >>> features = model.encode(torch.randn(2, 3200))
         >>> features.local.shape, features.context.shape, features.embedding.shape
-        (torch.Size([2, 20, 32]), torch.Size([2, 20, 16]), torch.Size([2, 16]))
+        (torch.Size([2, 20, 32]), torch.Size([2, 20, 16]), torch.Size([2, 32]))
     """
 
     def __init__(self, config: CPCConfig) -> None:
@@ -247,15 +251,15 @@ class CPC(
         return None if rate is None else rate / self.hop
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
-        """Local features, context and the mean context of each waveform.
+        """Local features and context of each waveform, and the context pooled over time.
 
         Args:
             x: (B, S) waveforms, padded at the end.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
-            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, C), ``lengths`` (B,)
-            in frames.
+            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, 2 C) or (B, C) by
+            ``pooling``, ``lengths`` (B,) in frames.
 
         Raises:
             DataError: A waveform is too short for one frame.
@@ -264,7 +268,8 @@ class CPC(
         if num_frames is not None and bool((num_frames < 1).any()):
             raise DataError("a waveform is shorter than one frame; leave it out")
         c = self._contexts(z)
-        return Features(z, c, _masked_mean(c, num_frames), num_frames, self.frame_rate)
+        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, num_frames)
+        return Features(z, c, self._pool(moments), num_frames, self.frame_rate)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """InfoNCE summed over all anchors and horizons (eq. 4, van den Oord et al. 2018).
@@ -357,12 +362,11 @@ class CPC(
         return CPCState(
             encoder=self.encoder.init_state(batch, like),
             context=context,
-            summed=like.new_zeros(batch, self.config.context_size),
-            num_frames=torch.zeros(batch, dtype=torch.long, device=like.device),
+            moments=no_moments(batch, self.config.context_size, like),
         )
 
     def step(self, x: Tensor, state: CPCState) -> tuple[Features, CPCState]:
-        """The frames that a chunk (B, S) completes; ``embedding`` is the mean context so far."""
+        """The frames that a chunk (B, S) completes; ``embedding`` is of all frames so far."""
         z, buffers = self.encoder.step(x, state["encoder"])
         return self._advance(z, buffers, state)
 
@@ -467,12 +471,15 @@ class CPC(
         if T:
             c, last = self.context(z, hidden.transpose(0, 1).contiguous())
             hidden = last.transpose(0, 1)
-        summed, num_frames = state["summed"] + c.sum(1), state["num_frames"] + T
-        mean = summed / num_frames.clamp_min(1)[:, None]
-        features = Features(z, c, mean, num_frames.new_full((B,), T), self.frame_rate)
-        return features, CPCState(
-            encoder=buffers, context=hidden, summed=summed, num_frames=num_frames
-        )
+        moments = add_frames(state["moments"], c)
+        lengths = torch.full((B,), T, device=z.device)
+        features = Features(z, c, self._pool(moments), lengths, self.frame_rate)
+        return features, CPCState(encoder=buffers, context=hidden, moments=moments)
+
+    def _pool(self, moments: Moments) -> Tensor:
+        if self.config.pooling == "mean":
+            return moments["mean"]
+        return mean_and_deviation(moments)
 
     def _require_streaming(self) -> None:
         if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, nn.GRU)):
@@ -515,13 +522,6 @@ def _kaiming_fan_out(module: nn.Module) -> None:
         for name, parameter in module.named_parameters(recurse=False):
             if "weight" in name:
                 nn.init.kaiming_normal_(parameter, mode="fan_out", nonlinearity="relu")
-
-
-def _masked_mean(c: Tensor, num_frames: Tensor | None) -> Tensor:
-    if num_frames is None:
-        return c.mean(1)
-    valid = torch.arange(c.shape[1], device=c.device) < num_frames[:, None]
-    return (c * valid[..., None]).sum(1) / num_frames[:, None]
 
 
 def _metrics(contrast: Contrast) -> dict[str, Tensor]:

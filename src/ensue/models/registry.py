@@ -20,6 +20,8 @@ class Family:
         kinds: Kinds of data that it models.
         contracts: The contracts that it keeps, by the names in ``models.protocols.CONTRACTS``.
         summary: One line for ``ensue list families``.
+        objective: What is minimized, for the model card.
+        limits: What a user must know of its figures, for the model card.
     """
 
     module: str
@@ -27,6 +29,8 @@ class Family:
     kinds: tuple[str, ...]
     contracts: tuple[str, ...]
     summary: str
+    objective: str
+    limits: tuple[str, ...]
 
 
 FAMILIES = {
@@ -36,6 +40,14 @@ FAMILIES = {
         kinds=("audio",),
         contracts=("trains", "encodes", "scores", "steps"),
         summary="Contrastive Predictive Coding: features of sound from unlabelled recordings",
+        objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
+        "tell the true frame k steps ahead from others; summed over k, in nats.",
+        limits=(
+            "Its score is information, a lower bound that never exceeds the logarithm of the "
+            "number of candidates. It is no likelihood, and scores among other candidates can't be "
+            "compared with it.",
+            "It can't generate.",
+        ),
     ),
     "realnvp": Family(
         module="ensue.models.realnvp",
@@ -43,6 +55,13 @@ FAMILIES = {
         kinds=("table",),
         contracts=("trains", "encodes", "scores", "samples"),
         summary="Real NVP: exact density of numeric rows, scores and samples",
+        objective="Negative log-likelihood by the change of variables (Dinh, Sohl-Dickstein, "
+        "Bengio 2017, eq. 3), in nats; densities are stated in the table's own units.",
+        limits=(
+            "Columns are taken as continuous: a density of columns with few different values has "
+            "no bound.",
+            "Far from the data a density says little.",
+        ),
     ),
 }
 

@@ -13,6 +13,7 @@ from ensue.data.windows import StepBatches, Windows
 from ensue.errors import CheckpointError
 from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
+from ensue.training.card import model_card
 from ensue.training.config import TrainingConfig
 from ensue.training.machine import left_as_found, processes
 from ensue.training.module import TrainingModule
@@ -58,7 +59,7 @@ def fit(
     if config.patience is not None and data.validation is not None:
         load_weights(model, run.best)
     if is_main():
-        run.save_model(model.cpu().eval(), codec)
+        run.save_model(model.cpu().eval(), codec, model_card(run, model))
 
 
 def _train(

@@ -1,8 +1,8 @@
 """The run folder: what a training run leaves behind, and how each of its files is written.
 
-``config.yaml environment.json metrics.jsonl train.log checkpoints/ model/ samples/ skipped.csv
-report.html``. Every file is written to a temporary name and renamed, so that none is ever half
-written; ``metrics.jsonl`` and ``train.log`` grow line by line.
+``config.yaml environment.json data.json metrics.jsonl train.log checkpoints/ model/ samples/
+exhibits/ skipped.csv probes.json report.html``. Every file is written to a temporary name and
+renamed, so that none is ever half written; ``metrics.jsonl`` and ``train.log`` grow line by line.
 """
 
 import csv
@@ -28,22 +28,6 @@ from ensue.training.exhibits import Exhibits
 
 PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
 
-CARD = """\
----
-library_name: ensue
-tags: [{family}]
----
-# {family} trained on {source}
-
-{num_parameters:,} parameters. The settings stand in `config.json`; `codec.json` says how raw items
-become tensors. The whole run loads with `ensue.load(RUN)`, this folder alone with
-
-```python
-from {module} import {model}
-model = {model}.from_pretrained("this/folder")
-```
-"""
-
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -58,6 +42,10 @@ class RunFolder:
     @property
     def environment(self) -> Path:
         return self.path / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
 
     @property
     def metrics(self) -> Path:
@@ -177,6 +165,18 @@ class RunFolder:
         }
         write_text(self.environment, json.dumps(facts, indent=2) + "\n")
 
+    def write_data(self, facts: Mapping[str, Any]) -> None:
+        """Write ``data.json``: how much the run was trained on."""
+        write_text(self.data, json.dumps({"format": FORMAT, **facts}, indent=2) + "\n")
+
+    def read_data(self) -> dict[str, Any] | None:
+        """What ``data.json`` says, or None where there is none."""
+        if not self.data.exists():
+            return None
+        found = json.loads(self.data.read_text())
+        check_format(found, str(self.data))
+        return found
+
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write ``skipped.csv``: which items couldn't be used, and why."""
         draft = self.skipped.with_suffix(".tmp")
@@ -221,26 +221,15 @@ class RunFolder:
         probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
         write_text(self.probes, json.dumps(probes, indent=2) + "\n")
 
-    def save_model(self, model: Any, codec: Codec) -> None:
-        """Write ``model/``, whole or not at all."""
+    def save_model(self, model: Any, codec: Codec, card: str) -> None:
+        """Write ``model/`` with its card, whole or not at all."""
         draft = self.path / "model.tmp"
         shutil.rmtree(draft, ignore_errors=True)
         model.save_pretrained(draft)
         save_codec(codec, draft / "codec.json")
-        (draft / "README.md").write_text(self._card(model))
+        (draft / "README.md").write_text(card)
         shutil.rmtree(self.model, ignore_errors=True)
         draft.rename(self.model)
-
-    def _card(self, model: Any) -> str:
-        config = self.read_config()
-        num_parameters = sum(p.numel() for p in model.parameters())
-        return CARD.format(
-            family=config["family"],
-            source=config["source"],
-            num_parameters=num_parameters,
-            model=type(model).__name__,
-            module=type(model).__module__,
-        )
 
     def load(self) -> tuple[Any, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.

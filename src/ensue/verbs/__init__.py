@@ -5,8 +5,9 @@ Modules here import what is heavy inside the functions, so that ``ensue --help``
 
 VERBS = {
     "demo": "ensue.verbs.demo:demo",
+    "check": "ensue.verbs.check:check",
     "train": "ensue.verbs.train:train",
-    "embed": "ensue.verbs.apply:embed",
+    "embed": "ensue.verbs.embed:embed",
     "score": "ensue.verbs.apply:score",
     "sample": "ensue.verbs.apply:sample",
     "probe": "ensue.verbs.probe:probe",

@@ -1,11 +1,11 @@
-"""``embed``, ``score``, ``sample``: what a trained run makes of data, as tables."""
+"""``score``, ``sample``: what a trained run makes of data, as tables; ``embed`` stands beside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError
@@ -16,11 +16,8 @@ from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, write_table
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ensue.data.items import Items
     from ensue.data.store import Store
-    from ensue.evaluation.represent import Represented
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
@@ -37,84 +34,6 @@ class Written:
     files: tuple[Path, ...]
 
 
-def embed(
-    run: str | Path,
-    data: Data,
-    *,
-    out: str | Path,
-    level: Literal["item", "frame"] = "item",
-    max_skipped: float = 0.05,
-    cache: str | Path | None = None,
-    quiet: bool = False,
-) -> Written:
-    """Write one vector per item, or per frame, with item ids and labels.
-
-    Parameters
-    ----------
-    run
-        A run folder.
-    data
-        A folder of recordings, a manifest, a table, a file, or builtin:NAME.
-    out
-        File to write: .parquet or .npz.
-    level
-        One vector per item, or one per frame with its time.
-    max_skipped
-        Part of the items that may be unreadable.
-    cache
-        Folder for prepared data; by default "cache" beside the run.
-    quiet
-        Show no progress.
-    """
-    from ensue.evaluation.represent import by_model
-    from ensue.models.registry import require_contract
-
-    path = check_out(out, (".parquet", ".npz"))
-    loaded = load(run).on_best_device()
-    require_contract(loaded.family, "encodes")
-    progress = listener(quiet)
-    _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
-    found = by_model(loaded.model)(store, range(len(store)))
-    make = _embedding_columns if level == "item" else _frame_columns
-    columns = make(found, store)
-    write_table(columns, path)
-    return _written("embeddings" if level == "item" else "frames", columns, store, path)
-
-
-def _embedding_columns(found: Iterable[Represented], store: Store) -> dict[str, Any]:
-    import numpy as np
-
-    by_row = {r.row: r.embedding for r in found}
-    return {
-        **_labelled(store),
-        "embedding": np.stack([by_row[row] for row in range(len(store))]),
-    }
-
-
-def _frame_columns(found: Iterable[Represented], store: Store) -> dict[str, Any]:
-    """Every frame with the time of its center.
-
-    Raises:
-        ConfigError: The features have no frames.
-    """
-    import numpy as np
-
-    by_row: dict[int, np.ndarray] = {}
-    rate = 1.0
-    for r in found:
-        if r.frames is None or r.frame_rate is None:
-            raise ConfigError("this family has no features by frame; use --level item")
-        by_row[r.row], rate = r.frames, r.frame_rate
-    frames = [by_row[row] for row in range(len(store))]
-    counts = [len(f) for f in frames]
-    number = np.concatenate([np.arange(n) for n in counts])
-    return {
-        **{n: np.repeat(np.asarray(v), counts) for n, v in _labelled(store).items()},
-        "time": (number + 0.5) / rate,
-        "features": np.concatenate(frames),
-    }
-
-
 def score(
     run: str | Path,
     data: Data,
@@ -125,6 +44,9 @@ def score(
     quiet: bool = False,
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
+
+    Information about the frames ahead is counted among the frames of the item; an item of more
+    than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.
 
     Parameters
     ----------
@@ -155,7 +77,11 @@ def score(
     if kind == "exact":
         where = {name: i for i, name in enumerate(items.ids)}
         totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
-    columns = {**_labelled(store), "nats": totals, "score_kind": [kind] * len(store)}
+    columns = {
+        **labelled(store, range(len(store))),
+        "nats": totals,
+        "score_kind": [kind] * len(store),
+    }
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
 
@@ -228,10 +154,11 @@ def open_data(
     return items, store
 
 
-def _labelled(store: Store) -> dict[str, Any]:
+def labelled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
     """Ids and labels; a label named as one of our own columns is written as ``label.NAME``."""
+    rows = list(rows)
     named = {f"label.{n}" if n in OWN_COLUMNS else n: v for n, v in store.labels.items()}
-    return {"item": list(store.ids), **{n: list(v) for n, v in named.items()}}
+    return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
 
 
 def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Written:

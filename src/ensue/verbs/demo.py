@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensue.verbs.apply import embed
+from ensue.verbs.embed import embed
 from ensue.verbs.probe import Probed, probe
 from ensue.verbs.train import Trained, train
 

@@ -76,6 +76,7 @@ def probe(
     from ensue.evaluation.probe import make_task, run_probe
     from ensue.models.registry import require_contract
     from ensue.report import write_report
+    from ensue.training.card import write_card
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
 
@@ -106,6 +107,7 @@ def probe(
         progress.stop()
     folder = RunFolder(loaded.path)
     folder.write_probe(_plain(result, data))
+    write_card(folder, loaded.model)
     write_report(folder)
     return Probed(result=result, files=(folder.probes, folder.report))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.parquet
 from ensue.errors import ConfigError, DataError
 
 SUFFIXES = (".parquet", ".npz", ".csv")
+ROWS_A_GROUP = 16_384
 
 
 def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES) -> Path:
@@ -33,24 +35,130 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
     Raises:
         DataError: The file can't be written.
     """
+    table = _table(columns)
+    with _drafted(path) as draft:
+        if path.suffix == ".npz":
+            _write_npz(table.column_names, lambda name: iter([_array(table[name])]), draft)
+        elif path.suffix == ".csv":
+            pyarrow.csv.write_csv(table, draft)
+        else:
+            pyarrow.parquet.write_table(table, draft)
+
+
+class TableParts:
+    """A long table written part by part, so that the job can go on where it was stopped.
+
+    The parts lie in a hidden folder beside the file until :meth:`finish` makes it of them. Parts of
+    another ``key`` are of another job, and are thrown away.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.folder = path, path.with_name(f".{path.name}.parts")
+        try:
+            if not self._is_mine(key):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self.folder.mkdir(parents=True)
+                (self.folder / "key").write_text(key)
+        except OSError as error:
+            raise DataError(f"can't write {str(path)!r}: {error}") from error
+
+    def has(self, number: int) -> bool:
+        """Whether a part has been written already."""
+        return self._part(number).exists()
+
+    def add(self, number: int, tables: Iterable[Mapping[str, Any]]) -> None:
+        """Write a part: tables of equal columns, one below the other.
+
+        Raises:
+            DataError: It can't be written; the parts before it stay.
+        """
+        with _drafted(self._part(number)) as draft:
+            _write_parquet(map(_table, tables), draft)
+
+    def finish(self, num_parts: int) -> int:
+        """Make the file of its parts, and return its number of rows.
+
+        Raises:
+            DataError: It can't be written; the parts stay.
+        """
+        parts = [self._part(number) for number in range(num_parts)]
+        num_rows = sum(pyarrow.parquet.read_metadata(part).num_rows for part in parts)
+        with _drafted(self.path) as draft:
+            if self.path.suffix == ".npz":
+                names = pyarrow.parquet.read_schema(parts[0]).names
+                _write_npz(
+                    names,
+                    lambda name: (_array(t[name]) for p in parts for t in _row_groups(p, [name])),
+                    draft,
+                )
+            else:
+                _write_parquet((t for p in parts for t in _row_groups(p)), draft)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return num_rows
+
+    def _is_mine(self, key: str) -> bool:
+        known = self.folder / "key"
+        return known.exists() and known.read_text() == key
+
+    def _part(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.parquet"
+
+
+@contextlib.contextmanager
+def _drafted(path: Path) -> Iterator[Path]:
+    """A temporary name, which becomes the path when all went well."""
     draft = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".npz":
-            # Not by keyword: a column may be called as one of savez's own arguments.
-            with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as file:
-                for name, values in columns.items():
-                    with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                        np.lib.format.write_array(entry, np.asarray(values), allow_pickle=False)
-        else:
-            table = pa.table({n: _column(v) for n, v in columns.items()})
-            writer = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
-            writer(table, draft)
+        yield draft
         os.replace(draft, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+    except (OSError, pa.ArrowException) as error:
         raise DataError(f"can't write {str(path)!r}: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_parquet(tables: Iterable[pa.Table], path: Path) -> None:
+    """Small tables are put together until they make a row group."""
+    with contextlib.ExitStack() as stack:
+        writer, waiting, num_rows = None, [], 0
+        for table in tables:
+            if writer is None:
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(path, table.schema))
+            waiting.append(table)
+            num_rows += len(table)
+            if num_rows >= ROWS_A_GROUP:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting, num_rows = [], 0
+        if writer is not None and waiting:
+            writer.write_table(pa.concat_tables(waiting))
+
+
+def _row_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns)
+
+
+def _write_npz(
+    names: Iterable[str], column: Callable[[str], Iterator[np.ndarray]], path: Path
+) -> None:
+    """One array a column, as numpy.savez writes them, from one stretch after the other."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for name in names:
+            facts = [(len(x), x.shape[1:], x.dtype) for x in column(name)]
+            kind = np.result_type(*(dtype for _, _, dtype in facts))
+            shape = (sum(num for num, _, _ in facts), *facts[0][1])
+            header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+            # Not by keyword: a column may be called as one of savez's own arguments.
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array_header_2_0(entry, header)
+                for x in column(name):
+                    entry.write(np.ascontiguousarray(x, dtype=kind).tobytes())
+
+
+def _table(columns: Mapping[str, Any]) -> pa.Table:
+    return pa.table({n: _column(v) for n, v in columns.items()})
 
 
 def _column(values: Any) -> pa.Array:
@@ -58,3 +166,11 @@ def _column(values: Any) -> pa.Array:
         flat = pa.array(np.ascontiguousarray(values).ravel())
         return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     return pa.array(values)
+
+
+def _array(column: pa.ChunkedArray) -> np.ndarray:
+    if pa.types.is_fixed_size_list(column.type):
+        flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(column), column.type.list_size)
+    found = column.to_numpy()
+    return found.astype(str) if found.dtype == object else found

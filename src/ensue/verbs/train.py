@@ -105,11 +105,25 @@ def train(
             run.write_config({**plan.plain(), "fingerprint": ready.fingerprint})
         run.write_environment()
         run.write_skipped(ready.skipped)
+        run.write_data(_facts(ready))
     fit(ready.model, ready.codec, ready.data, plan.configs["training"], run, progress)
     if is_main():
         exhibit(run, ready.model, ready.codec, *_unseen(ready), plan.configs["training"].seed)
         write_report(run)
     return _trained(run, family, len(ready.skipped))
+
+
+def _facts(ready: Prepared) -> dict[str, Any]:
+    train, held = ready.data.train, ready.data.validation
+    steps = train.store.lengths[train.rows].sum()
+    return {
+        "kind": ready.codec.kind,
+        "num_items": len(train.store),
+        "num_train": len(train.rows),
+        "num_validation": 0 if held is None else len(held.rows),
+        "num_skipped": len(ready.skipped),
+        "hours": float(steps / train.store.rate / 3600) if ready.codec.sequence else None,
+    }
 
 
 def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:

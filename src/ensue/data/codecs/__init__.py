@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -18,7 +19,8 @@ from ensue.errors import CheckpointError, EnsueError
 class Codec(Protocol):
     """What turns raw items into tensors and back.
 
-    ``encode`` raises DataError for an item that can't be read. ``log_det(raw)`` is the
+    ``encode`` raises DataError for an item that can't be read; ``pieces`` gives the same as steps
+    (T, ...) in stretches, so that no item is too long for the memory. ``log_det(raw)`` is the
     log-determinant of ``encode`` in nats: densities in original units are those of the model
     plus it. ``window`` is the length of a training window in steps, None where items are taken
     whole; ``facts`` are what a model must know of the data.
@@ -30,6 +32,7 @@ class Codec(Protocol):
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "Codec": ...
     def encode(self, raw: Any) -> torch.Tensor: ...
+    def pieces(self, raw: Any) -> Iterator[torch.Tensor]: ...
     def decode(self, x: torch.Tensor) -> Any: ...
     def log_det(self, raw: Any) -> float: ...
     def window(self, config: DataConfig) -> int | None: ...

@@ -1,7 +1,11 @@
-"""Sound: read, mixed to one channel, resampled, and scaled to the training data's level."""
+"""Sound: read, mixed to one channel, resampled, and scaled to the training data's level.
+
+All of it goes block by block, so that a recording of any length takes little memory.
+"""
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +22,8 @@ from ensue.data.items import Clip, Items, Positions
 from ensue.errors import DataError
 
 NUM_ITEMS_FOR_LEVEL = 200
+BLOCK_VALUES = 2**20
+"""Samples read at a time, all channels counted: 4 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +64,13 @@ class AudioCodec:
         power, count, reason = 0.0, 0, "they are silent"
         for row in some:
             try:
-                x = plain.encode(items.raw[row])
+                pieces = [
+                    (float(x.double().square().sum()), len(x)) for x in plain.pieces(items.raw[row])
+                ]
             except DataError as error:
                 reason = str(error)
                 continue
-            power, count = power + float(x.double().square().sum()), count + len(x)
+            power, count = power + sum(p for p, _ in pieces), count + sum(n for _, n in pieces)
         if not power:
             raise DataError(f"no training item can be used: {reason}")
         return cls(sample_rate=config.sample_rate, level=math.sqrt(power / count))
@@ -73,21 +81,26 @@ class AudioCodec:
         Raises:
             DataError: It can't be read, is empty, or holds NaN or infinite samples.
         """
-        samples, rate = _read(raw) if isinstance(raw, Clip) else raw
-        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused below
-            x = np.asarray(samples, dtype=np.float32)
-        if x.ndim not in (1, 2) or rate <= 0:
-            raise DataError(
-                f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels)"
-            )
-        x = x.mean(axis=1) if x.ndim == 2 else x
-        if not np.isfinite(x).all():
-            raise DataError("it has NaN or infinite samples")
-        if rate != self.sample_rate and len(x):
-            x = soxr.resample(x, rate, self.sample_rate)
-        if not len(x):
+        return torch.cat(list(self.pieces(raw)))
+
+    def pieces(self, raw: Clip | tuple[Any, int]) -> Iterator[Tensor]:
+        """:meth:`encode` piece by piece, each (S',) float32, for what is long.
+
+        Raises:
+            DataError: It can't be read, is empty, or holds NaN or infinite samples; what came
+                before isn't to be used then.
+        """
+        rate, blocks = open_blocks(raw)
+        stream = _resampling(rate, self.sample_rate)
+        num_samples = 0
+        for block, is_last in blocks:
+            x = _mono(block)
+            x = x if stream is None else stream.resample_chunk(x, last=is_last)
+            num_samples += len(x)
+            if len(x):
+                yield torch.from_numpy(np.ascontiguousarray(x)) / self.level
+        if not num_samples:
             raise DataError("it has no samples")
-        return torch.from_numpy(np.ascontiguousarray(x)) / self.level
 
     def decode(self, x: Tensor) -> np.ndarray:
         """(S,) to samples at ``sample_rate``, in the original scale."""
@@ -106,28 +119,82 @@ class AudioCodec:
         return {"sample_rate": self.sample_rate}
 
 
-def _read(clip: Clip) -> tuple[np.ndarray, int]:
+Blocks = Iterator[tuple[np.ndarray, bool]]
+"""Stretches of (samples,) or (samples, channels), and whether it is the last."""
+
+
+def open_blocks(raw: Clip | tuple[Any, int]) -> tuple[int, Blocks]:
+    """The sample rate of a recording, and its blocks as they were recorded.
+
+    Raises:
+        DataError: It can't be read; or, while blocks are read, it is damaged.
+    """
+    return _open(raw) if isinstance(raw, Clip) else _cut(*raw)
+
+
+def _open(clip: Clip) -> tuple[int, Blocks]:
     try:
-        with soundfile.SoundFile(clip.path) as file:
-            rate = file.samplerate
-            start = round(clip.start * rate)
-            stop = file.frames if clip.end is None else round(clip.end * rate)
-            if start >= file.frames and file.frames:
-                raise DataError(f"it starts at {clip.start} s, after the end of the file")
-            # Manifests round to hundredths of a second.
-            if stop > file.frames + rate / 100:
-                seconds = file.frames / rate
-                raise DataError(f"it ends at {clip.end} s, and the file has {seconds:.3f} s")
-            file.seek(start)
-            samples = file.read(min(stop, file.frames) - start, dtype="float32")
-            lacking = len(samples) < min(stop, file.frames) - start
-            if lacking or (_is_cut(file) and (clip.end is None or stop > file.frames)):
-                raise DataError("the file is cut short")
-            return samples, rate
+        file = soundfile.SoundFile(clip.path)
     except (OSError, RuntimeError, TypeError) as error:
         # TypeError: soundfile takes a file that ends in .raw for samples without a header.
         reason = error if clip.path.exists() else "there is no such file"
         raise DataError(f"it can't be read: {reason}") from error
+    return file.samplerate, _read(clip, file)
+
+
+def _read(clip: Clip, file: soundfile.SoundFile) -> Blocks:
+    with file:
+        start, stop = _span(clip, file)
+        size = max(BLOCK_VALUES // file.channels, 1)
+        try:
+            file.seek(start)
+            for first in range(start, max(stop, start + 1), size):
+                num = min(size, stop - first)
+                block = file.read(num, dtype="float32")
+                if len(block) < num:
+                    raise DataError("the file is cut short")
+                yield block, first + size >= stop
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"it can't be read: {error}") from error
+
+
+def _span(clip: Clip, file: soundfile.SoundFile) -> tuple[int, int]:
+    """First sample and the one after the last."""
+    rate = file.samplerate
+    start = round(clip.start * rate)
+    stop = file.frames if clip.end is None else round(clip.end * rate)
+    if start >= file.frames and file.frames:
+        raise DataError(f"it starts at {clip.start} s, after the end of the file")
+    # Manifests round to hundredths of a second.
+    if stop > file.frames + rate / 100:
+        seconds = file.frames / rate
+        raise DataError(f"it ends at {clip.end} s, and the file has {seconds:.3f} s")
+    if _is_cut(file) and (clip.end is None or stop > file.frames):
+        raise DataError("the file is cut short")
+    return start, min(stop, file.frames)
+
+
+def _cut(samples: Any, rate: int) -> tuple[int, Blocks]:
+    """Samples that are in memory already, as blocks."""
+    with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused below
+        x = np.asarray(samples, dtype=np.float32)
+    if x.ndim not in (1, 2) or rate <= 0:
+        raise DataError(
+            f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels)"
+        )
+    starts = range(0, max(len(x), 1), BLOCK_VALUES)
+    return rate, ((x[i : i + BLOCK_VALUES], i + BLOCK_VALUES >= len(x)) for i in starts)
+
+
+def _mono(block: np.ndarray) -> np.ndarray:
+    x = block.mean(axis=1) if block.ndim == 2 else block
+    if not np.isfinite(x).all():
+        raise DataError("it has NaN or infinite samples")
+    return x
+
+
+def _resampling(rate: float, to: float) -> soxr.ResampleStream | None:
+    return None if rate == to else soxr.ResampleStream(rate, to, 1, dtype="float32")
 
 
 def _is_cut(file: soundfile.SoundFile) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -99,6 +99,10 @@ class TableCodec:
                 f"values are missing or infinite in {', '.join(bad)}; fill or drop them"
             )
         return torch.from_numpy((values - self.mean) / self.std).float()
+
+    def pieces(self, raw: Mapping[str, float]) -> Iterator[Tensor]:
+        """A row is one piece: (1, D)."""
+        yield self.encode(raw)[None]
 
     def decode(self, x: Tensor) -> dict[str, float]:
         """(D,) to a row ``{column: value}``, constant columns included."""

@@ -1,0 +1,5 @@
+"""Survey: what is in the data, and what to mend before an hour of training."""
+
+from ensue.data.survey.survey import LabelFacts, Survey, survey
+
+__all__ = ["LabelFacts", "Survey", "survey"]

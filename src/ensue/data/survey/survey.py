@@ -1,0 +1,155 @@
+"""The survey of any items: their facts by kind, their labels, splits and intervals."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.splits import TEST, splits_of, train_validation
+from ensue.data.survey.intervals import survey_intervals
+from ensue.data.survey.sound import survey_sound
+from ensue.data.survey.table import survey_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFacts:
+    """A label column: its different values, the share of the commonest and the rarest, gaps."""
+
+    name: str
+    num_values: int
+    commonest: str
+    commonest_share: float
+    rarest: str
+    rarest_share: float
+    num_empty: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What was found.
+
+    Attributes:
+        kind: What the items are.
+        num_items: How many, readable or not.
+        facts: Names and values worth knowing.
+        labels: The label columns.
+        unreadable: Items that can't be used, and why.
+        findings: What to mend, each with its remedy.
+        usable: Whether ``train`` would take the data.
+    """
+
+    kind: str
+    num_items: int
+    facts: Sequence[tuple[str, str]]
+    labels: Sequence[LabelFacts]
+    unreadable: Sequence[tuple[str, str]]
+    findings: Sequence[str]
+    usable: bool
+
+
+def survey(
+    items: Items, config: DataConfig, *, on_item: Callable[[], None] = lambda: None
+) -> Survey:
+    """Read every item once, and say what is there.
+
+    Args:
+        items: The data.
+        config: The settings that they would be trained with.
+        on_item: Called after each item, from any thread.
+
+    Raises:
+        DataError: Nothing would be left to train on.
+    """
+    examine = survey_sound if items.kind == "audio" else survey_table
+    own = examine(items, config, on_item)
+    train, held_out = train_validation(items, config.validation)
+    split = splits_of(items)
+    facts = [
+        *own.facts,
+        ("trained on", f"{len(train):,} items"),
+        ("held out for validation", f"{len(held_out):,} items{_by_group(items)}"),
+    ]
+    if num_test := int(np.isin(split, TEST).sum()):
+        facts.append(("left for the test", f"{num_test:,} items"))
+    findings = [*own.findings, *_groups(items, split, own.wants_groups)]
+    labels = [_label(name, values) for name, values in items.labels.items()]
+    findings += [text for label in labels for text in _judge(label, len(items))]
+    for name, table in items.intervals.items():
+        found, texts = survey_intervals(name, table, own.seconds)
+        facts.append((f"intervals {name}", found))
+        findings += texts
+    allowed = config.max_skipped * len(items)
+    if own.unreadable:
+        item, reason = own.unreadable[0]
+        findings.insert(
+            0,
+            f"{len(own.unreadable)} of {len(items)} items can't be used, the first is {item!r}: "
+            f"{reason}; mend or remove them (max_skipped allows {config.max_skipped:.0%})",
+        )
+    return Survey(
+        kind=items.kind,
+        num_items=len(items),
+        facts=facts,
+        labels=labels,
+        unreadable=own.unreadable,
+        findings=findings,
+        usable=len(own.unreadable) <= allowed and len(own.unreadable) < len(items),
+    )
+
+
+def _by_group(items: Items) -> str:
+    return "" if items.group is None else f", by group ({len(set(items.group))} groups)"
+
+
+def _groups(items: Items, split: np.ndarray, wanted: bool) -> list[str]:
+    if items.group is None:
+        return [
+            "no column says which items belong together; if several are of one speaker or session, "
+            "name it with --group, so that none stands in training and validation at once"
+        ] * wanted
+    group = np.asarray(items.group)
+    across = set(group[np.isin(split, TEST)]) & set(group[~np.isin(split, TEST)])
+    if not across:
+        return []
+    return [
+        f"{len(across)} groups stand in training and in the test (column split), such as "
+        f"{min(across).item()!r}; a test on them says nothing of new ones"
+    ]
+
+
+def _label(name: str, values: Sequence[str]) -> LabelFacts:
+    counts = Counter(v for v in values if v != "")
+    ordered = [*counts.most_common(), ("", 0)] if not counts else counts.most_common()
+    (commonest, most), (rarest, least) = ordered[0], ordered[-1]
+    total = max(sum(counts.values()), 1)
+    return LabelFacts(
+        name=name,
+        num_values=len(counts),
+        commonest=commonest,
+        commonest_share=most / total,
+        rarest=rarest,
+        rarest_share=least / total,
+        num_empty=len(values) - sum(counts.values()),
+    )
+
+
+def _judge(label: LabelFacts, num_items: int) -> list[str]:
+    known = num_items - label.num_empty
+    if not known:
+        return [f"the label {label.name!r} is empty everywhere; leave the column out"]
+    if label.num_values == 1:
+        return [f"the label {label.name!r} is {label.commonest!r} everywhere; it can't be probed"]
+    findings = []
+    if label.num_values < known and round(label.rarest_share * known) == 1:
+        findings.append(
+            f"the label {label.name!r} has values with one item only, such as {label.rarest!r}; "
+            "a probe can't both learn and test them"
+        )
+    if label.num_empty:
+        findings.append(
+            f"the label {label.name!r} is empty for {label.num_empty} items; probes leave them out"
+        )
+    return findings

@@ -1,0 +1,154 @@
+"""The model card: ``model/README.md``, made from what the run folder says of itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from huggingface_hub import ModelCardData
+
+from ensue.models.registry import family_row
+from ensue.training.run_folder import RunFolder, write_text
+
+CARD = """\
+---
+{header}
+---
+# {family} trained on {source}
+
+{summary}.
+
+## What it is
+
+{geometry}
+
+**Objective.** {objective}
+
+## Data
+
+{data}
+
+## Training
+
+{training}
+
+## What its features tell
+
+{probes}
+
+## Limits
+
+{limits}
+
+## Use
+
+The whole run loads with `ensue.load(RUN)`, this folder alone with
+
+```python
+from {module} import {model}
+model = {model}.from_pretrained("this/folder")
+```
+
+`config.json` holds the settings, `codec.json` says how raw items become tensors, and
+`model.safetensors` holds the weights.
+"""
+
+
+def model_card(run: RunFolder, model: Any) -> str:
+    """The text of the card, from the run's settings, metrics, data and probes."""
+    config = run.read_config()
+    row = family_row(config["family"])
+    header = ModelCardData(library_name="ensue", tags=[config["family"], *row.kinds])
+    return CARD.format(
+        header=header.to_yaml(),
+        family=config["family"],
+        source=config["source"],
+        summary=row.summary,
+        geometry=_table(_geometry(model)),
+        objective=row.objective,
+        data=_table(_data(run)),
+        training=_table(_training(run)),
+        probes=_probes(run),
+        limits="\n".join(f"- {limit}" for limit in (*row.limits, *_limits(run))),
+        module=type(model).__module__,
+        model=type(model).__name__,
+    )
+
+
+def write_card(run: RunFolder, model: Any) -> None:
+    """Write the card anew, as after a probe."""
+    write_text(run.model / "README.md", model_card(run, model))
+
+
+def _geometry(model: Any) -> list[tuple[str, str]]:
+    num_parameters = sum(p.numel() for p in model.parameters())
+    rows = [("parameters", f"{num_parameters:,}")]
+    rate = getattr(model.config, "sample_rate", None)
+    if rate is not None:
+        rows.append(("sample rate", f"{rate:,} Hz"))
+    for name, unit in (("hop", "samples"), ("receptive_field", "samples")):
+        if (value := getattr(model, name, None)) is not None:
+            seconds = "" if rate is None else f" ({1000 * value / rate:.1f} ms)"
+            rows.append((name.replace("_", " "), f"{value:,} {unit}{seconds}"))
+    if (frame_rate := getattr(model, "frame_rate", None)) is not None:
+        rows.append(("frame rate", f"{frame_rate:g} Hz"))
+    return rows
+
+
+def _data(run: RunFolder) -> list[tuple[str, str]]:
+    facts = run.read_data()
+    rows = [("source", str(run.read_config()["source"]))]
+    if facts is None:
+        return rows
+    rows += [("items", f"{facts['num_items']:,}"), ("trained on", f"{facts['num_train']:,}")]
+    rows.append(("held out for validation", f"{facts['num_validation']:,}"))
+    if facts["hours"] is not None:
+        rows.append(("hours trained on", f"{facts['hours']:.2f}"))
+    return [*rows, ("left out as unusable", f"{facts['num_skipped']:,}")]
+
+
+def _training(run: RunFolder) -> list[tuple[str, str]]:
+    last = run.read_metrics()[-1]
+    rows = [("optimizer steps", f"{last['step']:,}")]
+    rows.append(("seed", str(run.read_config()["training"]["seed"])))
+    for key, name in (("val_loss", "validation loss"), ("loss", "training loss")):
+        if key in last:
+            chance = last.get(key.replace("loss", "chance_loss"))
+            beside = "" if chance is None else f" (chance {chance:.3f})"
+            rows.append((name, f"{last[key]:.3f} nats{beside}"))
+    return rows
+
+
+def _probes(run: RunFolder) -> str:
+    found = run.read_probes()
+    if not found:
+        return "No probe has been run yet: `ensue probe RUN DATA --label NAME`."
+    return "\n\n".join(_probe(p) for p in found)
+
+
+def _probe(probe: dict[str, Any]) -> str:
+    title = (
+        f"{probe['label']} by {probe['level']} of {probe['source']}, {probe['num_classes']} "
+        f"classes, split by {probe['split']}, with 95 % bootstrap intervals over items:"
+    )
+    rows = [
+        (a["features"], f"{a['accuracy']:.1%} ({a['low']:.1%} to {a['high']:.1%})")
+        for a in probe["accuracies"]
+    ]
+    return f"{title}\n\n{_table(rows, head=('features', 'accuracy'))}"
+
+
+def _limits(run: RunFolder) -> list[str]:
+    rate = run.read_config()["data"].get("sample_rate")
+    facts = run.read_data()
+    limits = []
+    if facts is not None and facts["kind"] == "audio":
+        limits.append(f"Sound is mixed to one channel and resampled to {rate:,} Hz.")
+    limits.append(
+        "It has seen nothing but the data named above; what they lack (languages, voices, "
+        "microphones, rooms, units, ranges) it doesn't know."
+    )
+    return limits
+
+
+def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("what", "value")) -> str:
+    lines = [head, ("---", "---"), *rows]
+    return "\n".join(f"| {a} | {b} |" for a, b in lines)
