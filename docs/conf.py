@@ -31,6 +31,7 @@ html_title = "Ensue"
 html_static_path = ["_static"]
 html_css_files = ["ensue.css"]
 html_copy_source = False
+html_domain_indices = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#3b6ea8", "color-brand-content": "#3b6ea8"},
     "dark_css_variables": {"color-brand-primary": "#8db8e8", "color-brand-content": "#8db8e8"},

@@ -16,16 +16,18 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 def take(run: Path) -> bytes:
-    """The page from its top to the end of the embedding map, as PNG."""
+    """The probes and the embedding map of the page, as PNG."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS, "--disable-component-update"]
         )
         page = browser.new_page(viewport={"width": 1000, "height": 800}, color_scheme="light")
         page.goto((run / "report.html").absolute().as_uri())
-        box = page.locator("#map").bounding_box()
-        assert box is not None
-        clip = {"x": 0, "y": 0, "width": 1000, "height": box["y"] + box["height"] + 10}
+        first, last = (page.locator(name).bounding_box() for name in ("#probes", "#map"))
+        assert first is not None
+        assert last is not None
+        top, end = first["y"] - 10, last["y"] + last["height"] + 10
+        clip = {"x": 0, "y": top, "width": 1000, "height": end - top}
         taken = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
         browser.close()
     return taken

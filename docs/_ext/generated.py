@@ -49,7 +49,8 @@ class Measured(SphinxDirective):
 
 
 def _cleaned(section: str) -> str:
-    """Settings, which cyclopts can't know, by their own page."""
+    """Settings, which cyclopts can't know, by their own page; not how Sphinx was called."""
+    section = section.replace(" -m sphinx", "")
     there = "* `--NAME VALUE`: Any setting; see [the settings](settings.md)."
     return ANY_SETTING.sub(there, section).replace("STR|PATH", "PATH")
 

@@ -19,7 +19,7 @@ def clouds() -> dict[str, tuple[np.ndarray, str]]:
 
 
 def draw(ink: str, paper: str) -> Figure:
-    figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+    figure = Figure(figsize=(6, 2.7), layout="constrained")
     for axes, (title, (x, color)) in zip(figure.subplots(1, 3), clouds().items(), strict=True):
         axes.scatter(*x.T, s=5, color=color, alpha=0.6, lw=0)
         axes.plot(0, 0, "+", color=ink, ms=9)

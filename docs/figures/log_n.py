@@ -39,13 +39,13 @@ def draw(ink: str, paper: str) -> Figure:
     axes.annotate("log N", (CANDIDATES[5], ceiling[5]), (-8, 6), textcoords="offset points",
                   ha="right", color=ink)  # fmt: skip
     for truth, color in zip(TRUTHS, COLORS, strict=True):
-        axes.axhline(truth, color=color, lw=1, ls=(0, (4, 4)))
+        axes.plot(CANDIDATES, [truth] * len(CANDIDATES), color=color, lw=1, ls=(0, (4, 4)))
         found = [certified(truth, n) for n in CANDIDATES]
         axes.plot(CANDIDATES, found, "o-", color=color, ms=4)
-        axes.text(CANDIDATES[-1] * 1.08, truth, f"I = {truth:g}", va="center", color=color)
+        axes.text(CANDIDATES[-1] * 1.12, truth, f"I = {truth:g}", va="center", color=color)
     axes.set_xscale("log", base=2)
     axes.set_xticks(CANDIDATES, [str(n) for n in CANDIDATES])
-    axes.set_xlim(1.8, 1700)
+    axes.set_xlim(1.8, 2000)
     axes.set_ylim(0, 7.4)
     axes.set_xlabel("N candidates")
     axes.set_ylabel("information certified, in nats")

@@ -12,7 +12,7 @@ COLORS = ("#4a86c8", "#d4694f", "#3f9a5c", "#b08a1e")
 
 
 def draw(ink: str, paper: str) -> Figure:
-    figure = Figure(figsize=(7.2, 1.6), layout="constrained")
+    figure = Figure(figsize=(6, 1.5), layout="constrained")
     for axes, (name, notes), color in zip(
         figure.subplots(1, 4, sharey=True), SONGS.items(), COLORS, strict=True
     ):

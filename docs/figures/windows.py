@@ -19,7 +19,7 @@ def draw(ink: str, paper: str) -> Figure:
     axes = figure.subplots()
     axes.axis("off")
     axes.set_xlim(-0.6, NUM_FRAMES + 0.2)
-    axes.set_ylim(-1.75, 4.6)
+    axes.set_ylim(-1.75, 4.0)
     _samples(axes)
     for t in range(NUM_FRAMES):
         color = SEEN if t <= NOW else AHEAD if NEAREST <= t - NOW <= HORIZON else OTHER
@@ -31,7 +31,7 @@ def draw(ink: str, paper: str) -> Figure:
                 _arrow(axes, (t - 0.12, 2.9), (t + 0.12, 2.9), ink)
     for k in range(NEAREST, HORIZON + 1):
         _arrow(axes, (NOW + 0.5, 3.2), (NOW + k + 0.5, 1.85), AHEAD, bend=-0.28)
-    axes.text(NOW + 0.5, 4.15, "now", ha="center", color=SEEN)
+    axes.text(NOW + 0.5, 3.4, "now", ha="right", color=SEEN)
     axes.text(NOW + 5.2, 3.55, "the horizon: K steps ahead", ha="center", color=AHEAD)
     _field(axes, NOW, field / hop, f"z sees {field} samples", SEEN)
     axes.text(NUM_FRAMES, -1.55, f"a frame each {hop} samples", ha="right", color=OTHER)
