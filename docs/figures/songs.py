@@ -8,7 +8,7 @@ SONGS = {
     "weaver": [0, 6, 3, 9],
     "hopper": [0, 3, 9, 6],
 }
-COLORS = ("#4a86c8", "#d4694f", "#3f9a5c", "#b08a1e")
+COLORS = ("#3f9a5c", "#4a86c8", "#b08a1e", "#d4694f")  # those of the report
 
 
 def draw(ink: str, paper: str) -> Figure:
