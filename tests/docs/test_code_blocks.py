@@ -22,6 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [p for p in PAGES if any(b.language in ("python", "sh") for b in blocks_of(p))]
 IN_EARNEST = [p for p in PAGES if "prints in earnest" in p.read_text()]
 TINY = "--max-steps 2 --batch-size 4 --channels 16 --horizon 3 --validation 0.5 --num-mels 20"
+SHAPE = re.compile(r"^(\w+) = .*# (\([\d, ]+\))$", flags=re.MULTILINE)
 NUMBER = re.compile(r"(\d+\.\d+)")
 
 
@@ -109,6 +110,8 @@ def read(page: Path, blocks: list[Block], prints: str, capsys: pytest.CaptureFix
             program = compile("\n" * block.line + block.text, str(page), "exec")
             with pytest.warns() if "warns" in block.marks else nullcontext():
                 exec(program, session)
+            for variable, shape in SHAPE.findall(block.text):
+                assert str(tuple(session[variable].shape)) == shape, f"{where}: {variable}"
         elif block.language == "sh":
             capsys.readouterr()
             for command in commands(block):
@@ -154,6 +157,7 @@ def test_a_page_that_goes_wrong_is_found(
         "```sh\nrm something\n```",
         "<!-- test: skip -->\n```sh\nensue list families\n```",
         "```python\nprint(1)\n```\n<!-- test: prints -->\n```text\n2\n```",
+        "```python\nimport numpy\nx = numpy.zeros(3)  # (2,)\n```",
         '<!-- test: reads "a" as "b" -->\n```python\n1\n```',
     ):
         page = tmp_path / "page.md"
