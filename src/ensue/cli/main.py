@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from rich.console import Console
 import ensue
 from ensue.cli.family_help import print_family_help
 from ensue.cli.messages import tell
+from ensue.cli.process import prepare_process
 from ensue.errors import EnsueError
 from ensue.training.processes import is_main
 from ensue.verbs import VERBS
@@ -58,9 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The command ``ensue``."""
-    # Threads that wait by spinning are stopped dead by any other program on the machine: a step of
-    # 0.2 s took 1.3 s beside one. It counts only before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_process()
     sys.exit(main())
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ensue.nn import mel_filterbank
 
+FRAMES_A_BLOCK = 8192
 WINDOW_SECONDS, HOP_SECONDS, NUM_MELS, NUM_COEFFICIENTS, DELTA_WIDTH = 0.025, 0.010, 40, 13, 9
 
 
@@ -56,8 +57,15 @@ def mfcc(x: Tensor, sample_rate: int) -> np.ndarray:
     extra, margin, lacking = size - hop, size - window, max(0, hop - len(x))
     padded = torch.nn.functional.pad(x, (extra // 2, extra - extra // 2 + lacking))
     taper = torch.nn.functional.pad(torch.hann_window(window), (margin // 2, margin - margin // 2))
-    power = torch.fft.rfft(padded.unfold(0, size, hop) * taper).abs().square()
-    mel = (power @ mel_filterbank(sample_rate, size, NUM_MELS).T).double().numpy().T
-    decibels = 10 * np.log10(np.maximum(mel, 1e-10))
-    decibels = np.maximum(decibels, decibels.max() - 80)
-    return np.asarray(scipy.fft.dct(decibels, axis=0, norm="ortho"))[:NUM_COEFFICIENTS]
+    filters = mel_filterbank(sample_rate, size, NUM_MELS).T
+    blocks = [  # the spectra of an hour wouldn't fit in memory, its mel bands do
+        10 * np.log10(np.maximum((_power(frames, taper) @ filters).numpy(), 1e-10))
+        for frames in padded.unfold(0, size, hop).split(FRAMES_A_BLOCK)
+    ]
+    floor = max(block.max() for block in blocks) - 80
+    cepstra = (scipy.fft.dct(np.maximum(b, floor).astype(float), norm="ortho") for b in blocks)
+    return np.concatenate([np.asarray(c)[:, :NUM_COEFFICIENTS] for c in cepstra]).T
+
+
+def _power(frames: Tensor, taper: Tensor) -> Tensor:
+    return torch.fft.rfft(frames * taper).abs().square()
