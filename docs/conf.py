@@ -6,7 +6,7 @@ from pathlib import Path
 import ensue
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "_ext")]
+sys.path[:0] = [str(HERE), str(HERE / "_ext"), str(HERE.parent)]
 
 project = "Ensue"
 copyright = "the authors of Ensue, Apache-2.0"

@@ -37,10 +37,10 @@ def draw_all(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "figures"
     for script in sorted(folder.glob("[a-z]*.py")):
         for name, (ink, paper) in PAPERS.items():
-            _write(folder / f"{script.stem}-{name}.svg", _svg(script.stem, ink, paper))
+            _write(folder / f"{script.stem}-{name}.svg", svg(script.stem, ink, paper))
 
 
-def _svg(name: str, ink: str, paper: str) -> str:
+def svg(name: str, ink: str, paper: str) -> str:
     settings = {
         "svg.hashsalt": "ensue",
         "svg.fonttype": "path",

@@ -38,7 +38,8 @@ class Settings(SphinxDirective):
             for s in settings(cls)
         ]
         head = ["| setting | type | default | meaning |", "|---|---|---|---|"]
-        return self.parse_text_to_nodes("\n".join([*head, *rows]))
+        found = self.parse_text_to_nodes("\n".join([*head, *rows]))
+        return [nodes.container("", *found, classes=["settings"])]
 
 
 class Measured(SphinxDirective):
