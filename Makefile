@@ -40,7 +40,7 @@ results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)
 
 docs: $(STAMP)  ## the site, into docs/_build/index.html
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build
 	@echo "wrote docs/_build/index.html"
 
 clean:  ## remove the environment and caches; runs stay
