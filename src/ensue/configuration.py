@@ -5,6 +5,7 @@ with what they configure (a model family, the data, the training). Layers never 
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -106,9 +107,25 @@ def fill(config: C, facts: Mapping[str, Any]) -> C:
     return dataclasses.replace(config, **{n: facts[n] for n in wanted & facts.keys()})  # type: ignore[type-var]
 
 
-def check_format(values: Mapping[str, Any], what: str) -> None:
+def require_at_least(least: float, **values: float) -> None:
+    """Refuse numbers below ``least``, and those that are none.
+
+    Raises:
+        ConfigError: With the first of them.
+
+    Example:
+        >>> require_at_least(1, num=0)
+        Traceback (most recent call last):
+        ensue.errors.ConfigError: num is 0; it must be at least 1
+    """
+    for name, value in values.items():
+        if not least <= value < math.inf:
+            raise ConfigError(f"{name} is {value}; it must be at least {least:g}")
+
+
+def check_format(values: Any, what: str) -> None:
     """Refuse a saved file of a newer format than this version can read."""
-    found = values.get("format")
+    found = values.get("format") if isinstance(values, Mapping) else None
     if not isinstance(found, int):
         raise CheckpointError(f"{what} carries no format number; it isn't one of Ensue's files")
     if found > FORMAT:

@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if print_family_help(words, console):
             return 0
         with warnings.catch_warnings():
+            # A note is one, whatever PYTHONWARNINGS makes of warnings and however often it comes.
+            warnings.filterwarnings("always", category=UserWarning, module=r"ensue\.")
             warnings.showwarning = _note
             result = _parse(words)()
         if is_main():
@@ -48,6 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(f"the system says: {error}", USER_ERROR)
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _is_lack_of_memory(error):
+            raise
+        return _fail(
+            f"there isn't enough memory: {error}; use a smaller batch_size, windows or model",
+            USER_ERROR,
+        )
     except KeyboardInterrupt:
         return _fail(
             "interrupted; nothing is lost up to the last checkpoint, which --resume continues",
@@ -93,6 +102,12 @@ def _value(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return None if value.lower() == "none" else value
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """PyTorch has one error of its own for it on a GPU, and none on a CPU."""
+    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or told
 
 
 def _note(message: Warning | str, *where: Any) -> None:

@@ -71,10 +71,17 @@ class Intervals:
         """``{item: (starts, ends, labels)}``, sorted by start.
 
         Raises:
-            DataError: The times aren't numbers.
+            DataError: The times aren't numbers, or an interval ends before it starts.
         """
         item, label = (np.asarray(as_text(self.table, c)) for c in ("item", "label"))
         start, end = (as_seconds(self.table, c) for c in ("start", "end"))
+        backward = np.flatnonzero(~(start <= end))
+        if len(backward):
+            i = backward[0]
+            raise DataError(
+                f"an interval of {item[i]!r} is from {start[i]} s to {end[i]} s; it must have a "
+                "start, and an end that isn't before it"
+            )
         order = np.lexsort((start, item))
         names, first = np.unique(item[order], return_index=True)
         cuts = np.split(order, first[1:])
@@ -106,7 +113,8 @@ def as_text(columns: pa.Table, name: str) -> list[str]:
     try:
         return pc.fill_null(columns[name].cast(pa.string()), "").to_pylist()
     except pa.ArrowException as error:
-        raise DataError(f"column {name!r} can't be read as text: {error}") from error
+        hint = "; save the file as UTF-8" if pa.types.is_binary(columns[name].type) else ""
+        raise DataError(f"column {name!r} can't be read as text: {error}{hint}") from error
 
 
 def as_seconds(columns: pa.Table, name: str) -> np.ndarray:

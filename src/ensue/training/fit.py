@@ -132,7 +132,7 @@ def _read_checkpoint(run: RunFolder) -> dict[str, Any]:
     try:
         saved = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"the checkpoint {str(run.checkpoint)!r} is damaged ({reason}); start a new run"
         ) from error

@@ -190,27 +190,42 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``."""
+        """The lines of ``metrics.jsonl``.
+
+        Raises:
+            CheckpointError: It is damaged.
+        """
         if not self.metrics.exists():
             return []
-        return [json.loads(line) for line in self.metrics.read_text().splitlines() if line]
+        try:
+            return [json.loads(line) for line in self.metrics.read_text().splitlines() if line]
+        except ValueError as error:
+            raise CheckpointError(f"{str(self.metrics)!r} is damaged: {error}") from error
 
     def cut_metrics(self, step: int) -> None:
         """Take out what was logged after ``step``; a last line that was cut short goes too."""
         kept = []
-        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+        text = self.metrics.read_text(errors="replace") if self.metrics.exists() else ""
+        for line in text.splitlines():
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
-            except ValueError:
+            except (ValueError, KeyError, TypeError):
                 continue
         write_text(self.metrics, "".join(kept))
 
     def read_probes(self) -> list[dict[str, Any]]:
-        """The probes of this run, as plain values."""
+        """The probes of this run, as plain values.
+
+        Raises:
+            CheckpointError: The file is damaged or of a newer format.
+        """
         if not self.probes.exists():
             return []
-        found = json.loads(self.probes.read_text())
+        try:
+            found = json.loads(self.probes.read_text())
+        except ValueError as error:
+            raise CheckpointError(f"{str(self.probes)!r} is damaged: {error}; delete it") from error
         check_format(found, str(self.probes))
         return found["probes"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
-from ensue.errors import ConfigError
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.prepare import cache_of, encode, require_kind
@@ -112,10 +112,8 @@ def sample(
     from ensue.training.run_folder import RunFolder
 
     path = check_out(out or RunFolder(Path(run)).samples / "samples.csv")
-    if num < 1:
-        raise ConfigError(f"num is {num}; draw at least 1")
-    if temperature < 0:
-        raise ConfigError(f"temperature is {temperature}; it must not be negative")
+    require_at_least(1, num=num)
+    require_at_least(0, temperature=temperature)
     drawn = load(run).sample(num, temperature=temperature, seed=seed)
     columns = {name: [row[name] for row in drawn] for name in drawn[0]}
     write_table(columns, path)

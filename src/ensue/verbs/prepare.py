@@ -165,10 +165,11 @@ def require_kind(family: str, kind: str) -> None:
     from ensue.models.registry import FAMILIES, family_row
 
     if kind not in family_row(family).kinds:
+        hint = "; a manifest of recordings has a column 'path'" if kind == "table" else ""
         able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
         raise ConfigError(
             f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
-            f"{kind}; families for {kind}: {able}"
+            f"{kind}; families for {kind}: {able}{hint}"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
@@ -80,7 +81,10 @@ def probe(
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
 
+    require_at_least(1, num_train=num_train, num_test=num_test)
+    require_at_least(0, seed=seed)
     loaded = load(run).on_best_device()
+    RunFolder(loaded.path).read_probes()  # what can't be added to is refused before the work
     require_contract(loaded.family, "encodes")
     progress = listener(quiet)
     _, store = open_data(

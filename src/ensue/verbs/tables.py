@@ -72,8 +72,12 @@ class TableParts:
         Raises:
             DataError: It can't be written; the parts before it stay.
         """
-        with _drafted(self._part(number)) as draft:
-            _write_parquet(map(_table, tables), draft)
+        try:
+            with _drafted(self._part(number), told=self.path) as draft:
+                _write_parquet(map(_table, tables), draft)
+        finally:
+            if not any(self.folder.glob("*.parquet")):
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, num_parts: int) -> int:
         """Make the file of its parts, and return its number of rows.
@@ -105,17 +109,18 @@ class TableParts:
 
 
 @contextlib.contextmanager
-def _drafted(path: Path) -> Iterator[Path]:
-    """A temporary name, which becomes the path when all went well."""
+def _drafted(path: Path, told: Path | None = None) -> Iterator[Path]:
+    """A temporary name, which becomes the path when all went well; ``told`` is what errors name."""
     draft = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         os.replace(draft, path)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"can't write {str(path)!r}: {error}") from error
+        raise DataError(f"can't write {str(told or path)!r}: {error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def _write_parquet(tables: Iterable[pa.Table], path: Path) -> None:

@@ -134,6 +134,8 @@ def open_blocks(raw: Clip | tuple[Any, int]) -> tuple[int, Blocks]:
 
 def _open(clip: Clip) -> tuple[int, Blocks]:
     try:
+        if clip.path.exists() and not clip.path.is_file():  # to open a pipe waits for ever
+            raise DataError("it is no file")
         file = soundfile.SoundFile(clip.path)
     except (OSError, RuntimeError, TypeError) as error:
         # TypeError: soundfile takes a file that ends in .raw for samples without a header.

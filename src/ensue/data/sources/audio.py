@@ -33,7 +33,7 @@ def read_audio_folder(folder: Path, config: DataConfig) -> Items:
     A recording that lies in no sub-folder, beside others that do, has the empty label.
 
     Raises:
-        DataError: The folder holds no recording.
+        DataError: The folder holds no recording, or a folder in it can't be read.
     """
     paths = sorted(p for p in _walk(folder) if p.suffix.lower() in AUDIO_SUFFIXES)
     if not paths:
@@ -159,10 +159,14 @@ def _unique_ids(names: list[str], clips: list[Clip]) -> list[str]:
         if len(set(ids)) == len(ids):
             return ids
     twice = next(n for n, times in Counter(ends).items() if times > 1)
-    raise DataError(f"the item {twice!r} is listed twice")
+    raise DataError(f"the item {twice!r} is listed twice; leave one of its rows out")
 
 
 def _walk(folder: Path) -> Iterable[Path]:
     # os.walk doesn't follow links to folders, so that a loop of links ends.
-    for root, _, names in os.walk(folder):
+    for root, _, names in os.walk(folder, onerror=_refuse):
         yield from (Path(root) / n for n in names)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"can't read the folder {error.filename!r}: {error.strerror}") from error
