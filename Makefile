@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ROW ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types bench results clean
+.PHONY: help demo test test-slow lint types bench results docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)
+
+docs: $(STAMP)  ## the site, into docs/_build/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build
+	@echo "wrote docs/_build/index.html"
 
 clean:  ## remove the environment and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -71,7 +71,8 @@ def entry() -> None:
     sys.exit(main())
 
 
-def _parse(words: list[str]) -> Callable[[], Any]:
+def make_app() -> App:
+    """The commands, made of the verbs' own functions."""
     app = App(
         name="ensue",
         help="Ensue learns what follows: features, likelihoods and samples from sequences.",
@@ -85,7 +86,11 @@ def _parse(words: list[str]) -> Callable[[], Any]:
     for name, path in VERBS.items():
         module, _, function = path.partition(":")
         app.command(getattr(importlib.import_module(module), function), name=name)
-    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    return app
+
+
+def _parse(words: list[str]) -> Callable[[], Any]:
+    command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     own = inspect.signature(command).parameters
     named = {name.replace("-", "_"): value for name, value in bound.kwargs.items()}
     values = {name: v if name in own else _value(v) for name, v in named.items()}

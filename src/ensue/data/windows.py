@@ -60,7 +60,7 @@ class Windows:
 
     @property
     def num_windows(self) -> int:
-        """Windows of an epoch: as many as fit side by side, at least one an item."""
+        """Windows of an epoch, as many as fit side by side, at least one an item."""
         return int(self._slots[-1]) if len(self._used) else 0
 
     def draw(self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Batch:

@@ -32,7 +32,7 @@ class Loss:
 
     @property
     def mean(self) -> Tensor:
-        """Nats per count: what to call ``backward`` on in a loop of your own."""
+        """Nats per count, to call ``backward`` on in a loop of your own."""
         return self.total / self.count
 
 

@@ -48,7 +48,7 @@ class RealNVP(
 
     .. math:: \log p(x) = \log \mathcal{N}(z; 0, I) + \sum_l \sum_j (1 - b_{lj}) s_{lj}
 
-    (eq. 6 and 9, ibid.; the couplings are given in :class:`ensue.nn.AffineCoupling`.)
+    (eq. 6 and 9, ibid.; the couplings are given in :class:`ensue.nn.coupling.AffineCoupling`.)
 
     Args:
         config: The settings, with ``num_features`` D.
