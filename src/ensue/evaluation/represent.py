@@ -50,8 +50,17 @@ class Represents(Protocol):
     def __call__(self, store: Store, rows: Positions) -> Iterator[Represented]: ...
 
 
-def by_model(model: Any) -> Represents:
-    """Features of a model that encodes: context as frames."""
+def by_model(model: Any, *, layer: str | None = None) -> Represents:
+    """Features of a model that encodes: context, or another layer, as frames.
+
+    Args:
+        model: The model.
+        layer: One of the model's ``layers``; by default the context.
+
+    Raises:
+        ConfigError: There is no such layer.
+    """
+    model = model if layer is None else model.up_to(layer)
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         model.eval()
