@@ -107,7 +107,7 @@ def largest_differences(run: Path, source: Path, item: Path, frame: Path) -> dic
     blocks = (b["features"] for b in features.iter_batches(10_000, columns=["features"]))
     written = np.empty((0, model.config.context_size), np.float32)
     with torch.inference_mode():
-        for x in loaded.codec.encode_chunks(Clip(source)):
+        for x in loaded.codec.pieces(Clip(source)):
             for second in x.split(16_000):
                 found, state = model.step(second[None], state)
                 written, worst = compare(found.context[0].numpy(), written, blocks, worst)
