@@ -5,11 +5,11 @@ three hours of 44.1 kHz stereo, in a process of its own, by item and by frame, b
 chunks of one second.
 """
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +81,28 @@ def write_recording(path: Path) -> None:
             file.write(np.stack([tone, 0.5 * tone], axis=1))
 
 
+# A process of its own: the peak of a child counts from the memory of the one that starts it.
+MEASURED = """
+import json, os, subprocess, sys, time
+begun = time.monotonic()
+_, status, usage = os.wait4(subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL).pid, 0)
+print(json.dumps({
+    "status": status,
+    "seconds": round(time.monotonic() - begun, 1),
+    "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+    "peak_megabytes": round(usage.ru_maxrss / 1024),
+}))
+"""
+
+
 def embed(run: Path, data: Path, out: Path, *words: str) -> dict[str, Any]:
     """One ``ensue embed`` in a process of its own."""
     command = [sys.executable, "-m", "ensue", "embed", str(run), str(data), "--out", str(out)]
-    begun = time.monotonic()
-    process = subprocess.Popen([*command, *words, "--quiet"])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"embed failed with status {status}")
-    return {
-        "seconds": round(time.monotonic() - begun, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_megabytes": round(usage.ru_maxrss / 1024),
-    }
+    measured = [sys.executable, "-c", MEASURED, *command, *words, "--quiet"]
+    found = json.loads(subprocess.run(measured, capture_output=True, check=True).stdout)
+    if found.pop("status"):
+        raise RuntimeError("embed failed")
+    return found
 
 
 def largest_differences(run: Path, source: Path, item: Path, frame: Path) -> dict[str, float]:
