@@ -15,6 +15,19 @@ from ensue.cli import main
 from tests.conftest import QUICK, SMALL
 
 
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of two kinds from three places."""
+    path = tmp_path_factory.mktemp("places") / "places.csv"
+    rng = np.random.default_rng(1)
+    rows = [
+        f"{a:.4f},{b:.4f},{'xy'[i % 2]},p{i % 3}"
+        for i, (a, b) in enumerate(rng.normal(5, 3, (60, 2)))
+    ]
+    path.write_text("\n".join(["height,width,kind,place", *rows]) + "\n")
+    return path
+
+
 def said(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
     status = main(words.split())
     out, err = capsys.readouterr()
@@ -117,6 +130,53 @@ def test_probe_prints_a_table_and_adds_it_to_the_report(
     assert probe["label"] == "label"
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "shown"),
+    [
+        ("--num-labels 2,4 --draws 3 --knn 1", "label_curve", "1 nearest neighbors"),
+        ("--label-fractions 0.5,1", "label_curve", "labels"),
+        ("--leave-one-group-out --group place", "leave_one_group_out", "3 groups left out once"),
+        ("--verify", "verification", "equal error rate"),
+        ("--separator ;", "multi_label", "mean average precision"),
+        ("--finetune --finetune-steps 2", "accuracy", "same network, supervised from scratch"),
+    ],
+)
+def test_every_question_has_a_table_a_result_and_a_report(
+    options: str,
+    kind: str,
+    shown: str,
+    nvp_run: Path,
+    places: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, out, err = said(capsys, f"probe {nvp_run} {places} --label kind --quiet {options}")
+    assert status == 0, err
+    assert "chance" in out
+    assert shown in out
+    assert "intervals: 95 %" in out
+    probes = json.loads((nvp_run / "probes.json").read_text())["probes"]
+    (found,) = [p for p in probes if p["kind"] == kind and p["source"] == str(places)]
+    rows = found["accuracies"] if "accuracies" in found else found["rows"]
+    assert all(r["low"] <= r.get("accuracy", r.get("value")) <= r["high"] for r in rows)
+    assert rows[-1]["features"].split(",")[0] in (nvp_run / "report.html").read_text()
+
+
+def test_probes_of_the_first_version_are_still_drawn(
+    nvp_run: Path, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, f"probe {nvp_run} {places} --label kind --quiet")[0] == 0
+    path = nvp_run / "probes.json"
+    old = json.loads(path.read_text())
+    for p in old["probes"]:
+        for name in ("kind", "interval", "draws", "seed"):
+            p.pop(name, None)
+    (first,) = [p for p in old["probes"] if "accuracies" in p][-1:]
+    path.write_text(json.dumps({"format": 1, "probes": [first]}))
+    assert said(capsys, f"probe {nvp_run} {places} --label kind --quiet")[0] == 0
+    (again,) = json.loads(path.read_text())["probes"]
+    assert again["kind"] == "accuracy"
+
+
 def test_report_is_one_file_that_asks_for_nothing(cpc_run: Path) -> None:
     page = (cpc_run / "report.html").read_text()
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["'`]?([^"'>)]{1,20})""", page)
@@ -162,6 +222,15 @@ RUBBISH = {
     "embed {cpc} {rec} --out {new}.npz --level word": "level",
     "probe {cpc} {rec} --label speeker": "unknown label",
     "probe {nvp} {table} --label nothing": "unknown label",
+    "probe {nvp} {table} --label kind --num-labels few": "give numbers with commas between",
+    "probe {nvp} {table} --label kind --num-labels 1": "has 2 classes",
+    "probe {nvp} {table} --label kind --draws 3": "give num-labels or label-fractions too",
+    "probe {nvp} {table} --label kind --knn 0": "knn is 0",
+    "probe {nvp} {table} --label kind --leave-one-group-out": "name one with --group",
+    "probe {nvp} {table} --label kind --verify --num-labels 4": "ask one at a time",
+    "probe {nvp} {table} --label kind --verify --finetune": "leave out finetune",
+    "probe {nvp} {table} --label kind --finetune-steps 9": "of --finetune",
+    "probe {nvp} {table} --label kind --finetune --finetune-rate -1": "learning rate above 0",
     "sample {cpc}": "families that do: realnvp",
     "sample {nvp} --num 0": "at least 1",
     "sample {nvp} --temperature -1": "temperature",

@@ -388,3 +388,19 @@ def manifest_of(folder: Path, header: str, *rows: str) -> Path:
     """A manifest of the files 0.wav, 1.wav, ..."""
     lines = [f"{i}.wav,{row}" for i, row in enumerate(rows)]
     return write_lines(folder / "manifest.csv", f"path,{header}", *lines)
+
+
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list])
+def test_lists_in_a_column_are_labels_with_semicolons_between(tmp_path: Path, kind: Any) -> None:
+    cells = pa.array([["rain", "wind"], [], None, ["rain"]], kind(pa.string()))
+    pyarrow.parquet.write_table(
+        pa.table({"x": [1, 2, 3, 4], "sound": cells}), tmp_path / "t.parquet"
+    )
+    assert read(tmp_path / "t.parquet").labels == {"sound": ["rain;wind", "", "", "rain"]}
+
+
+def test_semicolon_inside_a_value_of_a_list_is_refused(tmp_path: Path) -> None:
+    cells = pa.array([["rain; heavy"], ["wind"]])
+    pyarrow.parquet.write_table(pa.table({"x": [1, 2], "sound": cells}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="the value 'rain; heavy' has one inside; rename it"):
+        read(tmp_path / "t.parquet")

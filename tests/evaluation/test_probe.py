@@ -11,26 +11,15 @@ from hypothesis import strategies as st
 from ensue.data.items import Intervals, Positions
 from ensue.data.store import Store
 from ensue.errors import DataError
-from ensue.evaluation import probe
-from ensue.evaluation.probe import Accuracy, Moments, Task, _accuracy, make_task, run_probe
+from ensue.evaluation import task as tasks
+from ensue.evaluation.classifiers import frozen
+from ensue.evaluation.probe import Accuracy, accuracy_of, run_probe
 from ensue.evaluation.represent import Represented, Represents
+from ensue.evaluation.task import Moments, Task, make_task
 from tests.data.stores import memory_store
+from tests.evaluation.features import embeddings, rows_with
 
 SAMPLE_RATE, FRAME_RATE = 1000, 100
-
-
-def rows_with(**columns: Sequence[str]) -> Store:
-    """Items of one step with these columns; ``group`` is the group."""
-    num = len(next(iter(columns.values())))
-    return memory_store([np.zeros((1, 1))] * num, labels=columns, group=columns.get("group"))
-
-
-def embeddings(of: np.ndarray) -> Represents:
-    def represent(store: Store, rows: Positions) -> Iterator[Represented]:
-        for row in rows:
-            yield Represented(row, of[row], None, None, None)
-
-    return represent
 
 
 def framewise(of: Callable[[int, int], np.ndarray]) -> Represents:
@@ -45,7 +34,7 @@ def framewise(of: Callable[[int, int], np.ndarray]) -> Represents:
 
 
 def read(task: Task, store: Store, represent: Represents) -> Accuracy:
-    chance, found = run_probe(task, store, {"features": represent}).accuracies
+    chance, found = run_probe(task, store, [frozen("features", represent)]).accuracies
     assert chance.features == "chance (most frequent class)"
     return found
 
@@ -85,7 +74,7 @@ def test_random_label_is_read_at_chance(seed: int) -> None:
 def test_chance_is_the_most_frequent_class_of_the_training_part() -> None:
     split = ["train"] * 5 + ["test"] * 4
     store = rows_with(word=[*"aaabb", *"abbb"], split=split)
-    result = run_probe(make_task(store, "word"), store, {})
+    result = run_probe(make_task(store, "word"), store, [])
     assert result.accuracies[0].accuracy == 1 / 4
     assert (result.num_train, result.num_test, result.num_classes) == (5, 4, 2)
 
@@ -101,13 +90,11 @@ def test_label_that_training_never_saw_counts_as_wrong() -> None:
 def test_every_kind_of_features_is_asked_in_turn() -> None:
     store = rows_with(word=[*"abababab"])
     good, bad = np.array([[0.0], [1.0]] * 4), np.zeros((8, 1))
-    done: list[None] = []
-    features = {"good": embeddings(good), "bad": embeddings(bad)}
-    result = run_probe(make_task(store, "word"), store, features, on_done=lambda: done.append(None))
+    kinds = [frozen("good", embeddings(good)), frozen("bad", embeddings(bad))]
+    result = run_probe(make_task(store, "word"), store, kinds)
     assert [a.features for a in result.accuracies[1:]] == ["good", "bad"]
     assert result.accuracies[1].accuracy == 1
     assert result.accuracies[2].accuracy < 1
-    assert len(done) == 2
 
 
 # What is trained and tested on
@@ -263,8 +250,8 @@ def test_column_can_be_read_by_frame() -> None:
 def test_no_more_items_are_read_than_the_moments_need(
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(probe, "MIN_ITEMS", 2)
-    monkeypatch.setattr(probe, "FRAMES_PER_ITEM", 40)
+    monkeypatch.setattr(tasks, "MIN_ITEMS", 2)
+    monkeypatch.setattr(tasks, "FRAMES_PER_ITEM", 40)
     halves = ((0.0, 0.5, "a"), (0.5, 1.0, "b"))
     store = interval_store([1000] * 30, [(f"item{i}", *h) for i in range(30) for h in halves])
     frames = make_task(store, "phone", num_train=160, num_test=80, seed=seed)
@@ -278,7 +265,7 @@ def test_no_more_items_are_read_than_the_moments_need(
 def test_features_without_frames_are_refused_at_frame_level() -> None:
     store = interval_store([1000] * 4, [(f"item{i}", 0.0, 1.0, "ab"[i % 2]) for i in range(4)])
     with pytest.raises(DataError, match="these features have no frames; probe at level item"):
-        run_probe(make_task(store, "phone"), store, {"x": embeddings(np.zeros((4, 2)))})
+        run_probe(make_task(store, "phone"), store, [frozen("x", embeddings(np.zeros((4, 2))))])
 
 
 # How sure it is
@@ -289,7 +276,7 @@ def test_interval_covers_the_true_accuracy_as_often_as_it_says(seed: int) -> Non
     covered = 0
     for _ in range(num_tests):
         right = rng.random(num_items) < truth
-        found = _accuracy("", right, items_of(np.arange(num_items)), rng)
+        found = accuracy_of("", [right], items_of(np.arange(num_items)), rng)
         assert found.accuracy == right.mean()
         covered += found.low <= truth <= found.high
     # 4.5 standard errors of 400 tests, sqrt(0.95 * 0.05 / 400) each.
@@ -299,7 +286,7 @@ def test_interval_covers_the_true_accuracy_as_often_as_it_says(seed: int) -> Non
 def test_interval_is_wider_where_frames_of_an_item_are_alike(seed: int) -> None:
     rng, row = np.random.default_rng(seed), np.repeat(np.arange(200), 25)
     alone, alike = rng.random(len(row)) < 0.5, (rng.random(200) < 0.5)[row]
-    found = [_accuracy("", right, items_of(row), rng) for right in (alone, alike)]
+    found = [accuracy_of("", [right], items_of(row), rng) for right in (alone, alike)]
     widths = [a.high - a.low for a in found]
     # sqrt(25), and either width is known to about a tenth.
     assert widths[1] / widths[0] == pytest.approx(5, rel=0.4)
@@ -316,10 +303,15 @@ def items_of(row: np.ndarray) -> Moments:
     ("columns", "label", "reason"),
     [
         ({"speaker": [*"aabb"]}, "speeker", "unknown label 'speeker': did you mean 'speaker'"),
-        ({"word": [*"aaaa"]}, "word", r"needs two values of .* \(values: 1, examples: 1\)"),
+        ({"word": [*"aaaa"]}, "word", "all 4 labelled items have the same 'word', 'a'"),
+        (
+            {"word": [*"aaba"], "split": ["train", "train", "dev", "test"]},
+            "word",
+            r"\(values: 1, examples: 1\)",
+        ),
         ({"word": [*"abcd"]}, "word", "each value of 'word' has one item only"),
-        ({"word": ["", "", "", "a"]}, "word", "at least two labelled items"),
-        ({"word": [""] * 4}, "word", "at least two labelled items"),
+        ({"word": ["", "", "", "a"]}, "word", "at least two labelled items.*has one"),
+        ({"word": [""] * 4}, "word", "'word' is empty: none of the 4 items has a label"),
         ({"word": [*"abab"], "split": ["train", "test", "tests", ""]}, "word", "unknown split 'te"),
     ],
 )

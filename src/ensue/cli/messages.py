@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ensue.cli.probe_table import print_probe
 from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written
 from ensue.verbs.check import Checked
@@ -80,7 +81,7 @@ def _(result: Written, console: Console) -> None:
 
 @tell.register
 def _(result: Probed, console: Console) -> None:
-    _probe(result, console)
+    print_probe(result.result, console)
     _files(result.files, console)
     _next(f"open {result.files[-1]}", console)
 
@@ -96,7 +97,7 @@ def _(result: Demo, console: Console) -> None:
     _training(result.trained, console)
     for probed in result.probes:
         console.print()
-        _probe(probed, console)
+        print_probe(probed.result, console)
     console.print(f"\nall in {result.seconds:.0f} s")
     _files(result.files, console)
     _next("ensue train cpc MY_RECORDINGS/ --out runs/mine", console)
@@ -109,20 +110,6 @@ def _training(result: Trained, console: Console) -> None:
     )
     if result.skipped:
         console.print(f"{result.skipped} items couldn't be used; skipped.csv says why")
-
-
-def _probe(probed: Probed, console: Console) -> None:
-    r = probed.result
-    table = Table(
-        title=f"{r.label} by {r.level}: {r.num_classes} classes, split by {r.split}",
-        title_justify="left",
-    )
-    table.add_column("features")
-    table.add_column("accuracy", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for a in r.accuracies:
-        table.add_row(a.features, f"{a.accuracy:.1%}", f"{a.low:.1%} to {a.high:.1%}")
-    console.print(table)
 
 
 def _labels(labels: "Iterable[LabelFacts]") -> Table:

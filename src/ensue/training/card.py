@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from ensue.models.registry import family_row
+from ensue.training.probes import ask_of, caption_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder, write_text
 
 CARD = """\
@@ -125,15 +126,9 @@ def _probes(run: RunFolder) -> str:
 
 
 def _probe(probe: dict[str, Any]) -> str:
-    title = (
-        f"{probe['label']} by {probe['level']} of {probe['source']}, {probe['num_classes']} "
-        f"classes, split by {probe['split']}, with 95 % bootstrap intervals over items:"
-    )
-    rows = [
-        (a["features"], f"{a['accuracy']:.1%} ({a['low']:.1%} to {a['high']:.1%})")
-        for a in probe["accuracies"]
-    ]
-    return f"{title}\n\n{_table(rows, head=('features', 'accuracy'))}"
+    rows = [(r.name, f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})") for r in rows_of(probe)]
+    figures = _table(rows, head=("features", measure_of(probe)))
+    return f"**{ask_of(probe)}.** {caption_of(probe)}\n\n{figures}"
 
 
 def _limits(run: RunFolder) -> list[str]:

@@ -230,9 +230,8 @@ class RunFolder:
         return found["probes"]
 
     def write_probe(self, probe: Mapping[str, Any]) -> None:
-        """Add a probe to ``probes.json``, in the place of an earlier one of the same name."""
-        name = (probe["source"], probe["label"], probe["level"])
-        others = [p for p in self.read_probes() if (p["source"], p["label"], p["level"]) != name]
+        """Add a probe to ``probes.json``, in the place of an earlier one of the same question."""
+        others = [p for p in self.read_probes() if _question(p) != _question(probe)]
         probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
         write_text(self.probes, json.dumps(probes, indent=2) + "\n")
 
@@ -258,6 +257,11 @@ class RunFolder:
                 f"the run {str(self.path)!r} has no model yet; finish it with --resume"
             )
         return load_model(self.model), load_codec(self.codec)
+
+
+def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
+    # Probes of the first version were of one kind.
+    return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,29 +1,34 @@
-"""``probe``: what a linear classifier reads off a run's frozen features, beside baselines."""
+"""``probe``: what is read off a run's features, beside chance and baselines."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
+from ensue.verbs.probe_question import Question, make_question
 
 if TYPE_CHECKING:
+    from ensue.data.store import Store
+    from ensue.evaluation.classifiers import Kind
+    from ensue.evaluation.measured import MeasuredResult
     from ensue.evaluation.probe import ProbeResult
     from ensue.evaluation.represent import Represents
+    from ensue.training.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
     """The result of a probe, and where it was written."""
 
-    result: ProbeResult
+    result: ProbeResult | MeasuredResult
     files: tuple[Path, ...]
 
 
@@ -34,6 +39,16 @@ def probe(
     label: str,
     level: Literal["frame", "item"] | None = None,
     baselines: bool = True,
+    knn: int | None = None,
+    num_labels: str | int | Sequence[int] = (),
+    label_fractions: str | float | Sequence[float] = (),
+    draws: int | None = None,
+    leave_one_group_out: bool = False,
+    finetune: bool = False,
+    finetune_steps: int | None = None,
+    finetune_rate: float | None = None,
+    verify: bool = False,
+    separator: str | None = None,
     num_train: int = 16_000,
     num_test: int = 12_000,
     group: str | None = None,
@@ -57,6 +72,29 @@ def probe(
         frame or item; by default frames for intervals and items for columns.
     baselines
         Also MFCC (for sound) and the same network untrained.
+    knn
+        Also the vote of so many nearest neighbors, by the cosine of standardized features.
+    num_labels
+        Train on so many labelled examples only, with one of each class at least: 100, or
+        10,100,1000 for a curve.
+    label_fractions
+        The same as fractions of the training part: 0.01,0.1,1.
+    draws
+        How often few labelled examples are drawn, by default 10; the table shows means.
+    leave_one_group_out
+        Test on each group in turn, trained on all others; GROUP names the column.
+    finetune
+        Also the whole network trained on the labels, from this run's weights and from random ones.
+    finetune_steps
+        Steps that a network is trained for at most, by default 400; the best number is chosen on
+        a part of the training examples.
+    finetune_rate
+        Learning rate at its height, by default 0.001.
+    verify
+        Whether two test items have the same value (a speaker): equal error rate over their pairs.
+    separator
+        A cell holds several values with this between them: mean average precision over values.
+        Lists in Parquet files are read with ";".
     num_train
         Frames (or items) to train on, at most.
     num_test
@@ -68,21 +106,35 @@ def probe(
     max_skipped
         Part of the items that may be unreadable.
     seed
-        Of splits, frames and untrained weights.
+        Of splits, draws, frames and untrained weights.
     cache
         Folder for prepared data; by default "cache" beside the run.
     quiet
         Show no progress.
     """
-    from ensue.evaluation.probe import make_task, run_probe
     from ensue.models.registry import require_contract
     from ensue.report import write_report
     from ensue.training.card import write_card
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.progress import listener
 
-    require_at_least(1, num_train=num_train, num_test=num_test)
-    require_at_least(0, seed=seed)
+    question = make_question(
+        label=label,
+        level=level,
+        knn=knn,
+        num_labels=num_labels,
+        label_fractions=label_fractions,
+        draws=draws,
+        leave_one_group_out=leave_one_group_out,
+        finetune=finetune,
+        finetune_steps=finetune_steps,
+        finetune_rate=finetune_rate,
+        verify=verify,
+        separator=separator,
+        num_train=num_train,
+        num_test=num_test,
+        seed=seed,
+    )
     loaded = load(run).on_best_device()
     RunFolder(loaded.path).read_probes()  # what can't be added to is refused before the work
     require_contract(loaded.family, "encodes")
@@ -96,24 +148,72 @@ def probe(
         intervals=intervals,
         progress=progress,
     )
-    task = make_task(store, label, level=level, num_train=num_train, num_test=num_test, seed=seed)
-    features = _baselines(loaded, seed) if baselines else {}
-    progress.start(f"probing {label}", len(features) + 1)
-    try:
-        result = run_probe(
-            task,
-            store,
-            {**features, f"{loaded.family} (this run)": _frozen(loaded)},
-            seed=seed,
-            on_done=lambda: progress.advance(1, {}),
-        )
-    finally:
-        progress.stop()
+    features = {
+        **(_baselines(loaded, seed) if baselines else {}),
+        f"{loaded.family} (this run)": _frozen(loaded),
+    }
+    result = _answer(question, store, features, loaded, progress)
     folder = RunFolder(loaded.path)
     folder.write_probe(_plain(result, data))
     write_card(folder, loaded.model)
     write_report(folder)
     return Probed(result=result, files=(folder.probes, folder.report))
+
+
+def _answer(
+    q: Question,
+    store: Store,
+    features: dict[str, Represents],
+    loaded: Loaded,
+    progress: Progress,
+) -> ProbeResult | MeasuredResult:
+    from ensue.evaluation.classifiers import frozen
+    from ensue.evaluation.label_curve import run_label_curve, sizes_of
+    from ensue.evaluation.leave_group_out import run_leave_group_out
+    from ensue.evaluation.multi_label import run_multi_label
+    from ensue.evaluation.probe import run_probe
+    from ensue.evaluation.task import make_pool, make_task
+    from ensue.evaluation.verification import run_verification
+
+    common: dict[str, Any] = {"seed": q.seed, "progress": progress}
+    kinds = [frozen(name, made, num_neighbors=q.knn) for name, made in features.items()]
+    if q.finetune:
+        kinds += _ceilings(q, loaded, progress)
+    if q.kind == "leave_one_group_out":
+        num = q.num_train + q.num_test
+        pool, level = make_pool(store, q.label, level=q.level, num=num, seed=q.seed)
+        return run_leave_group_out(q.label, level, pool, store, kinds, **common)
+    task = make_task(
+        store,
+        q.label,
+        level=q.level,
+        num_train=q.num_train,
+        num_test=q.num_test,
+        seed=q.seed,
+        whole_cells=q.separator is None,
+    )
+    if q.kind == "verification":
+        return run_verification(task, store, features, **common)
+    if q.separator is not None:
+        return run_multi_label(task, store, features, separator=q.separator, **common)
+    if q.kind == "label_curve":
+        sizes = [*q.num_labels, *sizes_of(q.label_fractions, task)]
+        return run_label_curve(task, store, kinds, sizes, draws=q.draws, **common)
+    return run_probe(task, store, kinds, **common)
+
+
+def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
+    """The run's network trained on the labels, and the same network that knows nothing before."""
+    from ensue.evaluation.finetune import Budget, fine_tuned
+
+    budget = Budget(max_steps=q.finetune_steps, learning_rate=q.finetune_rate, seed=q.seed)
+    rows = {
+        f"{loaded.family}, fine-tuned": lambda: copy.deepcopy(loaded.model),
+        "same network, supervised from scratch": lambda: untrained_like(
+            loaded.model, loaded.model.config, q.seed
+        ),
+    }
+    return [fine_tuned(name, make, budget, progress) for name, make in rows.items()]
 
 
 def _frozen(loaded: Loaded) -> Represents:
@@ -142,5 +242,5 @@ def untrained_like(model: Any, config: Any, seed: int) -> Any:
     return type(model)(config).to(next(model.parameters()).device)
 
 
-def _plain(result: ProbeResult, data: Any) -> dict[str, Any]:
+def _plain(result: ProbeResult | MeasuredResult, data: Any) -> dict[str, Any]:
     return {"source": describe(data), **dataclasses.asdict(result)}

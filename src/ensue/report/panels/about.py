@@ -2,11 +2,13 @@
 
 import html
 import json
+from typing import Any
 
 import yaml
 
 from ensue.models.registry import family_row
 from ensue.report.charts import code, table
+from ensue.training.probes import Row, ask_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
 
 LINES = {
@@ -58,19 +60,24 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
             ("steps", f"{last['step']:,}"),
             (kind, f"{last[f'{prefix}loss']:.3f} nats{beside}"),
         ]
-    for probe in run.read_probes():
-        ours = [r for r in probe["accuracies"] if "this run" in r["features"]]
-        others = [r for r in probe["accuracies"] if "this run" not in r["features"]]
-        if ours and others:
-            best = max(others, key=lambda r: r["accuracy"])
-            facts.append(
-                (
-                    f"{probe['label']} by {probe['level']}",
-                    f"{ours[0]['accuracy']:.1%} (best baseline {best['accuracy']:.1%}, "
-                    f"{best['features']})",
-                )
-            )
-    return facts
+    return facts + [fact for probe in run.read_probes() for fact in _best(probe)]
+
+
+def _best(probe: dict[str, Any]) -> list[tuple[str, str]]:
+    """This run's figure beside the best baseline's, where a probe has one of each."""
+    rows = rows_of(probe)
+    ours, others = [r for r in rows if r.is_ours], [r for r in rows if not r.is_ours]
+    if not (ours and others):
+        return []
+    choose = min if probe.get("better") == "lower" else max
+    best = choose((r for r in others if r.num_labels == ours[0].num_labels), key=_value)
+    told = f"{ours[0].value:.1%} (best baseline {best.value:.1%}, {best.features})"
+    labels = f", {ours[0].num_labels:,} labels" if ours[0].num_labels else ""
+    return [(f"{ask_of(probe)}{labels}: {measure_of(probe)}", told)]
+
+
+def _value(row: Row) -> float:
+    return row.value
 
 
 def _words(value: object) -> str:

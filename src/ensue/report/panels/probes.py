@@ -1,39 +1,62 @@
-"""What a linear classifier reads off the features, beside chance and baselines."""
+"""What is read off the features, beside chance and baselines: one chart a probe, with intervals."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ensue.report.charts import SERIES, chart, drawn, table
+from ensue.training.probes import Row, ask_of, caption_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
 
 
 def probe_panel(run: RunFolder) -> str:
-    """One bar chart and one table a probe, with 95 % intervals."""
+    """Bars, or curves over the number of labels, and the figures below them."""
     return "\n".join(_probe(p) for p in run.read_probes())
 
 
 def _probe(probe: dict[str, Any]) -> str:
-    rows = probe["accuracies"]
+    rows, measure = rows_of(probe), measure_of(probe)
+    draw = _curves if probe.get("kind") == "label_curve" else _bars
+    figures = table(
+        ("features", measure, "95 % interval"),
+        [(r.name, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}") for r in rows],
+    )
+    return (
+        f"<h3>{ask_of(probe)}</h3>"
+        + draw(rows, measure, caption_of(probe))
+        + f"<details><summary>Figures</summary>{figures}</details>"
+    )
+
+
+def _bars(rows: Sequence[Row], measure: str, caption: str) -> str:
     figure, axes = chart(height=0.3 * len(rows) + 0.6)
-    names, values = [r["features"] for r in rows], [100 * r["accuracy"] for r in rows]
-    errors = [
-        [100 * (r["accuracy"] - r["low"]) for r in rows],
-        [100 * (r["high"] - r["accuracy"]) for r in rows],
-    ]
-    colors = [SERIES[1] if "this run" in n else SERIES[0] for n in names]
+    values = [100 * r.value for r in rows]
+    errors = [[100 * (r.value - r.low) for r in rows], [100 * (r.high - r.value) for r in rows]]
+    colors = [SERIES[1] if r.is_ours else SERIES[0] for r in rows]
+    names = [r.name for r in rows]
     axes.barh(names, values, xerr=errors, color=colors, height=0.6, capsize=2, ecolor="gray")
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy, %")
-    caption = (
-        f"{probe['label']} by {probe['level']}, {probe['num_classes']} classes, "
-        f"{probe['num_train']:,} to train and {probe['num_test']:,} to test, split by "
-        f"{probe['split']}. Intervals: 95 % bootstrap over items."
-    )
-    figures = table(
-        ("features", "accuracy", "95 % interval"),
-        [
-            (r["features"], f"{r['accuracy']:.1%}", f"{r['low']:.1%} to {r['high']:.1%}")
-            for r in rows
-        ],
-    )
-    return f"{drawn(figure, caption)}<details><summary>Figures</summary>{figures}</details>"
+    axes.set_xlabel(f"{measure}, %")
+    return drawn(figure, caption)
+
+
+def _curves(rows: Sequence[Row], measure: str, caption: str) -> str:
+    figure, axes = chart(height=3.2)
+    names = list(dict.fromkeys(r.features for r in rows))
+    for name, color in zip(names, _colors(names), strict=True):
+        mine = [r for r in rows if r.features == name]
+        sizes = [r.num_labels for r in mine]
+        axes.plot(sizes, [100 * r.value for r in mine], "o-", color=color, label=name)
+        low, high = [100 * r.low for r in mine], [100 * r.high for r in mine]
+        axes.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_xlabel("labelled examples")
+    axes.set_ylabel(f"{measure}, %")
+    axes.legend()
+    return drawn(figure, caption)
+
+
+def _colors(names: Sequence[str]) -> list[str]:
+    """This run's is the same as in the bars; the others take turns."""
+    others = iter([SERIES[i] for i in (5, 0, 2, 3, 4)] * len(names))
+    return [SERIES[1] if name.endswith("(this run)") else next(others) for name in names]

@@ -1,0 +1,52 @@
+"""Figures that aren't accuracies: what a probe of pairs or of several labels an item gives."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figure of one kind of features with its 95 % interval."""
+
+    features: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MeasuredResult:
+    """A task's figures, chance first.
+
+    Attributes:
+        label: What was read.
+        level: Always off whole items.
+        split: In words, how the test was told from the training part.
+        num_train: Training items.
+        num_test: Test items.
+        num_classes: Values of the label that count in the figure.
+        rows: One a kind of features.
+        kind: ``verification`` or ``multi_label``.
+        measure: Name of the figure.
+        better: ``lower`` or ``higher``.
+        interval: What the intervals are.
+        seed: Of the split and the bootstrap.
+        num_pairs: Pairs of items, where those are judged.
+        no_test_example: Values that no test item has, and that don't count.
+        no_training_example: Values that no (or every) training item has, and that don't count.
+    """
+
+    label: str
+    level: str
+    split: str
+    num_train: int
+    num_test: int
+    num_classes: int
+    rows: tuple[Measured, ...]
+    kind: str
+    measure: str
+    better: str
+    interval: str
+    seed: int = 0
+    num_pairs: int | None = None
+    no_test_example: tuple[str, ...] = ()
+    no_training_example: tuple[str, ...] = ()
