@@ -35,6 +35,7 @@ types: $(STAMP)  ## pyright on src
 
 bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks.info_nce
+	$(BIN)/python -m benchmarks.store
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)

@@ -6,6 +6,7 @@ import sys
 ROWS = {
     "speech": "the demo, three seeds: time, memory, phones and speakers beside the baselines",
     "fsdd": "the waveform encoder on recorded digits: 100 labels (ROW='fsdd FOLDER SEED ...')",
+    "store": "windows a second beside what training takes; embed on three hours of sound",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

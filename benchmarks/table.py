@@ -66,8 +66,33 @@ def info_nce_rows() -> list[tuple[str, ...]]:
     return [(what, measured, "than gathering (B, N, T, C); equal losses", "`make bench`")]
 
 
+def store_rows() -> list[tuple[str, ...]]:
+    """What the store gives beside what training takes, and the cost of a long recording."""
+    found = read("store")
+    windows, long = found["windows"], found["three_hours"]
+    worst = max(long["largest_differences"][k] for k in ("of_frames", "of_embedding"))
+    memory = max(long[k]["peak_megabytes"] for k in ("item", "frame")) / 1024
+    given, taken = windows["windows_a_second"], windows["windows_a_second_of_training"]
+    command = "`make results ROW=store`"
+    return [
+        (
+            f"windows of {windows['window_seconds']} s that one process draws from the store",
+            f"{given:,} a second, {windows['times']['median']:.0f} times what training takes",
+            f"the default CPC learns from {taken:.0f} a second, one thread",
+            command,
+        ),
+        (
+            f"`embed` of one recording: {long['source']}",
+            f"{long['item']['cpu_seconds']:.0f} s by item, {long['frame']['cpu_seconds']:.0f} s by "
+            f"frame (CPU time), {memory:.1f} GB at most",
+            f"as in chunks of 1 s to {worst:.0e}",
+            command,
+        ),
+    ]
+
+
 def table() -> str:
-    rows = [*speech_rows(), *fsdd_rows(), *info_nce_rows()]
+    rows = [*speech_rows(), *fsdd_rows(), *info_nce_rows(), *store_rows()]
     head = ("what", "measured", "beside it", "command")
     lines = [head, ("---",) * 4, *rows]
     speech = read("speech")

@@ -18,6 +18,11 @@ encoding = pytest.mark.parametrize("case", cases_with("encodes"), ids=label)
 scoring = pytest.mark.parametrize("case", cases_with("scores"), ids=label)
 drawing = pytest.mark.parametrize("case", cases_with("samples"), ids=label)
 stepping = pytest.mark.parametrize("case", cases_with("steps"), ids=label)
+layered = pytest.mark.parametrize(
+    ("case", "layer"),
+    [(case, name) for case in cases_with("layers") for name in case.build().layers],
+    ids=lambda value: value if isinstance(value, str) else label(value),
+)
 
 
 def padded(batch: Batch, extra: int) -> Batch:
@@ -158,6 +163,73 @@ def test_future_does_not_change_past(case: Case, seed: int) -> None:
         a, b = getattr(before, name), getattr(after, name)
         assert torch.equal(a[:, : t + 1], b[:, : t + 1])
         assert not torch.equal(a[:, t + 1], b[:, t + 1])
+
+
+@layered
+def test_padding_does_not_change_a_layer(case: Case, layer: str, seed: int) -> None:
+    model, items = case.build().eval().up_to(layer), case.items(4)
+    batch = padded(batch_of(items), 500)
+    together = model.encode(batch.x, batch.lengths)
+    for i, item in enumerate(items):
+        alone = model.encode(item[None])
+        frames = alone.context.shape[1]
+        assert int(together.lengths[i]) == frames
+        torch.testing.assert_close(
+            together.context[i, :frames], alone.context[0], rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(together.embedding[i], alone.embedding[0], rtol=1e-4, atol=1e-5)
+
+
+@layered
+def test_future_does_not_change_the_past_of_a_layer(case: Case, layer: str, seed: int) -> None:
+    model = case.build().eval().up_to(layer)
+    x, t = torch.randn(1, 4000), 5
+    end = t * model.hop - model.encoder.offset + model.receptive_field
+    changed = x.clone()
+    changed[:, end:] = torch.randn(1, 4000 - end)
+    a, b = model.encode(x).context, model.encode(changed).context
+    assert torch.equal(a[:, : t + 1], b[:, : t + 1])
+    assert not torch.equal(a[:, t + 1 :], b[:, t + 1 :])
+
+
+@layered
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_layer_streams_as_it_encodes(case: Case, layer: str, chunk: int, seed: int) -> None:
+    model = case.build().eval().up_to(layer)
+    x = torch.randn(2, 1333)
+    offline, parts, state = model.encode(x), [], model.init_state(2)
+    with torch.no_grad():
+        for piece in x.split(chunk, dim=1):
+            features, state = model.step(piece, state)
+            parts.append(features.context)
+        features, state = model.finish(state)
+    streamed = torch.cat([*parts, features.context], dim=1)
+    torch.testing.assert_close(streamed, offline.context, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features.embedding, offline.embedding, rtol=1e-4, atol=1e-5)
+    assert features.frame_rate == offline.frame_rate
+
+
+@layered
+def test_every_layer_shares_the_weights_of_the_model(case: Case, layer: str) -> None:
+    model = case.build()
+    own = {p.data_ptr() for p in model.parameters()}
+    assert {p.data_ptr() for p in model.up_to(layer).parameters()} <= own
+    assert model.up_to(layer).training
+
+
+@pytest.mark.parametrize("case", cases_with("layers"), ids=label)
+def test_layers_end_where_the_model_does(case: Case, seed: int) -> None:
+    model, x = case.build().eval(), torch.randn(2, 3200)
+    whole, layers = model.encode(x), model.layers
+    for name, expected in (
+        (layers[-1], whole.context),
+        (layers[-2], whole.context),
+        ("local", whole.local),
+        (layers[layers.index("local") - 1], whole.local),
+    ):
+        torch.testing.assert_close(model.up_to(name).encode(x).context, expected)
+    with pytest.raises(ValueError, match="unknown layer 'kontext': did you mean 'context'"):
+        model.up_to("kontext")
 
 
 @every

@@ -154,6 +154,12 @@ def test_an_item_that_fails_half_way_leaves_nothing_of_itself(
         assert torch.equal(store[i], CODEC.encode(Clip(tmp_path / "sounds" / name)))
 
 
+def test_item_read_once_is_the_item(tmp_path: Path) -> None:
+    store = opened(sounds(tmp_path, "a.wav", "b.wav"))
+    for i in (0, 1):
+        assert store.read_once(i, 3, 700).tolist() == store[i][3:700].tolist()
+
+
 def test_few_unreadable_items_are_listed_with_the_reason(tmp_path: Path) -> None:
     sounds(tmp_path, "a.wav", "b.wav", "c.wav")
     write_lines(tmp_path / "sounds/b.wav", "a line, of text")

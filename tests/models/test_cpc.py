@@ -164,6 +164,8 @@ def test_user_modules_train_and_encode_but_cannot_be_saved(seed: int, tmp_path) 
     assert not (tmp_path / "never").exists()
     with pytest.raises(ValueError, match="can't stream"):
         model.init_state(1)
+    assert model.layers == ("local", "gru1", "context")
+    assert model.up_to("local").encode(x).context.shape == (3, 20, 8)
 
 
 @pytest.mark.parametrize(

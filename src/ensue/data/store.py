@@ -7,6 +7,7 @@ under a lock in a temporary folder, and renamed when it is whole.
 
 import csv
 import json
+import math
 import os
 import shutil
 from collections import deque
@@ -29,7 +30,7 @@ from ensue.data.codecs import Codec
 from ensue.data.items import Intervals, Items, fingerprint
 from ensue.errors import DataError
 
-LABEL = "label."
+LABEL, VALUES = "label.", "values.bin"
 ITEMS_A_TASK = 8
 STEPS_AHEAD = 2**20
 """Steps of an item that are read before it is its turn; the rest of a long one is read then."""
@@ -77,6 +78,14 @@ class Store:
         """A copy of steps ``start`` to ``stop`` of item i."""
         begin = self.offsets[i]
         return np.array(self.values[begin + start : begin + stop])
+
+    def read_once(self, i: int, start: int, stop: int) -> np.ndarray:
+        """The same, without keeping its pages mapped, which count as memory of the process."""
+        if not isinstance(self.values, np.memmap):
+            return self.read(i, start, stop)
+        shape = (stop - start, *self.values.shape[1:])
+        offset = (int(self.offsets[i]) + start) * self.values.itemsize * math.prod(shape[1:])
+        return np.array(np.memmap(self.folder / VALUES, np.float32, "r", offset, shape))
 
 
 def open_store(
@@ -130,7 +139,7 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
-        found = _write_values(items, codec, draft / "values.bin", shortest, on_item)
+        found = _write_values(items, codec, draft / VALUES, shortest, on_item)
         offsets = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
         np.save(draft / "offsets.npy", offsets)
         pyarrow.parquet.write_table(_index(items, found.kept), draft / "index.parquet")
@@ -244,7 +253,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
     values = (
         np.zeros(shape, np.float32)
         if empty
-        else np.memmap(folder / "values.bin", np.float32, "r", shape=shape)
+        else np.memmap(folder / VALUES, np.float32, "r", shape=shape)
     )
     with open(folder / "skipped.csv", newline="") as file:
         skipped = [(r["item"], r["reason"]) for r in csv.DictReader(file)]

@@ -50,8 +50,17 @@ class Represents(Protocol):
     def __call__(self, store: Store, rows: Positions) -> Iterator[Represented]: ...
 
 
-def by_model(model: Any) -> Represents:
-    """Features of a model that encodes: context as frames."""
+def by_model(model: Any, *, layer: str | None = None) -> Represents:
+    """Features of a model that encodes: context, or another layer, as frames.
+
+    Args:
+        model: The model.
+        layer: One of the model's ``layers``; by default the context.
+
+    Raises:
+        ConfigError: There is no such layer.
+    """
+    model = model if layer is None else model.up_to(layer)
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         model.eval()
@@ -74,7 +83,7 @@ def _streamed(model: Any, store: Store, row: int) -> Iterator[Represented]:
     state = model.init_state(1)
     for start in range(0, length, PIECE_STEPS):
         stop = min(start + PIECE_STEPS, length)
-        x = torch.from_numpy(store.read(row, start, stop))[None].to(device)
+        x = torch.from_numpy(store.read_once(row, start, stop))[None].to(device)
         with torch.inference_mode():
             f, state = model.step(x, state)
         yield _represented(row, f, 0, first)
@@ -133,7 +142,7 @@ def _inputs(
         lengths = store.lengths[batch]
         x = torch.zeros(len(batch), padded, *store.values.shape[1:])
         for slot, (row, length) in enumerate(zip(batch, lengths, strict=True)):
-            x[slot, :length] = torch.from_numpy(store.read(row, 0, int(length)))
+            x[slot, :length] = torch.from_numpy(store.read_once(row, 0, int(length)))
         if store.sequence:
             yield batch, x.to(device), torch.from_numpy(lengths).to(device)
         else:
@@ -197,6 +206,6 @@ def _score_long(model: Any, store: Store, row: int) -> tuple[float, str]:
 
 
 def _score_alone(model: Any, store: Store, row: int, start: int, stop: int) -> Any:
-    x = torch.from_numpy(store.read(row, start, stop))[None]
+    x = torch.from_numpy(store.read_once(row, start, stop))[None]
     with torch.inference_mode():
         return model.score(x.to(next(model.parameters()).device), None)

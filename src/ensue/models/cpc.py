@@ -32,8 +32,9 @@ from ensue.information import (
 )
 from ensue.information.negatives import Contrast
 from ensue.models.foreign import rename_cdck2
+from ensue.models.lower_layers import LowerLayers, lower_gru, lower_stack
 from ensue.models.protocols import Features, Loss, Score
-from ensue.nn import StridedStack, log_mel_encoder, waveform_encoder
+from ensue.nn import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 from ensue.nn.pooling import Moments, add_frames, mean_and_deviation, no_moments
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
@@ -354,6 +355,51 @@ class CPC(
         terms = torch.cat(blocks, dim=1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names for :meth:`up_to`, from the input on: ``conv1``, ..., ``gru1``, ..., ``context``.
+
+        ``local`` is the encoder's last layer and ``context`` that of the GRU.
+        """
+        convs = len(self._convolutions())
+        grus = self.context.num_layers if isinstance(self.context, nn.GRU) else 0
+        names = [f"conv{i + 1}" for i in range(convs)], [f"gru{i + 1}" for i in range(grus)]
+        return (*names[0], "local", *names[1], "context")
+
+    def up_to(self, layer: str) -> "CPC | LowerLayers":
+        """The layers up to a named one, with the same weights: ``encode`` gives its frames.
+
+        Args:
+            layer: One of ``layers``.
+
+        Raises:
+            ConfigError: There is no such layer.
+
+        Example:
+            >>> model = CPC(CPCConfig(sample_rate=16000, encoder="waveform", channels=8))
+            >>> model.layers
+            ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'local', 'gru1', 'context')
+            >>> features = model.up_to("conv2").encode(torch.randn(1, 3200))
+            >>> features.context.shape, features.frame_rate
+            (torch.Size([1, 160, 8]), 800.0)
+        """
+        if layer not in self.layers:
+            raise ConfigError(unknown("layer", layer, self.layers))
+        if layer == "context":
+            return self
+        encoder, context = self.encoder, None
+        if layer.startswith("conv"):
+            encoder = lower_stack(encoder, self._convolutions()[int(layer[4:]) - 1] + 1)
+        elif layer.startswith("gru"):
+            context = lower_gru(self.context, int(layer[3:]))
+        lower = LowerLayers(
+            encoder,
+            context,
+            sample_rate=self.config.sample_rate,
+            deviation=self.config.pooling == "statistics",
+        )
+        return lower.train(self.training)
+
     def init_state(self, batch: int) -> CPCState:
         """The state of ``batch`` streams before their first sample."""
         self._require_streaming()
@@ -454,6 +500,11 @@ class CPC(
             own_sequence=self.config.own_sequence,
             nearest=self.config.nearest,
         )
+
+    def _convolutions(self) -> list[int]:
+        """Where convolutions stand in the encoder, if it is one of ours."""
+        layers = self.encoder.layers if isinstance(self.encoder, StridedStack) else []
+        return [i for i, layer in enumerate(layers) if isinstance(layer, ConvBlock)]
 
     def _contexts(self, z: Tensor) -> Tensor:
         c = self.context(z)

@@ -159,8 +159,27 @@ class Completes(Protocol):
 
 
 @runtime_checkable
+class HasLayers(Protocol):
+    """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
+
+    What ``up_to`` gives has ``encode``, whose ``context`` and ``frame_rate`` are the layer's own,
+    and ``hop``; it keeps :class:`Steps` where the family does.
+    """
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    def up_to(self, layer: str) -> Any: ...
+
+
+@runtime_checkable
 class Steps(Protocol):
-    """Runs chunk by chunk; a state is a tree of tensors with the batch first."""
+    """Runs chunk by chunk; a state is a tree of tensors with the batch first.
+
+    Families that encode give the :class:`Features` of the frames that a chunk completes, with the
+    ``embedding`` of all frames so far. ``init_state`` raises ConfigError where a user's modules
+    can't stream.
+    """
 
     def init_state(self, batch: int) -> Any: ...
 
@@ -175,6 +194,7 @@ CONTRACTS: dict[str, type] = {
     "scores": Scores,
     "samples": Draws,
     "completes": Completes,
+    "layers": HasLayers,
     "steps": Steps,
 }
 

@@ -38,7 +38,7 @@ FAMILIES = {
         module="ensue.models.cpc",
         model="CPC",
         kinds=("audio",),
-        contracts=("trains", "encodes", "scores", "steps"),
+        contracts=("trains", "encodes", "layers", "scores", "steps"),
         summary="Contrastive Predictive Coding: features of sound from unlabelled recordings",
         objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
         "tell the true frame k steps ahead from others; summed over k, in nats.",

@@ -30,6 +30,7 @@ def embed(
     *,
     out: str | Path,
     level: Literal["item", "frame"] = "item",
+    layer: str | None = None,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -48,6 +49,8 @@ def embed(
         File to write: .parquet or .npz.
     level
         One vector per item, or one per frame with its time.
+    layer
+        Layer of the model, such as context (the default), local, conv1 or gru1.
     max_skipped
         Part of the items that may be unreadable.
     cache
@@ -61,13 +64,18 @@ def embed(
     path = check_out(out, (".parquet", ".npz"))
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "encodes")
+    if layer is not None:
+        require_contract(loaded.family, "layers")
+    represent = by_model(loaded.model, layer=layer)
     progress = listener(quiet)
     _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     if level == "frame" and not store.sequence:
         raise ConfigError("this family has no features by frame; use --level item")
     tables = _item_tables if level == "item" else _frame_tables
-    represent, parts = by_model(loaded.model), list(_parts(store))
-    table = TableParts(path, key=_key(loaded, store, level))
+    # Lower layers have more frames a second, and a part's frames stand in memory.
+    share = 1 if layer is None else loaded.model.up_to(layer).hop / loaded.model.hop
+    parts = list(_parts(store, int(PART_STEPS * share)))
+    table = TableParts(path, key=_key(loaded, store, level, layer))
     progress.start("embedding", len(store))
     try:
         for number, rows in enumerate(parts):
@@ -85,7 +93,7 @@ def embed(
     )
 
 
-def _key(loaded: Loaded, store: Store, level: str) -> str:
+def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
     """What a part depends on: the weights, the items and the settings."""
     import hashlib
 
@@ -94,16 +102,17 @@ def _key(loaded: Loaded, store: Store, level: str) -> str:
 
     weights = (RunFolder(loaded.path).model / "model.safetensors").read_bytes()
     labels = [list(store.ids), store.labels]
-    return fingerprint([hashlib.sha256(weights).hexdigest(), str(store.folder), labels, level])
+    what = [str(store.folder), labels, level, layer]
+    return fingerprint([hashlib.sha256(weights).hexdigest(), *what])
 
 
-def _parts(store: Store) -> Iterator[np.ndarray]:
-    """The items in order, cut into parts of at most PART_STEPS."""
+def _parts(store: Store, most: int) -> Iterator[np.ndarray]:
+    """The items in order, cut into parts of at most so many steps."""
     import numpy as np
 
     first, steps = 0, 0
     for row, length in enumerate(store.lengths):
-        if row > first and (steps + length > PART_STEPS or row - first == PART_ITEMS):
+        if row > first and (steps + length > most or row - first == PART_ITEMS):
             yield np.arange(first, row)
             first, steps = row, 0
         steps += length
