@@ -72,7 +72,7 @@ def test_interrupted_training_goes_on(
     [
         ("embed {run} {data} --out {out}.npz --quiet", "ensue.models.realnvp:RealNVP.encode"),
         ("embed {run} {data} --out {out}.npz --quiet", "ensue.data.store:_index"),
-        ("probe {run} {data} --label kind --quiet", "ensue.evaluation.probe:_classify"),
+        ("probe {run} {data} --label kind --quiet", "ensue.evaluation.probes.probe:_classify"),
     ],
 )
 def test_interrupted_verb_leaves_nothing_and_works_again(

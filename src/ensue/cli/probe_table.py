@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from ensue.evaluation.measured import MeasuredResult
+from ensue.evaluation.probes.measured import MeasuredResult
 
 if TYPE_CHECKING:
-    from ensue.evaluation.probe import Accuracy, ProbeResult
+    from ensue.evaluation.probes.probe import Accuracy, ProbeResult
 
 UNEVEN = 0.02
 """Balanced accuracy is shown where it differs by more than this from accuracy in some row."""

@@ -18,9 +18,9 @@ from ensue.verbs.probe_question import Question, make_question
 
 if TYPE_CHECKING:
     from ensue.data.store import Store
-    from ensue.evaluation.classifiers import Kind
-    from ensue.evaluation.measured import MeasuredResult
-    from ensue.evaluation.probe import ProbeResult
+    from ensue.evaluation.probes.classifiers import Kind
+    from ensue.evaluation.probes.measured import MeasuredResult
+    from ensue.evaluation.probes.probe import ProbeResult
     from ensue.evaluation.represent import Represents
     from ensue.training.progress import Progress
 
@@ -170,13 +170,13 @@ def _answer(
     loaded: Loaded,
     progress: Progress,
 ) -> ProbeResult | MeasuredResult:
-    from ensue.evaluation.classifiers import frozen
-    from ensue.evaluation.label_curve import run_label_curve, sizes_of
-    from ensue.evaluation.leave_group_out import run_leave_group_out
-    from ensue.evaluation.multi_label import run_multi_label
-    from ensue.evaluation.probe import run_probe
-    from ensue.evaluation.task import make_pool, make_task
-    from ensue.evaluation.verification import run_verification
+    from ensue.evaluation.probes.classifiers import frozen
+    from ensue.evaluation.probes.label_curve import run_label_curve, sizes_of
+    from ensue.evaluation.probes.leave_group_out import run_leave_group_out
+    from ensue.evaluation.probes.multi_label import run_multi_label
+    from ensue.evaluation.probes.probe import run_probe
+    from ensue.evaluation.probes.task import make_pool, make_task
+    from ensue.evaluation.probes.verification import run_verification
 
     common: dict[str, Any] = {"seed": q.seed, "progress": progress}
     kinds = [frozen(name, made, num_neighbors=q.knn) for name, made in features.items()]
@@ -207,7 +207,7 @@ def _answer(
 
 def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
     """The run's network trained on the labels, and the same network that knows nothing before."""
-    from ensue.evaluation.finetune import Budget, fine_tuned
+    from ensue.evaluation.probes.finetune import Budget, fine_tuned
 
     budget = Budget(max_steps=q.finetune_steps, learning_rate=q.finetune_rate, seed=q.seed)
     rows = {

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from ensue.data.items import Intervals, Positions
 from ensue.data.store import Store
 from ensue.errors import DataError
-from ensue.evaluation import task as tasks
-from ensue.evaluation.classifiers import frozen
-from ensue.evaluation.probe import Accuracy, accuracy_of, run_probe
+from ensue.evaluation.probes import task as tasks
+from ensue.evaluation.probes.classifiers import frozen
+from ensue.evaluation.probes.probe import Accuracy, accuracy_of, run_probe
+from ensue.evaluation.probes.task import Moments, Task, make_task
 from ensue.evaluation.represent import Represented, Represents
-from ensue.evaluation.task import Moments, Task, make_task
 from tests.data.stores import memory_store
-from tests.evaluation.features import embeddings, rows_with
+from tests.evaluation.probes.features import embeddings, rows_with
 
 SAMPLE_RATE, FRAME_RATE = 1000, 100
 

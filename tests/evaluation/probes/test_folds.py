@@ -6,13 +6,13 @@ from sklearn.metrics import balanced_accuracy_score
 
 from ensue.data.store import Store
 from ensue.errors import ConfigError, DataError
-from ensue.evaluation.classifiers import Reader, frozen
-from ensue.evaluation.intervals import bootstrap_mean, student_interval
-from ensue.evaluation.label_curve import draw_examples, run_label_curve, sizes_of
-from ensue.evaluation.leave_group_out import run_leave_group_out
-from ensue.evaluation.probe import balanced_accuracy, run_probe
-from ensue.evaluation.task import Moments, make_pool, make_task
-from tests.evaluation.features import embeddings, rows_with
+from ensue.evaluation.probes.classifiers import Reader, frozen
+from ensue.evaluation.probes.intervals import bootstrap_mean, student_interval
+from ensue.evaluation.probes.label_curve import draw_examples, run_label_curve, sizes_of
+from ensue.evaluation.probes.leave_group_out import run_leave_group_out
+from ensue.evaluation.probes.probe import balanced_accuracy, run_probe
+from ensue.evaluation.probes.task import Moments, make_pool, make_task
+from tests.evaluation.probes.features import embeddings, rows_with
 
 
 def words(num: int, rng: np.random.Generator) -> tuple[Store, np.ndarray]:

@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from ensue.errors import DataError
-from ensue.evaluation.multi_label import average_precisions, run_multi_label
-from ensue.evaluation.task import make_task
-from tests.evaluation.features import embeddings, rows_with
+from ensue.evaluation.probes.multi_label import average_precisions, run_multi_label
+from ensue.evaluation.probes.task import make_task
+from tests.evaluation.probes.features import embeddings, rows_with
 
 
 @pytest.mark.parametrize("decimals", [1, 15])

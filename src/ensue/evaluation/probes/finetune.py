@@ -19,10 +19,10 @@ from torch.nn.functional import cross_entropy
 from ensue.data.splits import held_out
 from ensue.data.store import Store
 from ensue.errors import ConfigError, TrainingError
-from ensue.evaluation.classifiers import Kind, Reader
-from ensue.evaluation.features import features_at, frames_at
+from ensue.evaluation.probes.classifiers import Kind, Reader
+from ensue.evaluation.probes.features import features_at, frames_at
+from ensue.evaluation.probes.task import Moments, some_of_each
 from ensue.evaluation.represent import by_model
-from ensue.evaluation.task import Moments, some_of_each
 from ensue.training.config import TrainingConfig
 from ensue.training.module import TrainingModule
 from ensue.training.progress import Progress

@@ -6,10 +6,10 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.errors import DataError
-from ensue.evaluation.classifiers import Kind
-from ensue.evaluation.intervals import student_interval
-from ensue.evaluation.probe import Accuracy, Fold, ProbeResult, balanced_accuracy, read_folds
-from ensue.evaluation.task import Level, Moments
+from ensue.evaluation.probes.classifiers import Kind
+from ensue.evaluation.probes.intervals import student_interval
+from ensue.evaluation.probes.probe import Accuracy, Fold, ProbeResult, balanced_accuracy, read_folds
+from ensue.evaluation.probes.task import Level, Moments
 from ensue.training.progress import Progress, Silence
 
 OVER_GROUPS = "95 %, Student's t over groups"

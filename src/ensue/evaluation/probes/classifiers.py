@@ -15,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ensue.data.store import Store
 from ensue.errors import ConfigError
-from ensue.evaluation.features import features_at
+from ensue.evaluation.probes.features import features_at
+from ensue.evaluation.probes.task import Moments
 from ensue.evaluation.represent import Represents
-from ensue.evaluation.task import Moments
 
 MAX_ITERATIONS = 100
 

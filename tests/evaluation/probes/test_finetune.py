@@ -11,15 +11,15 @@ import torch
 from ensue.data.items import Intervals
 from ensue.data.store import Store
 from ensue.errors import ConfigError
-from ensue.evaluation import finetune
-from ensue.evaluation.finetune import Budget, fine_tuned, held_out_moments, train_labeller
-from ensue.evaluation.probe import ProbeResult, run_probe
-from ensue.evaluation.task import Moments, Task, make_task
+from ensue.evaluation.probes import finetune
+from ensue.evaluation.probes.finetune import Budget, fine_tuned, held_out_moments, train_labeller
+from ensue.evaluation.probes.probe import ProbeResult, run_probe
+from ensue.evaluation.probes.task import Moments, Task, make_task
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.training.progress import Silence
 from tests.data.stores import memory_store
-from tests.evaluation.features import rows_with
+from tests.evaluation.probes.features import rows_with
 
 RATE = 8000
 

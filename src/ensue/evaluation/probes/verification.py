@@ -8,11 +8,11 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from ensue.data.store import Store
 from ensue.errors import DataError
-from ensue.evaluation.features import features_at
-from ensue.evaluation.intervals import LEVELS, draw_weights
-from ensue.evaluation.measured import Measured, MeasuredResult
+from ensue.evaluation.probes.features import features_at
+from ensue.evaluation.probes.intervals import LEVELS, draw_weights
+from ensue.evaluation.probes.measured import Measured, MeasuredResult
+from ensue.evaluation.probes.task import Task
 from ensue.evaluation.represent import Represents
-from ensue.evaluation.task import Task
 from ensue.training.progress import Progress, Silence
 
 MAX_ITEMS = 400

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensue.data.store import Store
-from ensue.evaluation.classifiers import Kind, chance
-from ensue.evaluation.intervals import bootstrap_mean
-from ensue.evaluation.task import Level, Moments, Task
+from ensue.evaluation.probes.classifiers import Kind, chance
+from ensue.evaluation.probes.intervals import bootstrap_mean
+from ensue.evaluation.probes.task import Level, Moments, Task
 from ensue.training.progress import Progress, Silence
 
 OVER_ITEMS = "95 % bootstrap over test items"

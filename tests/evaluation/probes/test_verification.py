@@ -6,9 +6,9 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
 from ensue.errors import DataError
-from ensue.evaluation.task import make_task
-from ensue.evaluation.verification import equal_error_rate, run_verification
-from tests.evaluation.features import embeddings, rows_with
+from ensue.evaluation.probes.task import make_task
+from ensue.evaluation.probes.verification import equal_error_rate, run_verification
+from tests.evaluation.probes.features import embeddings, rows_with
 
 
 @pytest.mark.parametrize("decimals", [1, 15])

@@ -6,12 +6,12 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.errors import DataError
-from ensue.evaluation.classifiers import fitted, logistic_regression
-from ensue.evaluation.features import features_at
-from ensue.evaluation.intervals import LEVELS, draw_weights
-from ensue.evaluation.measured import Measured, MeasuredResult
+from ensue.evaluation.probes.classifiers import fitted, logistic_regression
+from ensue.evaluation.probes.features import features_at
+from ensue.evaluation.probes.intervals import LEVELS, draw_weights
+from ensue.evaluation.probes.measured import Measured, MeasuredResult
+from ensue.evaluation.probes.task import Task
 from ensue.evaluation.represent import Represents
-from ensue.evaluation.task import Task
 from ensue.training.progress import Progress, Silence
 
 BLOCK = 100

@@ -6,8 +6,8 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.errors import ConfigError
-from ensue.evaluation.classifiers import Kind
-from ensue.evaluation.probe import (
+from ensue.evaluation.probes.classifiers import Kind
+from ensue.evaluation.probes.probe import (
     OVER_ITEMS,
     Accuracy,
     Fold,
@@ -15,7 +15,7 @@ from ensue.evaluation.probe import (
     accuracy_of,
     read_folds,
 )
-from ensue.evaluation.task import Task
+from ensue.evaluation.probes.task import Task
 from ensue.training.progress import Progress, Silence
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.errors import DataError
+from ensue.evaluation.probes.task import Moments
 from ensue.evaluation.represent import Represents
-from ensue.evaluation.task import Moments
 
 
 def features_at(moments: Moments, store: Store, represent: Represents) -> np.ndarray:
