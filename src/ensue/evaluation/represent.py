@@ -19,7 +19,7 @@ from ensue.errors import ConfigError
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 from ensue.models.protocols import Features, Steps
 
-BATCH_STEPS = 160_000
+BATCH_STEPS = 320_000
 """Steps (samples, of sound) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
 LENGTHS_PER_OCTAVE = 8
