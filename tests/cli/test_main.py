@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,18 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     path.write_text("\n".join(["height,width,kind,place", *rows]) + "\n")
     return path
+
+
+@pytest.fixture
+def cpc_copy(cpc_run: Path, tmp_path: Path) -> Path:
+    """A run that a test may add probes to."""
+    return Path(shutil.copytree(cpc_run, tmp_path / "cpc"))
+
+
+@pytest.fixture
+def nvp_copy(nvp_run: Path, tmp_path: Path) -> Path:
+    """A run that a test may add probes to."""
+    return Path(shutil.copytree(nvp_run, tmp_path / "nvp"))
 
 
 def said(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
@@ -113,9 +126,9 @@ def test_sample_writes_original_columns(nvp_run: Path, table: Path) -> None:
 
 
 def test_probe_prints_a_table_and_adds_it_to_the_report(
-    cpc_run: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+    cpc_copy: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out, _ = said(capsys, f"probe {cpc_run} {recordings} --label label --quiet")
+    status, out, _ = said(capsys, f"probe {cpc_copy} {recordings} --label label --quiet")
     assert status == 0
     for name in (
         "chance",
@@ -125,8 +138,8 @@ def test_probe_prints_a_table_and_adds_it_to_the_report(
         "this run",
     ):
         assert name in out
-    assert "What the features tell" in (cpc_run / "report.html").read_text()
-    (probe,) = json.loads((cpc_run / "probes.json").read_text())["probes"]
+    assert "What the features tell" in (cpc_copy / "report.html").read_text()
+    (probe,) = json.loads((cpc_copy / "probes.json").read_text())["probes"]
     assert probe["label"] == "label"
 
 
@@ -145,34 +158,34 @@ def test_every_question_has_a_table_a_result_and_a_report(
     options: str,
     kind: str,
     shown: str,
-    nvp_run: Path,
+    nvp_copy: Path,
     places: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, out, err = said(capsys, f"probe {nvp_run} {places} --label kind --quiet {options}")
+    status, out, err = said(capsys, f"probe {nvp_copy} {places} --label kind --quiet {options}")
     assert status == 0, err
     assert "chance" in out
     assert shown in out
     assert "intervals: 95 %" in out
-    probes = json.loads((nvp_run / "probes.json").read_text())["probes"]
+    probes = json.loads((nvp_copy / "probes.json").read_text())["probes"]
     (found,) = [p for p in probes if p["kind"] == kind and p["source"] == str(places)]
     rows = found["accuracies"] if "accuracies" in found else found["rows"]
     assert all(r["low"] <= r.get("accuracy", r.get("value")) <= r["high"] for r in rows)
-    assert rows[-1]["features"].split(",")[0] in (nvp_run / "report.html").read_text()
+    assert rows[-1]["features"].split(",")[0] in (nvp_copy / "report.html").read_text()
 
 
 def test_probes_of_the_first_version_are_still_drawn(
-    nvp_run: Path, places: Path, capsys: pytest.CaptureFixture[str]
+    nvp_copy: Path, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said(capsys, f"probe {nvp_run} {places} --label kind --quiet")[0] == 0
-    path = nvp_run / "probes.json"
+    assert said(capsys, f"probe {nvp_copy} {places} --label kind --quiet")[0] == 0
+    path = nvp_copy / "probes.json"
     old = json.loads(path.read_text())
     for p in old["probes"]:
         for name in ("kind", "interval", "draws", "seed"):
             p.pop(name, None)
     (first,) = [p for p in old["probes"] if "accuracies" in p][-1:]
     path.write_text(json.dumps({"format": 1, "probes": [first]}))
-    assert said(capsys, f"probe {nvp_run} {places} --label kind --quiet")[0] == 0
+    assert said(capsys, f"probe {nvp_copy} {places} --label kind --quiet")[0] == 0
     (again,) = json.loads(path.read_text())["probes"]
     assert again["kind"] == "accuracy"
 

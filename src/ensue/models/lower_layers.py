@@ -30,7 +30,8 @@ class LowerLayers(nn.Module):
     mean and standard deviation as in the model.
 
     Args:
-        encoder: The :class:`StridedStack`, or another module from (x, lengths) to (z, lengths).
+        encoder: The :class:`ensue.nn.strided.StridedStack`, or another module from
+            (x, lengths) to (z, lengths).
         context: The lower layers of the GRU, or None.
         sample_rate: Hz, or None where it isn't known.
         deviation: Whether the embedding has the standard deviations too.

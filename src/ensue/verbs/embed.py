@@ -98,12 +98,12 @@ def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
     import hashlib
 
     from ensue.data.items import fingerprint
-    from ensue.training.run_folder import RunFolder
 
-    weights = (RunFolder(loaded.path).model / "model.safetensors").read_bytes()
+    weights = hashlib.sha256()
+    for tensor in loaded.model.state_dict().values():
+        weights.update(tensor.cpu().contiguous().numpy().tobytes())
     labels = [list(store.ids), store.labels]
-    what = [str(store.folder), labels, level, layer]
-    return fingerprint([hashlib.sha256(weights).hexdigest(), *what])
+    return fingerprint([weights.hexdigest(), str(store.folder), labels, level, layer])
 
 
 def _parts(store: Store, most: int) -> Iterator[np.ndarray]:

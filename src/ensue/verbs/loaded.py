@@ -20,8 +20,8 @@ class Loaded:
     Attributes:
         model: The model, in eval mode.
         codec: Raw items to tensors and back.
-        config: What ``config.yaml`` says.
-        path: The run folder.
+        config: What ``config.yaml`` says, or family and data for a model folder.
+        path: The run folder or model folder.
     """
 
     model: Any
@@ -114,13 +114,19 @@ def load(run: str | Path) -> Loaded:
     """Load a trained run: its model and codec together.
 
     Args:
-        run: A run folder.
+        run: A run folder, or the folder ``model`` of one alone, as it is handed on. A model folder
+            doesn't know how its data were read, so data are read with the default settings.
 
     Raises:
-        CheckpointError: It isn't a run folder, isn't finished, or is damaged.
+        CheckpointError: It is neither, isn't finished, or is damaged.
     """
+    from ensue.data.codecs import load_codec
+    from ensue.models.registry import load_model
     from ensue.training.run_folder import RunFolder
 
     folder = RunFolder(Path(run))
+    if (folder.path / "codec.json").is_file() and not folder.config.exists():
+        model, codec = load_model(folder.path), load_codec(folder.path / "codec.json")
+        return Loaded(model, codec, {"family": model.config.family, "data": {}}, folder.path)
     model, codec = folder.load()
     return Loaded(model, codec, folder.read_config(), folder.path)

@@ -50,7 +50,7 @@ class Task:
 
     @property
     def sides(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions in the pool: of the training part, of the test part."""
+        """Where the training part and the test part stand in the pool."""
         cut = len(self.train)
         return np.arange(cut), np.arange(cut, cut + len(self.test))
 
