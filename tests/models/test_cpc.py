@@ -115,6 +115,30 @@ def test_loss_from_features_is_the_loss(seed: int) -> None:
     assert mine.count == theirs.count
 
 
+def test_another_throat_is_heard_in_training_and_never_predicted(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = CPC._loss
+    config = CPCConfig(
+        sample_rate=8000, channels=8, context_size=6, horizon=3, vocal_tract_perturbation=0.2
+    )
+    model = CPC(config)
+    batch = Batch(x=torch.randn(3, 4000), lengths=torch.tensor([4000, 3000, 4000]))
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    monkeypatch.setattr(
+        CPC, "_loss", lambda self, z, c, *rest: seen.append((z, c)) or loss(self, z, c, *rest)
+    )
+    first, again = model.loss(batch, step=1), model.loss(batch, step=1)
+    model.loss(batch, step=2)
+    model.eval().loss(batch, step=1)
+    torch.testing.assert_close(first.total, again.total, rtol=0, atol=0)
+    (z, c), *_, (other_z, other_c), (plain_z, plain_c) = seen
+    for predicted in (z, other_z):
+        torch.testing.assert_close(predicted, plain_z, rtol=0, atol=0)
+    for one, two in ((c, plain_c), (other_c, plain_c), (c, other_c)):
+        assert (one - two).abs().max() > 1e-3
+
+
 def test_windows_of_one_recording_are_no_negatives_of_each_other(seed: int) -> None:
     """Four windows of one recording are left with their own frames; of four, with all."""
     model, x = CPC(CPCConfig(**SMALL, num_negatives=8)).eval(), torch.randn(4, 3200)
@@ -176,6 +200,7 @@ def test_user_modules_train_and_encode_but_cannot_be_saved(seed: int, tmp_path) 
         ({"encoder": "wavform"}, "did you mean 'waveform'"),
         ({"encoder": "log_mel", "sample_rate": None}, "sample_rate"),
         ({"horizon": -1, "channels": 0}, "channels is 0"),
+        ({"encoder": "waveform", "vocal_tract_perturbation": 0.1}, "is for the encoder log_mel"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings: dict, message: str) -> None:

@@ -14,14 +14,18 @@ VARIANTS = {
     "all times": {},
     "anchors, others only": {"num_anchors": 3, "own_sequence": False},
     "aligned": {"candidates": "aligned"},
+    "other throats": {
+        "encoder": "log_mel",
+        "sample_rate": 16000,
+        "vocal_tract_perturbation": 0.2,
+    },
 }
 
 
 def model_and_batch(settings: dict) -> tuple[CPC, Batch]:
     torch.manual_seed(0)
-    config = CPCConfig(
-        encoder="waveform", channels=8, context_size=6, horizon=3, num_negatives=5, **settings
-    )
+    small = {"encoder": "waveform", "channels": 8, "context_size": 6, "num_negatives": 5}
+    config = CPCConfig(horizon=3, **{**small, **settings})
     x, lengths = torch.randn(4, 2000), torch.tensor([2000, 1200, 1700, 2000])
     return CPC(config).double(), Batch(x=x.double(), lengths=lengths)
 

@@ -36,6 +36,7 @@ from ensue.models.lower_layers import LowerLayers, lower_gru, lower_stack
 from ensue.models.protocols import Features, Loss, Score
 from ensue.nn import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 from ensue.nn.pooling import Moments, add_frames, mean_and_deviation, no_moments
+from ensue.nn.spectral import LogMel
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
 ENCODERS = ("waveform", "log_mel")
@@ -93,6 +94,15 @@ class CPCConfig:
     num_anchors: Annotated[
         int | None, Field(gt=0, description="A, sampled times t a sequence; none: all times")
     ] = None
+    vocal_tract_perturbation: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=0.5,
+            description="by how much at most the frequencies of what is heard are scaled in "
+            "training, while what is predicted stays (log_mel only): drives what is said",
+        ),
+    ] = 0.0
     pooling: Annotated[
         Literal["statistics", "mean"],
         Field(description="the embedding: mean and standard deviation of the context, or the mean"),
@@ -106,6 +116,11 @@ class CPCConfig:
     def __post_init__(self) -> None:
         if 0 < self.horizon < self.nearest:
             raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
+        if self.vocal_tract_perturbation and self.encoder != "log_mel":
+            raise ConfigError(
+                f"vocal_tract_perturbation is for the encoder log_mel, not {self.encoder!r}; "
+                "leave it out"
+            )
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
                 "there are no negatives: own_sequence is false and num_negatives is 0; "
@@ -281,7 +296,10 @@ class CPC(
             step: Draws the negatives: those of a step are the same in every run.
         """
         z, num_frames = self.encoder(batch.x, batch.lengths)
-        return self._loss(z, self._contexts(z), num_frames, step, batch.item)
+        heard = z
+        if self.training and self.config.vocal_tract_perturbation:
+            heard = self._perturbed(batch.x, batch.lengths, step)
+        return self._loss(z, self._contexts(heard), num_frames, step, batch.item)
 
     def loss_from_features(
         self, z: Tensor, c: Tensor, mask: Tensor | None = None, *, step: int = 0
@@ -434,6 +452,16 @@ class CPC(
                 "or save model.state_dict() yourself"
             )
         return super().save_pretrained(save_directory, **options)
+
+    def _perturbed(self, x: Tensor, lengths: Tensor | None, step: int) -> Tensor:
+        """(B, T, D) frames of the same sounds from other throats, drawn for the global batch."""
+        (everyone, row), rate = gather_rows(x[:, :1]), self.config.sample_rate
+        assert rate is not None
+        drawn = torch.rand(len(everyone), generator=torch.Generator().manual_seed(step))
+        most = self.config.vocal_tract_perturbation
+        factors = (1 + most * (2 * drawn - 1))[row : row + len(x)]
+        front = LogMel(rate, num_mels=self.config.num_mels, warp=factors).to(x)
+        return StridedStack([front, *self.encoder.layers[1:]])(x, lengths)[0]
 
     def _loss(
         self,

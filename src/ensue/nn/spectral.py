@@ -20,16 +20,42 @@ def mel_to_hz(mel: Tensor) -> Tensor:
 _LOG_64 = math.log(6.4)
 
 
-def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> Tensor:
+def warp_frequency(hz: Tensor, factor: Tensor, nyquist: float) -> Tensor:
+    r"""Frequencies as of a vocal tract of another length (VTLP, Jaitly and Hinton 2013, section 2).
+
+    .. math::
+        G(f) = f \alpha \text{ up to } F \min(\alpha, 1) / \alpha, \text{ then linear to } G(S) = S
+
+    with :math:`S` Nyquist and :math:`F = 0.6\, S`, below which the first formants lie.
+
+    Args:
+        hz: (...) frequencies f.
+        factor: Broadcast to it: :math:`\alpha`, above 0.
+        nyquist: S.
+
+    Example:
+        >>> warp_frequency(torch.tensor([1000.0, 8000.0]), torch.tensor(1.1), 8000.0)
+        tensor([1100., 8000.])
+    """
+    turned = 0.6 * nyquist * factor.clamp(max=1)
+    bend = turned / factor
+    above = nyquist - (nyquist - turned) / (nyquist - bend) * (nyquist - hz)
+    return torch.where(hz <= bend, hz * factor, above)
+
+
+def mel_filterbank(
+    sample_rate: int, fft_size: int, num_mels: int, warp: Tensor | None = None
+) -> Tensor:
     """Triangular filters of equal area, evenly spaced on Slaney's mel scale up to Nyquist.
 
     Args:
         sample_rate: Hz.
         fft_size: Samples per transform.
         num_mels: Number of filters M.
+        warp: (B,) factors of :func:`warp_frequency`, for a filterbank each.
 
     Returns:
-        (M, fft_size // 2 + 1) weights of the power spectrum.
+        (M, fft_size // 2 + 1) weights of the power spectrum, or (B, M, fft_size // 2 + 1).
 
     Example:
         >>> mel_filterbank(16000, 512, 40).shape
@@ -38,7 +64,10 @@ def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> Tensor:
     nyquist = torch.tensor(sample_rate / 2, dtype=torch.float64)
     bins = torch.linspace(0, sample_rate / 2, fft_size // 2 + 1, dtype=torch.float64)
     edges = mel_to_hz(torch.linspace(0, float(hz_to_mel(nyquist)), num_mels + 2).double())
-    low, center, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    if warp is not None:
+        edges = warp_frequency(edges, warp.double()[:, None], sample_rate / 2)
+    edges = edges[..., None]
+    low, center, high = edges[..., :-2, :], edges[..., 1:-1, :], edges[..., 2:, :]
     rising, falling = (bins - low) / (center - low), (high - bins) / (high - center)
     return (torch.minimum(rising, falling).clamp_min(0) * 2 / (high - low)).float()
 
@@ -56,6 +85,8 @@ class LogMel(nn.Module):
         num_mels: M, the output channels.
         window_seconds: Length of a frame.
         hop_seconds: Distance of frames.
+        warp: (B,) factors by which the frequencies of each row are scaled; see
+            :func:`warp_frequency`.
 
     Example:
         >>> LogMel(16000, num_mels=40)(torch.randn(2, 1, 4000)).shape
@@ -72,6 +103,7 @@ class LogMel(nn.Module):
         num_mels: int = 80,
         window_seconds: float = 0.025,
         hop_seconds: float = 0.010,
+        warp: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size = round(window_seconds * sample_rate)
@@ -82,7 +114,7 @@ class LogMel(nn.Module):
         self.in_channels, self.out_channels = 1, num_mels
         self.register_buffer("window", torch.hann_window(self.kernel_size), persistent=False)
         self.register_buffer(
-            "filters", mel_filterbank(sample_rate, self.fft_size, num_mels), persistent=False
+            "filters", mel_filterbank(sample_rate, self.fft_size, num_mels, warp), persistent=False
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,7 +122,7 @@ class LogMel(nn.Module):
         frames_BTS = x[:, 0].unfold(-1, self.kernel_size, self.stride)
         spectrum = torch.fft.rfft(frames_BTS * self.window, n=self.fft_size)
         power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log(1e-3 + power @ self.filters.T).transpose(1, 2) / 4
+        return torch.log(1e-3 + power @ self.filters.mT).transpose(1, 2) / 4
 
     def extra_repr(self) -> str:
         return f"num_mels={self.out_channels}, window={self.kernel_size}, hop={self.stride}"

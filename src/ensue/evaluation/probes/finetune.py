@@ -21,7 +21,7 @@ from ensue.data.store import Store
 from ensue.errors import ConfigError, TrainingError
 from ensue.evaluation.probes.classifiers import Kind, Reader
 from ensue.evaluation.probes.features import features_at, frames_at
-from ensue.evaluation.probes.task import Moments, some_of_each
+from ensue.evaluation.probes.task import Moments, groups_apart, some_of_each
 from ensue.evaluation.represent import by_model
 from ensue.training.config import TrainingConfig
 from ensue.training.module import TrainingModule
@@ -112,7 +112,7 @@ def fine_tuned(
 
     def kind(pool: Moments, store: Store) -> dict[str, Reader]:
         def reads(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            apart = _apart(pool.at(train), pool.at(test), store)
+            apart = groups_apart(pool.at(train), pool.at(test), store)
             classes = np.unique(pool.label[train])
             labeller = train_labeller(
                 make_model, pool.at(train), store, budget, by_group=apart, on=_tell(name, progress)
@@ -175,14 +175,6 @@ def held_out_moments(
     if np.isnan(moments.time).all():
         return some_of_each(label, part, seed)
     return np.isin(moments.row, held_out(moments.row, part, seed=seed))
-
-
-def _apart(train: Moments, test: Moments, store: Store) -> bool:
-    """Whether the test's groups are others than those of the training part."""
-    if store.group is None:
-        return False
-    group = np.asarray(store.group)
-    return not np.isin(group[test.row], group[train.row]).any()
 
 
 def _best_steps(

@@ -55,6 +55,14 @@ class Task:
         return np.arange(cut), np.arange(cut, cut + len(self.test))
 
 
+def groups_apart(train: Moments, test: Moments, store: Store) -> bool:
+    """Whether the test's groups are others than those of the training part."""
+    if store.group is None:
+        return False
+    group = np.asarray(store.group)
+    return not np.isin(group[test.row], group[train.row]).any()
+
+
 def make_task(
     store: Store,
     label: str,
