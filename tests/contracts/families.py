@@ -56,6 +56,12 @@ def realnvp() -> RealNVP:
 
 CASES = [
     Case(family="cpc", name="log_mel", build=cpc(encoder="log_mel"), items=waveforms),
+    Case(
+        family="cpc",
+        name="other throats, sliding mean",
+        build=cpc(vocal_tract_perturbation=0.1, cmn_frames=6, pooling="dynamics"),
+        items=waveforms,
+    ),
     Case(family="cpc", name="waveform", build=cpc(encoder="waveform"), items=waveforms),
     Case(
         family="cpc",

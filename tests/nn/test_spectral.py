@@ -1,10 +1,10 @@
-"""Log-mel frames as of another throat."""
+"""Log-mel frames as of another throat, and without what stays."""
 
 import numpy as np
 import pytest
 import torch
 
-from ensue.nn.spectral import LogMel, mel_filterbank, warp_frequency
+from ensue.nn.spectral import LogMel, SlidingMeanNorm, mel_filterbank, warp_frequency
 
 RATE = 16000
 
@@ -39,3 +39,21 @@ def test_a_scaled_tone_sounds_as_the_tone_does_to_the_scaled_ear(factor: float) 
     loudest = plain(tone)[0].mean(-1).argmax()
     assert heard[0].mean(-1).argmax() == loudest != heard[1].mean(-1).argmax()
     torch.testing.assert_close(heard[1], plain(scaled)[0])
+
+
+def test_the_sliding_mean_is_that_of_the_last_frames(seed: int) -> None:
+    x = torch.randn(2, 5, 20, dtype=torch.float64)
+    norm = SlidingMeanNorm(5, num_frames=4)
+    found = norm(torch.nn.functional.pad(x, norm.padding))
+    y = x - x.mean(1, keepdim=True)
+    for t in range(20):
+        heard = y[..., max(0, t - 3) : t + 1]
+        by_hand = y[..., t] - heard.sum(-1) / (heard.shape[-1] + 5)
+        torch.testing.assert_close(found[..., t], by_hand)
+
+
+def test_loudness_is_taken_out(seed: int) -> None:
+    x = torch.randn(1, 5, 20, dtype=torch.float64)
+    norm = SlidingMeanNorm(5, num_frames=4)
+    plain, louder = (norm(torch.nn.functional.pad(v, norm.padding)) for v in (x, x + 3))
+    torch.testing.assert_close(plain, louder)

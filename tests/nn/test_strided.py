@@ -8,6 +8,7 @@ from ensue.nn import LogMel, StridedStack, log_mel_encoder, waveform_encoder
 STACKS = {
     "waveform": lambda: waveform_encoder(channels=4),
     "log_mel": lambda: log_mel_encoder(8000, channels=4, num_mels=10, num_layers=2),
+    "cmn": lambda: log_mel_encoder(8000, channels=4, num_mels=10, num_layers=1, cmn_frames=9),
     "odd": lambda: waveform_encoder(
         channels=3, kernel_sizes=(7, 3), strides=(3, 2), paddings=(2, 1)
     ),

@@ -35,7 +35,7 @@ from ensue.models.foreign import rename_cdck2
 from ensue.models.lower_layers import LowerLayers, lower_gru, lower_stack
 from ensue.models.protocols import Features, Loss, Score
 from ensue.nn import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
-from ensue.nn.pooling import Moments, add_frames, mean_and_deviation, no_moments
+from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 from ensue.nn.spectral import LogMel
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
@@ -69,6 +69,14 @@ class CPCConfig:
     num_conv_layers: Annotated[
         int, Field(gt=0, description="convolutions of the log_mel encoder")
     ] = 2
+    cmn_frames: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="take out of log_mel frames their loudness, and of each band its mean over "
+            "so many frames up to now; 0: keep all",
+        ),
+    ] = 0
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
     num_context_layers: Annotated[int, Field(gt=0, description="layers of the GRU")] = 1
     horizon: Annotated[int, Field(gt=0, description="K, how many frames ahead to predict")] = 12
@@ -104,8 +112,11 @@ class CPCConfig:
         ),
     ] = 0.0
     pooling: Annotated[
-        Literal["statistics", "mean"],
-        Field(description="the embedding: mean and standard deviation of the context, or the mean"),
+        Pooling,
+        Field(
+            description="the embedding: mean of the context; statistics: and standard deviation; "
+            "dynamics: and root mean square of its steps from frame to frame"
+        ),
     ] = "statistics"
     init: Annotated[
         Literal["default", "kaiming_fan_out"],
@@ -274,7 +285,7 @@ class CPC(
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
-            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, 2 C) or (B, C) by
+            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, C) or a multiple by
             ``pooling``, ``lengths`` (B,) in frames.
 
         Raises:
@@ -285,7 +296,7 @@ class CPC(
             raise DataError("a waveform is shorter than one frame; leave it out")
         c = self._contexts(z)
         moments = add_frames(no_moments(len(c), c.shape[-1], c), c, num_frames)
-        return Features(z, c, self._pool(moments), num_frames, self.frame_rate)
+        return Features(z, c, pool(moments, self.config.pooling), num_frames, self.frame_rate)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """InfoNCE summed over all anchors and horizons (eq. 4, van den Oord et al. 2018).
@@ -414,7 +425,7 @@ class CPC(
             encoder,
             context,
             sample_rate=self.config.sample_rate,
-            deviation=self.config.pooling == "statistics",
+            pooling=self.config.pooling,
         )
         return lower.train(self.training)
 
@@ -552,13 +563,8 @@ class CPC(
             hidden = last.transpose(0, 1)
         moments = add_frames(state["moments"], c)
         lengths = torch.full((B,), T, device=z.device)
-        features = Features(z, c, self._pool(moments), lengths, self.frame_rate)
+        features = Features(z, c, pool(moments, self.config.pooling), lengths, self.frame_rate)
         return features, CPCState(encoder=buffers, context=hidden, moments=moments)
-
-    def _pool(self, moments: Moments) -> Tensor:
-        if self.config.pooling == "mean":
-            return moments["mean"]
-        return mean_and_deviation(moments)
 
     def _require_streaming(self) -> None:
         if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, nn.GRU)):
@@ -588,6 +594,7 @@ def _build_encoder(config: CPCConfig) -> Any:
             channels=config.channels,
             num_mels=config.num_mels,
             num_layers=config.num_conv_layers,
+            cmn_frames=config.cmn_frames,
             norm=config.norm,
         )
     installed = {e.name: e for e in entry_points(group=ENCODER_ENTRY_POINTS)}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ensue.errors import ConfigError
 from ensue.models.protocols import Features
 from ensue.nn import StridedStack
-from ensue.nn.pooling import Moments, add_frames, mean_and_deviation, no_moments
+from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 
 
 class LowerState(TypedDict):
@@ -26,22 +26,22 @@ class LowerState(TypedDict):
 class LowerLayers(nn.Module):
     """An encoder, and layers of a GRU or none, that encode as a CPC does.
 
-    The frames of the highest layer are called ``context``. ``embedding`` is their mean, or their
-    mean and standard deviation as in the model.
+    The frames of the highest layer are called ``context``, and pooled as the model's are.
 
     Args:
         encoder: The :class:`ensue.nn.strided.StridedStack`, or another module from
             (x, lengths) to (z, lengths).
         context: The lower layers of the GRU, or None.
         sample_rate: Hz, or None where it isn't known.
-        deviation: Whether the embedding has the standard deviations too.
+        pooling: What the embedding is made of.
     """
 
     def __init__(
-        self, encoder: Any, context: nn.GRU | None, *, sample_rate: int | None, deviation: bool
+        self, encoder: Any, context: nn.GRU | None, *, sample_rate: int | None, pooling: Pooling
     ) -> None:
         super().__init__()
-        self.encoder, self.context, self.deviation = encoder, context, deviation
+        self.encoder, self.context = encoder, context
+        self.pooling: Pooling = pooling
         self.hop: int = encoder.hop
         self.frame_rate = None if sample_rate is None else sample_rate / self.hop
 
@@ -55,7 +55,7 @@ class LowerLayers(nn.Module):
         z, num_frames = self.encoder(x, lengths)
         c = z if self.context is None else self.context(z)[0]
         moments = add_frames(no_moments(len(c), c.shape[-1], c), c, num_frames)
-        return Features(z, c, self._pool(moments), num_frames, self.frame_rate)
+        return Features(z, c, pool(moments, self.pooling), num_frames, self.frame_rate)
 
     def init_state(self, batch: int) -> LowerState:
         """The state of ``batch`` streams before their first sample."""
@@ -92,11 +92,8 @@ class LowerLayers(nn.Module):
                 hidden = last.transpose(0, 1)
         moments = add_frames(state["moments"], c)
         lengths = torch.full(z.shape[:1], z.shape[1], device=z.device)
-        features = Features(z, c, self._pool(moments), lengths, self.frame_rate)
+        features = Features(z, c, pool(moments, self.pooling), lengths, self.frame_rate)
         return features, LowerState(encoder=buffers, context=hidden, moments=moments)
-
-    def _pool(self, moments: Moments) -> Tensor:
-        return mean_and_deviation(moments) if self.deviation else moments["mean"]
 
 
 def lower_stack(stack: StridedStack, num_layers: int) -> StridedStack:

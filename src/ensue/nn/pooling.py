@@ -1,30 +1,39 @@
-"""Statistics pooling: mean and standard deviation over time, of a whole sequence or of a stream.
+"""Pooling over time: what a whole sequence, or a stream so far, comes to as one vector.
 
 Mean and deviation side by side are the statistics pooling of x-vectors (Snyder et al. 2018).
 Dims: B batch, T time, D features.
 """
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor
 
 SMALLEST_VARIANCE = 1e-10  # the square root has no slope at 0
 
+Pooling = Literal["mean", "statistics", "dynamics"]
+"""The mean; mean and standard deviation; both and the root mean square of the steps in time."""
+
 
 class Moments(TypedDict):
-    """Of what a stream has brought so far: (B,) frames, (B, D) mean and sum of squared errors."""
+    """Of what a stream has brought so far.
+
+    (B,) frames; (B, D) mean, sum of squared errors, sum of squared steps from frame to frame, and
+    the last frame.
+    """
 
     count: Tensor
     mean: Tensor
     squared: Tensor
+    stepped: Tensor
+    last: Tensor
 
 
 def no_moments(batch: int, num_features: int, like: Tensor) -> Moments:
     """Of streams that have brought nothing yet."""
     zero = like.new_zeros(batch, num_features)
     count = torch.zeros(batch, dtype=torch.long, device=like.device)
-    return Moments(count=count, mean=zero, squared=zero)
+    return Moments(count=count, mean=zero, squared=zero, stepped=zero, last=zero)
 
 
 def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Moments:
@@ -54,14 +63,42 @@ def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Mo
     mean_b = (x * valid).sum(1) / n_b.clamp_min(1)[:, None]
     squared_b = ((x - mean_b[:, None]) * valid).square().sum(1)
     delta = mean_b - moments["mean"]
+    before = torch.cat([moments["last"][:, None], x], dim=1)
+    index = n_a[:, None] + torch.arange(T, device=x.device)
+    steps = before.diff(dim=1) * (valid & (index > 0)[..., None])  # the first of all is no step
     return Moments(
         count=n,
         mean=moments["mean"] + delta * weight,
         squared=moments["squared"] + squared_b + delta.square() * weight * n_a[:, None],
+        stepped=moments["stepped"] + steps.square().sum(1),
+        last=before[torch.arange(B, device=x.device), n_b],
     )
 
 
-def mean_and_deviation(moments: Moments) -> Tensor:
-    """(B, 2 D): the means, then the standard deviations."""
-    variance = moments["squared"] / moments["count"].clamp_min(1)[:, None]
-    return torch.cat([moments["mean"], (variance + SMALLEST_VARIANCE).sqrt()], dim=-1)
+def pool(moments: Moments, pooling: Pooling) -> Tensor:
+    r"""(B, D), (B, 2 D) or (B, 3 D): mean, standard deviation and root mean square of the steps.
+
+    .. math::
+        \mu = \frac1T \sum_t x_t, \quad \sqrt{\frac1T \sum_t (x_t - \mu)^2}, \quad
+        \sqrt{\frac{1}{T - 1} \sum_{t>1} (x_t - x_{t-1})^2}
+
+    Args:
+        moments: Of the frames.
+        pooling: ``mean`` gives the first, ``statistics`` the first two, ``dynamics`` all three.
+
+    Example:
+        >>> x = torch.tensor([[[1.0], [3.0], [8.0]]])
+        >>> pool(add_frames(no_moments(1, 1, x), x), "dynamics")
+        tensor([[4.0000, 2.9439, 3.8079]])
+    """
+    count = moments["count"][:, None]
+    parts = [moments["mean"]]
+    if pooling != "mean":
+        parts.append(_root(moments["squared"] / count.clamp_min(1)))
+    if pooling == "dynamics":
+        parts.append(_root(moments["stepped"] / (count - 1).clamp_min(1)))
+    return torch.cat(parts, dim=-1)
+
+
+def _root(variance: Tensor) -> Tensor:
+    return (variance + SMALLEST_VARIANCE).sqrt()

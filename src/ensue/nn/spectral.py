@@ -126,3 +126,43 @@ class LogMel(nn.Module):
 
     def extra_repr(self) -> str:
         return f"num_mels={self.out_channels}, window={self.kernel_size}, hop={self.stride}"
+
+
+class SlidingMeanNorm(nn.Module):
+    r"""Takes out of log-mel frames what stays: loudness, channel and, in part, voice.
+
+    First the mean over the bands of each frame, then of each band the mean over the last W frames
+    (sliding cepstral mean normalization, drawn to zero where few have been heard):
+
+    .. math::
+        y_{mt} = x_{mt} - \frac1M \sum_{m'} x_{m't}, \qquad
+        y_{mt} - \frac{1}{n_t + 5} \sum_{i<W} y_{m,t-i}
+
+    with :math:`n_t \le W` the frames heard so far. Nothing ahead is looked at. It is a strided
+    layer: frames that are zero in all bands are its padding.
+
+    Args:
+        num_mels: M.
+        num_frames: W.
+
+    Example:
+        >>> norm = SlidingMeanNorm(40, num_frames=100)
+        >>> norm(nn.functional.pad(torch.randn(2, 40, 30), norm.padding)).shape
+        torch.Size([2, 40, 30])
+    """
+
+    def __init__(self, num_mels: int, *, num_frames: int) -> None:
+        super().__init__()
+        self.in_channels = self.out_channels = num_mels
+        self.kernel_size, self.stride, self.padding = num_frames, 1, (num_frames - 1, 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, M, W - 1 + T), padded already, to (B, M, T)."""
+        heard = (x != 0).any(1, keepdim=True).to(x.dtype)
+        y = (x - x.mean(1, keepdim=True)) * heard
+        W = self.kernel_size
+        total, num = (W * nn.functional.avg_pool1d(v, W, stride=1) for v in (y, heard))
+        return y[..., W - 1 :] - total / (num + 5)
+
+    def extra_repr(self) -> str:
+        return f"num_frames={self.kernel_size}"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ensue.errors import DataError
 from ensue.nn.norm import ChannelNorm
-from ensue.nn.spectral import LogMel
+from ensue.nn.spectral import LogMel, SlidingMeanNorm
 
 N = TypeVar("N", int, Tensor)
 Norm = Literal["channel", "batch", "none"]
@@ -206,6 +206,7 @@ def log_mel_encoder(
     num_mels: int = 80,
     num_layers: int = 2,
     kernel_size: int = 3,
+    cmn_frames: int = 0,
     norm: Norm = "channel",
 ) -> StridedStack:
     """Log-mel frames each 10 ms, then convolutions over frames.
@@ -216,13 +217,16 @@ def log_mel_encoder(
         num_mels: Bands of the spectrogram.
         num_layers: Convolutions.
         kernel_size: Frames that each sees, odd; half of them lie ahead.
+        cmn_frames: W of :class:`ensue.nn.spectral.SlidingMeanNorm`, or 0 to leave it out.
         norm: See :class:`ConvBlock`.
     """
     ahead = kernel_size // 2
     ins = [num_mels] + [channels] * (num_layers - 1)
+    normed = [SlidingMeanNorm(num_mels, num_frames=cmn_frames)] if cmn_frames else []
     return StridedStack(
         [
             LogMel(sample_rate, num_mels=num_mels),
+            *normed,
             *(
                 ConvBlock(c, channels, kernel_size=kernel_size, padding=(ahead, ahead), norm=norm)
                 for c in ins

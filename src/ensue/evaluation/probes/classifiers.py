@@ -106,9 +106,9 @@ def units(train: Moments, test: Moments, store: Store) -> np.ndarray:
 def choose_strength(x: np.ndarray, labels: np.ndarray, unit: np.ndarray) -> float:
     """C of the logistic regression, the inverse strength of its penalty.
 
-    The one of :data:`STRENGTHS` with the best accuracy in three-fold cross-validation on the
+    The one of `STRENGTHS` with the best accuracy in three-fold cross-validation on the
     training part, the weakest penalty of equal ones; 1 where examples are too few to choose on, or
-    so many that it matters little (:data:`ENOUGH_TO_CHOOSE_ON`).
+    so many that it matters little (`ENOUGH_TO_CHOOSE_ON`).
 
     Args:
         x: (N, D) features of the training part.
