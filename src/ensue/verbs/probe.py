@@ -194,6 +194,7 @@ def _answer(
         num_test=q.num_test,
         seed=q.seed,
         whole_cells=q.separator is None,
+        known_values=q.kind != "verification",
     )
     if q.kind == "verification":
         return run_verification(task, store, features, **common)

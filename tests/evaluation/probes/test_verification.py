@@ -52,6 +52,18 @@ def test_speakers_are_told_apart_where_features_know_them(
     assert result.num_pairs == len(task.test) * (len(task.test) - 1) // 2
 
 
+def test_the_column_split_may_keep_new_speakers_for_the_test() -> None:
+    speaker = np.repeat(["a", "b", "c", "d"], 6)
+    split = np.where(np.isin(speaker, ["a", "b"]), "train", "test")
+    store = rows_with(speaker=list(speaker), split=list(split))
+    task = make_task(store, "speaker", known_values=False)
+    assert set(task.train.label) == {"a", "b"}
+    assert set(task.test.label) == {"c", "d"}
+    assert task.split.startswith("column split")
+    to_be_read = make_task(store, "speaker")
+    assert set(to_be_read.train.label) == set(to_be_read.test.label) == {"c", "d"}
+
+
 def test_features_that_add_a_constant_or_change_units_are_judged_alike(seed: int) -> None:
     rng = np.random.default_rng(seed)
     speaker = np.repeat(np.arange(4), 9)

@@ -73,6 +73,7 @@ def make_task(
     test_fraction: float = 1 / 3,
     seed: int = 0,
     whole_cells: bool = True,
+    known_values: bool = True,
 ) -> Task:
     """The task of reading ``label``, split so that a group never stands on both sides.
 
@@ -92,12 +93,14 @@ def make_task(
         seed: Of the split and of the frames.
         whole_cells: A cell is one value; otherwise it holds several, and says nothing of how to
             split.
+        known_values: Values of the test part must stand in the training part too, as they must to
+            be read; to verify new speakers, they needn't.
 
     Raises:
         DataError: There is no such label, only one class, or nothing to test on.
     """
     level = level_of(store, label, level)
-    train, test, split = _split(store, label, test_fraction, seed, whole_cells)
+    train, test, split = _split(store, label, test_fraction, seed, whole_cells, known_values)
     rng = np.random.default_rng(seed)
     sides = [
         _moments(store, label, level, rows, num, rng)
@@ -178,7 +181,7 @@ def some_of_each(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def _split(
-    store: Store, label: str, fraction: float, seed: int, whole_cells: bool
+    store: Store, label: str, fraction: float, seed: int, whole_cells: bool, known_values: bool
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Training and test items, by position, and in words how they were told apart."""
     rows, labels = labelled_rows(store, label)
@@ -187,7 +190,8 @@ def _split(
     group = ids if store.group is None else np.asarray(store.group)
     train, test = rows[~np.isin(split, [*TEST, *VALIDATION])], rows[np.isin(split, TEST)]
     told = len(train) > 0 and len(test) > 0
-    if told and (labels is None or np.isin(labels[test], labels[train]).any()):
+    meets = labels is None or np.isin(labels[test], labels[train]).any()
+    if told and (meets or not known_values):
         apart = store.group is not None and not np.isin(group[test], group[train]).any()
         return train, test, "column split" + (", other groups" if apart else "")
     if labels is not None and (told or _confined(labels[rows], group[rows])):
