@@ -198,6 +198,13 @@ def test_report_is_one_file_that_asks_for_nothing(cpc_run: Path) -> None:
     assert "@import" not in page
 
 
+def test_charts_take_all_their_colors_from_the_theme(cpc_run: Path) -> None:
+    charts = re.findall(r"<svg.*?</svg>", (cpc_run / "report.html").read_text(), re.DOTALL)
+    colors = {c for svg in charts for c in re.findall(r"(?:fill|stroke): ?([^;\"]+)", svg)}
+    assert "var(--ink)" in colors
+    assert {c for c in colors if c.startswith("#")} <= {"#808080"}  # error bars suit both themes
+
+
 @pytest.mark.parametrize("what", ["families", "recipes", "data"])
 def test_list_names_what_there_is(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = said(capsys, f"list {what}")

@@ -32,20 +32,23 @@ STYLE: Any = {
 }
 
 
+def theme() -> Any:
+    """A context within which all is drawn in the theme's colors."""
+    return matplotlib.rc_context(STYLE)
+
+
 def chart(*, width: float = 5.4, height: float = 2.6) -> tuple[Figure, Any]:
     """An empty chart, in inches; on the page it is as wide as there is room."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
-        axes = figure.subplots()
-        axes.set_facecolor("none")
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    axes = figure.subplots()
+    axes.set_facecolor("none")
     return figure, axes
 
 
 def drawn(figure: Figure, caption: str) -> str:
     """The chart as a figure with a caption."""
     buffer = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "var(--ink)")
     for number, color in enumerate(SERIES):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
+from ensue.report.charts import theme
 from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
 from ensue.report.panels.density import density_panel
 from ensue.report.panels.listening import listening_panel
@@ -46,7 +47,8 @@ PANELS: Sequence[Panel] = (
 def write_report(run: RunFolder) -> None:
     """Write ``report.html`` of a run from its files."""
     config = run.read_config()
-    drawn = [(panel, body) for panel in PANELS if (body := panel.draw(run))]
+    with theme():
+        drawn = [(panel, body) for panel in PANELS if (body := panel.draw(run))]
     links = "".join(f'<a href="#{p.name}">{html.escape(p.title)}</a>' for p, _ in drawn)
     sections = "\n".join(
         f'<section id="{p.name}"><h2>{html.escape(p.title)}</h2>\n{body}</section>'
