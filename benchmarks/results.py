@@ -5,7 +5,9 @@ import sys
 
 ROWS = {
     "speech": "the demo, three seeds: time, memory, phones and speakers beside the baselines",
-    "fsdd": "the waveform encoder on recorded digits: 100 labels (ROW='fsdd FOLDER SEED ...')",
+    "fsdd": "recorded digits: 100 labels, a speaker left out, all labels (ROW='fsdd FOLDER')",
+    "fsdd_waveform": "the same from raw waveforms, 100 labels (ROW='fsdd_waveform FOLDER')",
+    "librispeech": "ten unheard speakers told apart and verified (ROW='librispeech FOLDER')",
     "store": "windows a second beside what training takes; embed on three hours of sound",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
@@ -14,7 +16,7 @@ ROWS = {
 def main() -> None:
     name, *words = sys.argv[1:] or [""]
     if name not in ROWS:
-        sys.exit("\n".join(["rows are:", *(f"  {row:10} {what}" for row, what in ROWS.items())]))
+        sys.exit("\n".join(["rows are:", *(f"  {row:14} {what}" for row, what in ROWS.items())]))
     importlib.import_module(f"benchmarks.{name}").main(*words)
 
 

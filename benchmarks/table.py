@@ -44,16 +44,36 @@ def speech_rows() -> list[tuple[str, ...]]:
 
 
 def fsdd_rows() -> list[tuple[str, ...]]:
-    """Recorded digits with 100 labels, raw waveforms."""
-    runs = [run["mean_accuracy"] for run in read("fsdd")["runs"]]
-
-    def mean(name: str) -> str:
-        return f"{statistics.mean(run[name] for run in runs):.1%}"
-
+    """Recorded digits from raw waveforms."""
     what = "recorded digits (FSDD), 100 labels, raw waveforms"
-    untrained, mfcc = mean("untrained, waveform"), mean(MFCC)
-    beside = f"its untrained self {untrained}, MFCC {mfcc}, chance 10 %"
-    return [(what, mean(OURS), beside, "`make results ROW='fsdd FOLDER'`")]
+    command = "`make results ROW='fsdd_waveform FOLDER'`"
+    return [_labelled(read("fsdd_waveform"), "100 labels", what, "waveform", command)]
+
+
+def librispeech_rows() -> list[tuple[str, ...]]:
+    """Ten speakers that pretraining never heard."""
+    found, command = read("librispeech"), "`make results ROW='librispeech FOLDER'`"
+    asked = (
+        ("speaker", "ten unheard speakers of LibriSpeech, by frame"),
+        ("verification", "the same speaker or another: equal error rate (lower is better)"),
+    )
+    return [_labelled(found, name, what, "log_mel", command) for name, what in asked]
+
+
+def _labelled(
+    found: dict[str, Any], name: str, what: str, encoder: str, command: str
+) -> tuple[str, ...]:
+    """A question's figure, mean and range over the seeds, beside the means of the baselines."""
+    runs = [run["probes"][name] for run in found["runs"]]
+
+    def mean(features: str) -> str:
+        return f"{statistics.mean(run[features][0] for run in runs):.1%}"
+
+    ours = [run[OURS][0] for run in runs]
+    measured = f"{mean(OURS)} ({min(ours):.1%} to {max(ours):.1%})"
+    chance = next(n for n in runs[0] if n.startswith("chance"))
+    beside = f"untrained {mean(f'untrained, {encoder}')}, MFCC {mean(MFCC)}, chance {mean(chance)}"
+    return what, measured, beside, command
 
 
 def info_nce_rows() -> list[tuple[str, ...]]:
@@ -92,7 +112,7 @@ def store_rows() -> list[tuple[str, ...]]:
 
 
 def table() -> str:
-    rows = [*speech_rows(), *fsdd_rows(), *info_nce_rows(), *store_rows()]
+    rows = [*speech_rows(), *fsdd_rows(), *librispeech_rows(), *info_nce_rows(), *store_rows()]
     head = ("what", "measured", "beside it", "command")
     lines = [head, ("---",) * 4, *rows]
     speech = read("speech")

@@ -1,0 +1,84 @@
+"""Public recordings with labels: unpack them with a manifest, and ask one run several questions."""
+
+import csv
+import os
+import sys
+import tarfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def unpack(archive: Path, folder: Path) -> dict[str, Path]:
+    """The recordings of an archive by file name, relative to the folder that they lie in."""
+    place = folder / archive.stem
+    with tarfile.open(archive) as packed:
+        packed.extractall(place, filter="data")
+    return {path.name: path.relative_to(folder) for path in place.rglob("*.flac")}
+
+
+def index_of(source: Path) -> list[dict[str, str]]:
+    """The rows of ``index.csv``."""
+    with open(source / "index.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_manifest(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Path:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def ask(
+    run: Path, manifest: Path, cache: Path, seed: int, question: Mapping[str, Any]
+) -> dict[str, tuple[float, float, float]]:
+    """A probe's figure by kind of features, each with its 95 % interval."""
+    from ensue.verbs.probe import probe
+
+    result: Any = probe(run, manifest, seed=seed, cache=cache, quiet=True, **question).result
+    rows = result.rows if hasattr(result, "rows") else result.accuracies
+    return {
+        row.features: (
+            round(row.value if hasattr(row, "value") else row.accuracy, 4),
+            round(row.low, 4),
+            round(row.high, 4),
+        )
+        for row in rows
+    }
+
+
+def train_and_ask(
+    recipe: str,
+    pretrain_on: Path,
+    questions: Mapping[str, tuple[Path, Mapping[str, Any]]],
+    folder: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """Train once by a recipe, with the time that it took, then ask every question by name."""
+    from ensue import load, train
+
+    out, cache = folder / f"run-{seed}", folder / "cache"
+    begun, cpu = time.monotonic(), time.process_time()
+    trained = train("cpc", pretrain_on, out=out, recipe=recipe, seed=seed, cache=cache, quiet=True)
+    return {
+        "seed": seed,
+        "training_seconds": round(time.monotonic() - begun, 1),
+        "training_cpu_seconds": round(time.process_time() - cpu, 1),
+        "loss": round(trained.loss, 4),
+        "chance_loss": round(trained.chance_loss, 4),
+        "parameters": sum(p.numel() for p in load(out).model.parameters()),
+        "probes": {
+            name: ask(out, manifest, cache, seed, question)
+            for name, (manifest, question) in questions.items()
+        },
+    }
+
+
+def folder_of(source: str, variable: str, what: str) -> Path:
+    """Where the recordings lie, from the command line or the environment."""
+    if not (source := source or os.environ.get(variable, "")):
+        sys.exit(f"give the folder with {what}")
+    return Path(source)
