@@ -70,7 +70,8 @@ def _labelled(
         return f"{statistics.mean(run[features][0] for run in runs):.1%}"
 
     ours = [run[OURS][0] for run in runs]
-    measured = f"{mean(OURS)} ({min(ours):.1%} to {max(ours):.1%})"
+    spread = f"{min(ours):.1%} to {max(ours):.1%}" if len(runs) > 1 else "one seed"
+    measured = f"{mean(OURS)} ({spread})"
     chance = next(n for n in runs[0] if n.startswith("chance"))
     beside = f"untrained {mean(f'untrained, {encoder}')}, MFCC {mean(MFCC)}, chance {mean(chance)}"
     return what, measured, beside, command
