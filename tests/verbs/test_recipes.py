@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ensue.configuration import validate
+from ensue.verbs.plan import section_classes
 from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
 from ensue.verbs.train import train
 
 DATA = {"cpc": "builtin:speech", "realnvp": "builtin:moons"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", recipe_names())
 @pytest.mark.filterwarnings("ignore:batch norm takes")
 def test_recipe_runs_for_two_steps(
@@ -25,6 +28,14 @@ def test_recipe_runs_for_two_steps(
         small["window_seconds"] = 0.4
     train(family, DATA[family], out=tmp_path / "run", recipe=name, cache=cache, quiet=True, **small)
     assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipe_holds_settings_of_its_family(name: str) -> None:
+    family = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())["family"]
+    classes, found = section_classes(family), read_recipe(name, family)
+    for section, values in found.items():
+        validate(classes[section], values, section=section)
 
 
 def test_every_recipe_says_what_it_is_for() -> None:
