@@ -1,6 +1,7 @@
 """Public recordings with labels: unpack them with a manifest, and ask one run several questions."""
 
 import csv
+import dataclasses
 import os
 import sys
 import tarfile
@@ -36,18 +37,12 @@ def ask(
     run: Path, manifest: Path, cache: Path, seed: int, question: Mapping[str, Any]
 ) -> dict[str, tuple[float, float, float]]:
     """A probe's figure by kind of features, each with its 95 % interval."""
+    from ensue.training.probes import rows_of
     from ensue.verbs.probe import probe
 
-    result: Any = probe(run, manifest, seed=seed, cache=cache, quiet=True, **question).result
-    rows = result.rows if hasattr(result, "rows") else result.accuracies
-    return {
-        row.features: (
-            round(row.value if hasattr(row, "value") else row.accuracy, 4),
-            round(row.low, 4),
-            round(row.high, 4),
-        )
-        for row in rows
-    }
+    result = probe(run, manifest, seed=seed, cache=cache, quiet=True, **question).result
+    rows = rows_of(dataclasses.asdict(result))
+    return {r.features: (round(r.value, 4), round(r.low, 4), round(r.high, 4)) for r in rows}
 
 
 def train_and_ask(

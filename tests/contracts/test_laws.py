@@ -289,3 +289,12 @@ def test_configuration_refuses_what_it_does_not_know(case: Case) -> None:
     wrong = dataclasses.replace(model.config, format=3)
     with pytest.raises(ValueError, match="format"):
         type(model)(wrong)
+
+
+@encoding
+def test_every_variant_to_compare_with_encodes(case: Case, seed: int) -> None:
+    model = case.build()
+    batch = batch_of(case.items(2))
+    for config in model.untrained_variants().values():
+        features = model_class(case.family)(config).eval().encode(batch.x, batch.lengths)
+        assert features.embedding.isfinite().all()

@@ -201,6 +201,7 @@ def test_user_modules_train_and_encode_but_cannot_be_saved(seed: int, tmp_path) 
         ({"encoder": "log_mel", "sample_rate": None}, "sample_rate"),
         ({"horizon": -1, "channels": 0}, "channels is 0"),
         ({"encoder": "waveform", "vocal_tract_perturbation": 0.1}, "is for the encoder log_mel"),
+        ({"encoder": "waveform", "cmn_frames": 9}, "cmn_frames is for the encoder log_mel"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings: dict, message: str) -> None:

@@ -40,6 +40,8 @@ from ensue.nn.spectral import LogMel
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
 ENCODERS = ("waveform", "log_mel")
+OF_LOG_MEL = ("vocal_tract_perturbation", "cmn_frames")
+"""Settings that change frequencies, and that other encoders have no place for; 0 is none."""
 USER_PARTS = "user-parts"
 ANCHORS_A_BLOCK = 256
 
@@ -127,11 +129,11 @@ class CPCConfig:
     def __post_init__(self) -> None:
         if 0 < self.horizon < self.nearest:
             raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
-        if self.vocal_tract_perturbation and self.encoder != "log_mel":
-            raise ConfigError(
-                f"vocal_tract_perturbation is for the encoder log_mel, not {self.encoder!r}; "
-                "leave it out"
-            )
+        for name in OF_LOG_MEL:
+            if getattr(self, name) and self.encoder != "log_mel":
+                raise ConfigError(
+                    f"{name} is for the encoder log_mel, not {self.encoder!r}; leave it out"
+                )
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
                 "there are no negatives: own_sequence is false and num_negatives is 0; "
@@ -243,7 +245,12 @@ class CPC(
         """What to compare a trained CPC with: the same network untrained, with both encoders."""
         if self.config.encoder not in ENCODERS:
             return {self.config.encoder: self.config}
-        return {name: dataclasses.replace(self.config, encoder=name) for name in ENCODERS}
+        none = dict.fromkeys(OF_LOG_MEL, 0)
+        waveform = dataclasses.replace(self.config, encoder="waveform", **none)
+        return {
+            "waveform": waveform,
+            "log_mel": dataclasses.replace(self.config, encoder="log_mel"),
+        }
 
     @property
     def hop(self) -> int:
