@@ -2,13 +2,18 @@
 
 from ensue.nn.coupling import AffineCoupling, alternating_halves
 from ensue.nn.norm import ChannelNorm
+from ensue.nn.recurrent import GRU, LSTM, GRUCell, LSTMCell
 from ensue.nn.spectral import LogMel, mel_filterbank
 from ensue.nn.strided import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "AffineCoupling",
     "ChannelNorm",
     "ConvBlock",
+    "GRUCell",
+    "LSTMCell",
     "LogMel",
     "StridedStack",
     "alternating_halves",
