@@ -59,7 +59,7 @@ CASES = [
     Case(
         family="cpc",
         name="other throats, sliding mean",
-        build=cpc(vocal_tract_perturbation=0.1, cmn_frames=6, pooling="dynamics"),
+        build=cpc(vocal_tract_perturbation=0.1, cmn_frames=6, pooling="extremes"),
         items=waveforms,
     ),
     Case(family="cpc", name="waveform", build=cpc(encoder="waveform"), items=waveforms),

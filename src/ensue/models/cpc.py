@@ -117,7 +117,8 @@ class CPCConfig:
         Pooling,
         Field(
             description="the embedding: mean of the context; statistics: and standard deviation; "
-            "dynamics: and root mean square of its steps from frame to frame"
+            "dynamics: and root mean square of its steps from frame to frame; extremes: and its "
+            "largest and smallest values"
         ),
     ] = "statistics"
     init: Annotated[

@@ -9,9 +9,27 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from ensue.data.batches import Batch
+from ensue.nn.streaming import Steps, select
+
+__all__ = [
+    "CONTRACTS",
+    "Completes",
+    "Draws",
+    "Encodes",
+    "Features",
+    "HasLayers",
+    "HasLogProb",
+    "Loss",
+    "Samples",
+    "Score",
+    "ScoreKind",
+    "Scores",
+    "Steps",
+    "Trains",
+    "select",
+]
 
 ScoreKind = Literal["exact", "order", "lower_bound", "information"]
 
@@ -172,22 +190,6 @@ class HasLayers(Protocol):
     def up_to(self, layer: str) -> Any: ...
 
 
-@runtime_checkable
-class Steps(Protocol):
-    """Runs chunk by chunk; a state is a tree of tensors with the batch first.
-
-    Families that encode give the :class:`Features` of the frames that a chunk completes, with the
-    ``embedding`` of all frames so far. ``init_state`` raises ConfigError where a user's modules
-    can't stream.
-    """
-
-    def init_state(self, batch: int) -> Any: ...
-
-    def step(self, x: Tensor, state: Any) -> tuple[Any, Any]: ...
-
-    def finish(self, state: Any) -> tuple[Any, Any]: ...
-
-
 CONTRACTS: dict[str, type] = {
     "trains": Trains,
     "encodes": Encodes,
@@ -197,13 +199,3 @@ CONTRACTS: dict[str, type] = {
     "layers": HasLayers,
     "steps": Steps,
 }
-
-
-def select(state: Any, rows: Tensor) -> Any:
-    """The state of some rows of the batch, in the order of ``rows``: any tree, batch first.
-
-    Example:
-        >>> select({"h": torch.arange(3)}, torch.tensor([2, 0]))
-        {'h': tensor([2, 0])}
-    """
-    return tree_map(lambda t: t[rows] if isinstance(t, Tensor) else t, state)

@@ -11,15 +11,16 @@ from torch import Tensor
 
 SMALLEST_VARIANCE = 1e-10  # the square root has no slope at 0
 
-Pooling = Literal["mean", "statistics", "dynamics"]
-"""The mean; mean and standard deviation; both and the root mean square of the steps in time."""
+Pooling = Literal["mean", "statistics", "dynamics", "extremes"]
+"""Each with all before it: the mean; the standard deviation; the root mean square of the steps in
+time; the largest and smallest value."""
 
 
 class Moments(TypedDict):
     """Of what a stream has brought so far.
 
-    (B,) frames; (B, D) mean, sum of squared errors, sum of squared steps from frame to frame, and
-    the last frame.
+    (B,) frames; (B, D) mean, sum of squared errors, sum of squared steps from frame to frame, the
+    last frame, and the largest and smallest values, infinite before the first frame.
     """
 
     count: Tensor
@@ -27,13 +28,23 @@ class Moments(TypedDict):
     squared: Tensor
     stepped: Tensor
     last: Tensor
+    largest: Tensor
+    smallest: Tensor
 
 
 def no_moments(batch: int, num_features: int, like: Tensor) -> Moments:
     """Of streams that have brought nothing yet."""
     zero = like.new_zeros(batch, num_features)
     count = torch.zeros(batch, dtype=torch.long, device=like.device)
-    return Moments(count=count, mean=zero, squared=zero, stepped=zero, last=zero)
+    return Moments(
+        count=count,
+        mean=zero,
+        squared=zero,
+        stepped=zero,
+        last=zero,
+        largest=zero - torch.inf,
+        smallest=zero + torch.inf,
+    )
 
 
 def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Moments:
@@ -63,7 +74,7 @@ def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Mo
     mean_b = (x * valid).sum(1) / n_b.clamp_min(1)[:, None]
     squared_b = ((x - mean_b[:, None]) * valid).square().sum(1)
     delta = mean_b - moments["mean"]
-    before = torch.cat([moments["last"][:, None], x], dim=1)
+    before = _with(moments["last"], x)
     index = n_a[:, None] + torch.arange(T, device=x.device)
     steps = before.diff(dim=1) * (valid & (index > 0)[..., None])  # the first of all is no step
     return Moments(
@@ -72,32 +83,42 @@ def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Mo
         squared=moments["squared"] + squared_b + delta.square() * weight * n_a[:, None],
         stepped=moments["stepped"] + steps.square().sum(1),
         last=before[torch.arange(B, device=x.device), n_b],
+        largest=_with(moments["largest"], x.masked_fill(~valid, -torch.inf)).amax(1),
+        smallest=_with(moments["smallest"], x.masked_fill(~valid, torch.inf)).amin(1),
     )
 
 
 def pool(moments: Moments, pooling: Pooling) -> Tensor:
-    r"""(B, D), (B, 2 D) or (B, 3 D): mean, standard deviation and root mean square of the steps.
+    r"""(B, D) to (B, 5 D): mean, deviation, root mean square of the steps, largest and smallest.
 
     .. math::
         \mu = \frac1T \sum_t x_t, \quad \sqrt{\frac1T \sum_t (x_t - \mu)^2}, \quad
-        \sqrt{\frac{1}{T - 1} \sum_{t>1} (x_t - x_{t-1})^2}
+        \sqrt{\frac{1}{T - 1} \sum_{t>1} (x_t - x_{t-1})^2}, \quad
+        \max_t x_t, \quad \min_t x_t
 
     Args:
         moments: Of the frames.
-        pooling: ``mean`` gives the first, ``statistics`` the first two, ``dynamics`` all three.
+        pooling: ``mean`` gives the first, ``statistics`` two, ``dynamics`` three, ``extremes`` all.
 
     Example:
         >>> x = torch.tensor([[[1.0], [3.0], [8.0]]])
-        >>> pool(add_frames(no_moments(1, 1, x), x), "dynamics")
-        tensor([[4.0000, 2.9439, 3.8079]])
+        >>> pool(add_frames(no_moments(1, 1, x), x), "extremes")
+        tensor([[4.0000, 2.9439, 3.8079, 8.0000, 1.0000]])
     """
     count = moments["count"][:, None]
     parts = [moments["mean"]]
     if pooling != "mean":
         parts.append(_root(moments["squared"] / count.clamp_min(1)))
-    if pooling == "dynamics":
+    if pooling in ("dynamics", "extremes"):
         parts.append(_root(moments["stepped"] / (count - 1).clamp_min(1)))
+    if pooling == "extremes":
+        parts += [moments[side].where(count > 0, 0) for side in ("largest", "smallest")]
     return torch.cat(parts, dim=-1)
+
+
+def _with(value: Tensor, x: Tensor) -> Tensor:
+    """(B, D) and (B, T, D) to (B, 1 + T, D)."""
+    return torch.cat([value[:, None], x], dim=1)
 
 
 def _root(variance: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ensue.nn.recurrent.product import add_product_, linear, tanh_
-from ensue.nn.recurrent.steps import refuse_second_derivative, split_steps
+from ensue.nn.recurrent.layout import refuse_second_derivative, split_steps
 
 Reset = Literal["after", "before"]
 sigmoid_backward_ = torch.ops.aten.sigmoid_backward.grad_input

@@ -36,7 +36,7 @@ from ensue.nn.recurrent.stack import (
     weights_of,
     zeros,
 )
-from ensue.nn.recurrent.steps import Layout, State, scan
+from ensue.nn.recurrent.layout import Layout, State, scan
 
 
 class LSTM(nn.RNNBase):

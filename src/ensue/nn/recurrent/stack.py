@@ -9,7 +9,7 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ensue.errors import ConfigError
-from ensue.nn.recurrent.steps import Layout, State, rows_of
+from ensue.nn.recurrent.layout import Layout, State, rows_of
 
 Sequences = Tensor | PackedSequence
 Direction = Callable[[str, Tensor, State, Layout, bool], tuple[Tensor, State]]

@@ -1,0 +1,146 @@
+"""Drawing sequences token by token, many side by side, each as if it were alone.
+
+Rows that end make room at once, and waiting ones take their place, so that no step is spent on a
+sequence that is over.
+
+Dims: B rows that run, V vocabulary, N sequences.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensue.errors import ConfigError
+from ensue.generation.choose import choose
+from ensue.generation.config import GenerationConfig
+from ensue.generation.processors import Processor, no_repeat_ngram
+from ensue.generation.prompts import Initial, check_prompts, state_after
+from ensue.nn.streaming import Steps, join, select
+
+
+@dataclass(frozen=True)
+class Emission:
+    """What one step gave: a token for each running row.
+
+    Attributes:
+        row: (B,) which sequence.
+        token: (B,) its next token.
+        log_prob: (B,) nats of the token under the model, whatever was done to its scores.
+        over: (B,) whether that was its last.
+    """
+
+    row: Tensor
+    token: Tensor
+    log_prob: Tensor
+    over: Tensor
+
+
+@dataclass
+class _Running:
+    """The rows that run: which sequences, what they hold, and the model's state of each."""
+
+    row: Tensor
+    tokens: Tensor
+    length: Tensor
+    state: Any
+
+    def keep(self, rows: Tensor) -> "_Running":
+        return _Running(self.row[rows], self.tokens[rows], self.length[rows], select(self.state, rows))
+
+    def join(self, new: "_Running") -> "_Running":
+        pairs = ((self.row, new.row), (self.tokens, new.tokens), (self.length, new.length))
+        return _Running(*(torch.cat(pair) for pair in pairs), join(self.state, new.state))
+
+
+class Drawing:
+    """Draws one sequence for each prompt; iterate over it for the tokens as they come.
+
+    Args:
+        steps: Takes tokens (B, T) to scores (B, T, V).
+        prompts: For each sequence its first tokens, at least one.
+        config: How to draw.
+        num_tokens: V.
+        eos: The token that ends a sequence, or None.
+        generator: Draws a seed for each sequence.
+        initial: The state before the prompts; by default ``steps.init_state``.
+        processors: Forbid tokens, before temperature and the like.
+        limits: (N,) new tokens at most, by sequence; by default ``max_length`` for all.
+        device: Of the model.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        prompts: Sequence[Tensor],
+        config: GenerationConfig,
+        *,
+        num_tokens: int,
+        eos: int | None = None,
+        generator: torch.Generator | None = None,
+        initial: Initial | None = None,
+        processors: Sequence[Processor] = (),
+        limits: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if config.method == "beam":
+            raise ConfigError("the method 'beam' searches and doesn't draw; use beam_search")
+        self.steps, self.config, self.eos = steps, config, eos
+        self.prompts = check_prompts(prompts, num_tokens)
+        self.initial = initial or (lambda rows: steps.init_state(len(rows)))
+        self.processors = processors_of(config, processors)
+        N = len(self.prompts)
+        self.limits = torch.full((N,), config.max_length) if limits is None else limits
+        seeds = torch.randint(2**62, (N,), generator=generator)
+        self.generators = [np.random.Generator(np.random.Philox(s)) for s in seeds.tolist()]
+        self.width = max(map(len, self.prompts), default=0) + int(self.limits.max()) if N else 0
+        self.device = torch.device(device)
+
+    def __iter__(self) -> Iterator[Emission]:
+        waiting, running = 0, None
+        while running is not None or waiting < len(self.prompts):
+            free = self.config.num_rows - (0 if running is None else len(running.row))
+            if free and waiting < len(self.prompts):
+                stop = min(waiting + free, len(self.prompts))
+                new = self._begin(torch.arange(waiting, stop))
+                running, waiting = new if running is None else running.join(new), stop
+            assert running is not None
+            emission = self._advance(running)
+            yield emission
+            going = (~emission.over).nonzero()[:, 0]
+            if len(going) < len(running.row):
+                running = running.keep(going) if len(going) else None
+
+    def _begin(self, rows: Tensor) -> _Running:
+        prompts = [self.prompts[i] for i in rows.tolist()]
+        state = state_after(self.steps, prompts, self.initial(rows.to(self.device)), self.device)
+        tokens = torch.full((len(rows), self.width), -1)
+        for i, prompt in enumerate(prompts):
+            tokens[i, : len(prompt)] = prompt
+        length = torch.tensor([len(p) for p in prompts])
+        rows, tokens, length = (t.to(self.device) for t in (rows, tokens, length))
+        return _Running(rows, tokens, length, state)
+
+    def _advance(self, running: _Running) -> Emission:
+        every = torch.arange(len(running.row), device=self.device)
+        last = running.tokens[every, running.length - 1]
+        scores_B1V, running.state = self.steps.step(last[:, None], running.state)
+        scores = _at_least_single(scores_B1V[:, -1])
+        rows = running.row.tolist()
+        new = running.length + 1 - self._prompt_lengths[running.row]
+        allowed = scores
+        if self.eos is not None and self.config.min_length:
+            allowed = forbid_end(scores, self.eos, new <= self.config.min_length)
+        if self.processors:
+            allowed = process(self.processors, history(running.tokens, running.length), allowed)
+        token = choose(allowed, self.config, [self.generators[i] for i in rows])
+        running.tokens[every, running.length] = token
+        running.length = running.length + 1
+        over = new >= self.limits.to(self.device)[running.row]
+        if self.eos is not None:
+            over = over | (token == self.eos)
+        log_prob = scores.log_softmax(-1)[every, token]
+        return Emission(running.row, token, log_prob, over)

@@ -1,0 +1,89 @@
+"""Score processors: pure functions that forbid tokens before one is chosen.
+
+A processor takes ``tokens`` (B, T), what each row holds so far, the last token at the right and
+-1 before the first, and ``scores`` (B, V), and gives new scores; -inf forbids a token. Functions
+of the scores alone stand below as ``top_k``, ``top_p``, ``min_p``.
+
+Dims: B rows, T tokens so far, V vocabulary.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Processor = Callable[[Tensor, Tensor], Tensor]
+
+
+def no_repeat_ngram(n: int) -> Processor:
+    """Forbid each token that would make the last n tokens a repetition of earlier ones.
+
+    Example:
+        >>> scores = no_repeat_ngram(2)(torch.tensor([[0, 1, 0]]), torch.zeros(1, 3))
+        >>> scores  # 0 was followed by 1
+        tensor([[0., -inf, 0.]])
+    """
+
+    def process(tokens: Tensor, scores: Tensor) -> Tensor:
+        if tokens.shape[1] < n:
+            return scores
+        windows_BWn = tokens.unfold(1, n, 1)
+        last = tokens[:, tokens.shape[1] - n + 1 :]
+        repeated = (windows_BWn[..., :-1] == last[:, None]).all(-1) & (windows_BWn >= 0).all(-1)
+        row, window = repeated.nonzero(as_tuple=True)
+        scores = scores.clone()
+        scores[row, windows_BWn[row, window, -1]] = -torch.inf
+        return scores
+
+    return process
+
+
+def forbid(*banned: int) -> Processor:
+    """Forbid tokens everywhere.
+
+    Example:
+        >>> forbid(1)(torch.tensor([[0]]), torch.zeros(1, 3))
+        tensor([[0., -inf, 0.]])
+    """
+
+    def process(tokens: Tensor, scores: Tensor) -> Tensor:
+        return scores.index_fill(1, torch.tensor(banned, device=scores.device), -torch.inf)
+
+    return process
+
+
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """Keep the k largest scores of each row; of equal ones at the edge those that come first.
+
+    Example:
+        >>> top_k(torch.tensor([[1.0, 3.0, 2.0, 2.0]]), 2)
+        tensor([[-inf, 3., 2., -inf]])
+    """
+    order = scores.argsort(dim=-1, descending=True, stable=True)
+    return scores.scatter(-1, order[:, k:], -torch.inf)
+
+
+def top_p(scores: Tensor, p: float) -> Tensor:
+    """Keep the fewest likeliest tokens whose probability reaches p (Holtzman et al. 2020, eq. 2).
+
+    Example:
+        >>> top_p(torch.tensor([[0.5, 0.3, 0.2]]).log(), 0.6).exp()
+        tensor([[0.5000, 0.3000, 0.0000]])
+    """
+    ordered, order = scores.sort(dim=-1, descending=True, stable=True)
+    probability = ordered.double().softmax(-1)
+    reached = probability.cumsum(-1) - probability >= p
+    return ordered.masked_fill(reached, -torch.inf).gather(-1, order.argsort(-1))
+
+
+def min_p(scores: Tensor, p: float) -> Tensor:
+    """Keep tokens of at least p times the likeliest one's probability (Nguyen et al. 2024).
+
+    Example:
+        >>> min_p(torch.tensor([[0.5, 0.3, 0.2]]).log(), 0.5).exp()
+        tensor([[0.5000, 0.3000, 0.0000]])
+    """
+    if not p:
+        return scores
+    least = scores.max(-1, keepdim=True).values + torch.tensor(p).log().to(scores)
+    return scores.masked_fill(scores < least, -torch.inf)

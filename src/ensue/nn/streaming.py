@@ -1,0 +1,44 @@
+"""Running step by step: the protocol of all that carries a state along, and how to reorder one."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """Runs chunk by chunk; a state is a tree of tensors with the batch first.
+
+    Families that encode give the features of the frames that a chunk completes, with the
+    ``embedding`` of all frames so far; what decodes tokens gives their scores (B, T, V).
+    ``init_state`` raises ConfigError where a user's modules can't stream.
+    """
+
+    def init_state(self, batch: int) -> Any: ...
+
+    def step(self, x: Tensor, state: Any) -> tuple[Any, Any]: ...
+
+    def finish(self, state: Any) -> tuple[Any, Any]: ...
+
+
+def select(state: Any, rows: Tensor) -> Any:
+    """The state of some rows of the batch, in the order of ``rows``: any tree, batch first.
+
+    Example:
+        >>> select({"h": torch.arange(3)}, torch.tensor([2, 0]))
+        {'h': tensor([2, 0])}
+    """
+    return tree_map(lambda t: t[rows] if isinstance(t, Tensor) else t, state)
+
+
+def join(first: Any, second: Any) -> Any:
+    """The state of the rows of two batches, one after the other.
+
+    Example:
+        >>> join({"h": torch.arange(2)}, {"h": torch.arange(3)})
+        {'h': tensor([0, 1, 0, 1, 2])}
+    """
+    pair = lambda a, b: torch.cat([a, b]) if isinstance(a, Tensor) else a  # noqa: E731
+    return tree_map(pair, first, second)
