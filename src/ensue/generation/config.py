@@ -50,7 +50,9 @@ class GenerationConfig:
         int, Field(ge=0, description="no n tokens in a row come twice; 0: they may")
     ] = 0
     num_beams: Annotated[int, Field(gt=0, description="hypotheses kept by beam")] = 5
-    num_best: Annotated[int, Field(gt=0, description="sequences that beam gives for each prompt")] = 1
+    num_best: Annotated[
+        int, Field(gt=0, description="sequences that beam gives for each prompt")
+    ] = 1
     length_penalty: Annotated[
         float,
         Field(description="alpha of Wu et al. 2016, eq. 14: above 0 favors longer sequences"),

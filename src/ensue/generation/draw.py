@@ -17,7 +17,13 @@ from torch import Tensor
 from ensue.errors import ConfigError
 from ensue.generation.choose import choose
 from ensue.generation.config import GenerationConfig
-from ensue.generation.processors import Processor, no_repeat_ngram
+from ensue.generation.processors import (
+    Processor,
+    forbid_end,
+    process,
+    processors_of,
+    require_choice,
+)
 from ensue.generation.prompts import Initial, check_prompts, state_after
 from ensue.nn.streaming import Steps, join, select
 
@@ -49,11 +55,17 @@ class _Running:
     state: Any
 
     def keep(self, rows: Tensor) -> "_Running":
-        return _Running(self.row[rows], self.tokens[rows], self.length[rows], select(self.state, rows))
+        return _Running(
+            self.row[rows], self.tokens[rows], self.length[rows], select(self.state, rows)
+        )
 
     def join(self, new: "_Running") -> "_Running":
-        pairs = ((self.row, new.row), (self.tokens, new.tokens), (self.length, new.length))
-        return _Running(*(torch.cat(pair) for pair in pairs), join(self.state, new.state))
+        return _Running(
+            torch.cat([self.row, new.row]),
+            torch.cat([self.tokens, new.tokens]),
+            torch.cat([self.length, new.length]),
+            join(self.state, new.state),
+        )
 
 
 class Drawing:
@@ -89,15 +101,18 @@ class Drawing:
         if config.method == "beam":
             raise ConfigError("the method 'beam' searches and doesn't draw; use beam_search")
         self.steps, self.config, self.eos = steps, config, eos
+        self.device = torch.device(device)
         self.prompts = check_prompts(prompts, num_tokens)
         self.initial = initial or (lambda rows: steps.init_state(len(rows)))
         self.processors = processors_of(config, processors)
+        self.first = torch.tensor([len(p) for p in self.prompts], device=self.device)
         N = len(self.prompts)
         self.limits = torch.full((N,), config.max_length) if limits is None else limits
+        self.limits = self.limits.to(self.device)
+        self.least = self.limits.clamp(max=config.min_length)
+        self.width = int((self.first + self.limits).max()) if N else 0
         seeds = torch.randint(2**62, (N,), generator=generator)
         self.generators = [np.random.Generator(np.random.Philox(s)) for s in seeds.tolist()]
-        self.width = max(map(len, self.prompts), default=0) + int(self.limits.max()) if N else 0
-        self.device = torch.device(device)
 
     def __iter__(self) -> Iterator[Emission]:
         waiting, running = 0, None
@@ -128,19 +143,53 @@ class Drawing:
         every = torch.arange(len(running.row), device=self.device)
         last = running.tokens[every, running.length - 1]
         scores_B1V, running.state = self.steps.step(last[:, None], running.state)
-        scores = _at_least_single(scores_B1V[:, -1])
-        rows = running.row.tolist()
-        new = running.length + 1 - self._prompt_lengths[running.row]
+        scores = scores_B1V[:, -1].to(torch.promote_types(scores_B1V.dtype, torch.float32))
+        num_new = running.length - self.first[running.row]
         allowed = scores
-        if self.eos is not None and self.config.min_length:
-            allowed = forbid_end(scores, self.eos, new <= self.config.min_length)
-        if self.processors:
-            allowed = process(self.processors, history(running.tokens, running.length), allowed)
-        token = choose(allowed, self.config, [self.generators[i] for i in rows])
+        if self.eos is not None:
+            allowed = forbid_end(allowed, self.eos, num_new < self.least[running.row])
+        allowed = process(self.processors, running.tokens, running.length, allowed)
+        require_choice(allowed)
+        token = choose(allowed, self.config, [self.generators[i] for i in running.row.tolist()])
         running.tokens[every, running.length] = token
         running.length = running.length + 1
-        over = new >= self.limits.to(self.device)[running.row]
+        over = num_new + 1 >= self.limits[running.row]
         if self.eos is not None:
             over = over | (token == self.eos)
         log_prob = scores.log_softmax(-1)[every, token]
         return Emission(running.row, token, log_prob, over)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Sequences that were drawn, without their prompts.
+
+    Attributes:
+        tokens: (N, L), ``pad`` after the last of each; without the token that ended it.
+        length: (N,) how many.
+        log_prob: (N,) nats of these tokens and of the one that ended the sequence.
+        ended: (N,) whether a token ended it, and not the largest length.
+    """
+
+    tokens: Tensor
+    length: Tensor
+    log_prob: Tensor
+    ended: Tensor
+
+
+def collect(drawing: Drawing, *, pad: int = 0) -> Drawn:
+    """All sequences of a drawing."""
+    N, device = len(drawing.prompts), drawing.device
+    width = int(drawing.limits.max()) if N else 0
+    tokens = torch.full((N, width), pad, device=device)
+    length = torch.zeros(N, dtype=torch.long, device=device)
+    log_prob = torch.zeros(N, dtype=torch.float64, device=device)
+    ended = torch.zeros(N, dtype=torch.bool, device=device)
+    for emission in drawing:
+        row, token = emission.row, emission.token
+        log_prob[row] += emission.log_prob
+        ends = token == drawing.eos if drawing.eos is not None else torch.zeros_like(row).bool()
+        ended[row] = ends
+        tokens[row[~ends], length[row[~ends]]] = token[~ends]
+        length[row[~ends]] += 1
+    return Drawn(tokens[:, : int(length.max()) if N else 0], length, log_prob, ended)

@@ -7,10 +7,13 @@ of the scores alone stand below as ``top_k``, ``top_p``, ``min_p``.
 Dims: B rows, T tokens so far, V vocabulary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+
+from ensue.errors import ConfigError
+from ensue.generation.config import GenerationConfig
 
 Processor = Callable[[Tensor, Tensor], Tensor]
 
@@ -50,6 +53,63 @@ def forbid(*banned: int) -> Processor:
         return scores.index_fill(1, torch.tensor(banned, device=scores.device), -torch.inf)
 
     return process
+
+
+def forbid_end(scores: Tensor, eos: int, rows: Tensor) -> Tensor:
+    """Forbid the token ``eos`` in the rows (B,) that aren't long enough yet.
+
+    Example:
+        >>> forbid_end(torch.zeros(2, 2), 0, torch.tensor([True, False]))
+        tensor([[-inf, 0.],
+                [0., 0.]])
+    """
+    scores = scores.clone()
+    scores[:, eos].masked_fill_(rows, -torch.inf)
+    return scores
+
+
+def processors_of(config: GenerationConfig, more: Sequence[Processor] = ()) -> list[Processor]:
+    """The processors that the settings ask for, and more."""
+    found = [no_repeat_ngram(config.no_repeat_ngram)] if config.no_repeat_ngram else []
+    return [*found, *more]
+
+
+def process(
+    processors: Sequence[Processor], tokens: Tensor, length: Tensor, scores: Tensor
+) -> Tensor:
+    """Apply all processors to rows of different lengths.
+
+    Args:
+        processors: In their order.
+        tokens: (B, L), what each row holds from the left, and anything after.
+        length: (B,) how many tokens each row holds.
+        scores: (B, V).
+
+    Raises:
+        ConfigError: Scores are no numbers.
+    """
+    if processors:
+        T = int(length.max())
+        index = torch.arange(T, device=tokens.device) - (T - length)[:, None]
+        held = tokens.gather(1, index.clamp_min(0)).masked_fill(index < 0, -1)
+        for processor in processors:
+            scores = processor(held, scores)
+    if bool(scores.isnan().any()):
+        raise ConfigError("the model's scores are NaN; look at the loss of its training")
+    return scores
+
+
+def require_choice(scores: Tensor) -> None:
+    """Refuse to go on where every token is forbidden.
+
+    Raises:
+        ConfigError: A row has no token left.
+    """
+    if bool((scores.amax(-1) == -torch.inf).any()):
+        raise ConfigError(
+            "a sequence has no allowed next token; forbid less (no_repeat_ngram, min_length, "
+            "processors)"
+        )
 
 
 def top_k(scores: Tensor, k: int) -> Tensor:

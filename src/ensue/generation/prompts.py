@@ -27,7 +27,9 @@ def check_prompts(prompts: Sequence[Tensor], num_tokens: int) -> list[Tensor]:
                 f"prompt {i} is empty; give at least one token, such as the one that begins a text"
             )
         if prompt.is_floating_point() or prompt.min() < 0 or prompt.max() >= num_tokens:
-            raise ConfigError(f"prompt {i} holds {prompt.tolist()}; tokens are 0 to {num_tokens - 1}")
+            raise ConfigError(
+                f"prompt {i} holds {prompt.tolist()}; tokens are 0 to {num_tokens - 1}"
+            )
         found.append(prompt.long())
     return found
 

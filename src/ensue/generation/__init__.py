@@ -1,0 +1,25 @@
+"""One decoding core for every family that generates token by token.
+
+``draw.py`` draws sequences and ``beam.py`` searches the likeliest; both know of a model only that
+it runs step by step (``ensue.nn.streaming.Steps``) and gives scores of tokens. ``config.py`` holds
+their settings, ``prompts.py`` what sequences begin with, ``processors.py`` what forbids tokens and
+``choose.py`` the choice of one.
+"""
+
+from ensue.generation.beam import BeamSearch, Hypothesis
+from ensue.generation.config import GenerationConfig
+from ensue.generation.draw import Drawing, Drawn, Emission, collect
+from ensue.generation.processors import Processor, forbid, no_repeat_ngram
+
+__all__ = [
+    "BeamSearch",
+    "Drawing",
+    "Drawn",
+    "Emission",
+    "GenerationConfig",
+    "Hypothesis",
+    "Processor",
+    "collect",
+    "forbid",
+    "no_repeat_ngram",
+]

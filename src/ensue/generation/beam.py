@@ -1,0 +1,282 @@
+r"""Beam search: the likeliest sequences, not a draw.
+
+A sequence Y of tokens is worth
+
+.. math:: s(Y) = \frac{\log p(Y)}{lp(Y)}, \qquad
+          lp(Y) = \frac{(5 + |Y|)^\alpha}{(5 + 1)^\alpha}
+
+(Wu et al. 2016, arXiv 1609.08144, eq. 14; without their coverage). Beside the K hypotheses of a
+prompt runs the greedy one, so that the best that is found is never worth less than it.
+
+Dims: R prompts that run, K beams, G = K + 1 rows of a prompt, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ensue.generation.config import GenerationConfig
+from ensue.generation.processors import Processor, forbid_end, process, processors_of
+from ensue.generation.prompts import Initial, check_prompts, state_after
+from ensue.nn.streaming import Steps, join, select
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sequence that was found.
+
+    Attributes:
+        tokens: Its new tokens, with the one that ended it.
+        log_prob: Their nats under the model.
+        value: What it is worth, ``log_prob`` over the length penalty.
+        ended: Whether a token ended it, and not the largest length.
+    """
+
+    tokens: tuple[int, ...]
+    log_prob: float
+    value: float
+    ended: bool
+
+
+@dataclass
+class _Search:
+    """The search of one prompt: what it has found, and the greedy hypothesis once that is over."""
+
+    finished: list[Hypothesis] = field(default_factory=list)
+    greedy: Hypothesis | None = None
+    over: bool = False
+
+    def add(self, hypothesis: Hypothesis, num_beams: int) -> None:
+        self.finished.append(hypothesis)
+        self.finished.sort(key=lambda h: -h.value)
+        del self.finished[num_beams:]
+
+    def best(self, num: int) -> list[Hypothesis]:
+        assert self.greedy is not None
+        known = {h.tokens for h in self.finished}
+        greedy = [] if self.greedy.tokens in known else [self.greedy]
+        return sorted([*self.finished, *greedy], key=lambda h: -h.value)[:num]
+
+
+@dataclass
+class _Running:
+    """R prompts in G rows each; the greedy row is the last."""
+
+    prompt: Tensor
+    tokens: Tensor
+    log_prob: Tensor
+    num_new: Tensor
+    state: Any
+
+    def keep(self, places: Tensor) -> "_Running":
+        G = self.tokens.shape[1]
+        rows = (places[:, None] * G + torch.arange(G, device=places.device)).flatten()
+        return _Running(
+            self.prompt[places],
+            self.tokens[places],
+            self.log_prob[places],
+            self.num_new[places],
+            select(self.state, rows),
+        )
+
+    def join(self, new: "_Running") -> "_Running":
+        return _Running(
+            torch.cat([self.prompt, new.prompt]),
+            torch.cat([self.tokens, new.tokens]),
+            torch.cat([self.log_prob, new.log_prob]),
+            torch.cat([self.num_new, new.num_new]),
+            join(self.state, new.state),
+        )
+
+
+class BeamSearch:
+    """Searches the likeliest sequences for each prompt, many prompts side by side.
+
+    Args:
+        steps: Takes tokens (B, T) to scores (B, T, V).
+        prompts: For each search its first tokens, at least one: a forced prefix.
+        config: How to search.
+        num_tokens: V.
+        eos: The token that ends a sequence, or None.
+        initial: The state before the prompts; by default ``steps.init_state``.
+        processors: Forbid tokens.
+        device: Of the model.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        prompts: Sequence[Tensor],
+        config: GenerationConfig,
+        *,
+        num_tokens: int,
+        eos: int | None = None,
+        initial: Initial | None = None,
+        processors: Sequence[Processor] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.steps, self.config, self.eos = steps, config, eos
+        self.prompts = check_prompts(prompts, num_tokens)
+        self.initial = initial or (lambda rows: steps.init_state(len(rows)))
+        self.processors = processors_of(config, processors)
+        self.first = torch.tensor([len(p) for p in self.prompts])
+        self.device = torch.device(device)
+        self.num_rows = config.num_beams + 1
+
+    def run(self) -> list[list[Hypothesis]]:
+        """For each prompt the best hypotheses, the best first, ``num_best`` at most."""
+        found = [_Search() for _ in self.prompts]
+        places = max(1, self.config.num_rows // self.num_rows)
+        waiting, running = 0, None
+        while running is not None or waiting < len(self.prompts):
+            free = places - (0 if running is None else len(running.prompt))
+            if free and waiting < len(self.prompts):
+                stop = min(waiting + free, len(self.prompts))
+                new = self._begin(torch.arange(waiting, stop))
+                running, waiting = new if running is None else running.join(new), stop
+            assert running is not None
+            running = self._advance(running, found)
+            self._close(running, found)
+            over = [found[p].over for p in running.prompt.tolist()]
+            if any(over):
+                going = torch.tensor([r for r, o in enumerate(over) if not o], device=self.device)
+                running = running.keep(going) if len(going) else None
+        return [search.best(self.config.num_best) for search in found]
+
+    def _begin(self, which: Tensor) -> _Running:
+        G, prompts = self.num_rows, [self.prompts[i] for i in which.tolist()]
+        state = state_after(self.steps, prompts, self.initial(which.to(self.device)), self.device)
+        each = torch.arange(len(which), device=self.device).repeat_interleave(G)
+        tokens = torch.full((len(which), G, int(self.first.max()) + self.config.max_length), -1)
+        for r, prompt in enumerate(prompts):
+            tokens[r, :, : len(prompt)] = prompt
+        log_prob = torch.full((len(which), G), -torch.inf, dtype=torch.float64)
+        # One beam at first: G alike would find everything G times.
+        log_prob[:, [0, G - 1]] = 0
+        new = torch.zeros(len(which), dtype=torch.long)
+        which, tokens, log_prob, new = (t.to(self.device) for t in (which, tokens, log_prob, new))
+        return _Running(which, tokens, log_prob, new, select(state, each))
+
+    def _advance(self, running: _Running, found: list[_Search]) -> _Running:
+        """One token more for every row."""
+        R, G, _ = running.tokens.shape
+        K, r = G - 1, torch.arange(R, device=self.device)
+        length = self.first.to(self.device)[running.prompt] + running.num_new
+        log_prob_RGV, state = self._step(running, length)
+        V = log_prob_RGV.shape[-1]
+        greedy_step, greedy_token = log_prob_RGV[:, K].max(-1)
+        total = (running.log_prob[:, :K, None] + log_prob_RGV[:, :K]).flatten(1)
+        total, best = total.topk(min(2 * K, K * V), dim=-1)
+        beam, token = best // V, best % V
+        ends = (
+            token == self.eos if self.eos is not None else torch.zeros_like(token, dtype=torch.bool)
+        )
+        self._end_beams(running, found, length, (total, beam, ends))
+        # Those that go on first, each in its order; there are K at least.
+        order = ends.long().argsort(dim=-1, stable=True)[:, :K]
+        total = total.masked_fill(ends, -torch.inf).gather(1, order)
+        beam, token = beam.gather(1, order), token.gather(1, order)
+        source = torch.cat([beam, torch.full_like(beam[:, :1], K)], dim=1)
+        tokens = running.tokens[r[:, None], source]
+        tokens[r, :, length] = torch.cat([token, greedy_token[:, None]], dim=1)
+        greedy_sum = running.log_prob[:, K] + greedy_step
+        self._end_greedy(running, found, length, tokens[:, K], greedy_sum)
+        return _Running(
+            running.prompt,
+            tokens,
+            torch.cat([total, greedy_sum[:, None]], dim=1),
+            running.num_new + 1,
+            select(state, (r[:, None] * G + source).flatten()),
+        )
+
+    def _step(self, running: _Running, length: Tensor) -> tuple[Tensor, Any]:
+        """The log-probabilities (R, G, V) of next tokens, -inf where forbidden, and the state."""
+        R, G, L = running.tokens.shape
+        tokens, lengths = running.tokens.view(R * G, L), length.repeat_interleave(G)
+        last = tokens.gather(1, lengths[:, None] - 1)
+        scores_B1V, state = self.steps.step(last, running.state)
+        log_prob = scores_B1V[:, -1].double().log_softmax(-1)
+        if self.eos is not None:
+            short = running.num_new.repeat_interleave(G) < self.config.min_length
+            log_prob = forbid_end(log_prob, self.eos, short)
+        log_prob = process(self.processors, tokens, lengths, log_prob)
+        return log_prob.view(R, G, -1), state
+
+    def _end_beams(
+        self,
+        running: _Running,
+        found: list[_Search],
+        length: Tensor,
+        candidates: tuple[Tensor, Tensor, Tensor],
+    ) -> None:
+        """Keep the hypotheses that end here and would have been among the K best."""
+        total, beam, ends = candidates
+        K = self.config.num_beams
+        for r, j in (ends & (total > -torch.inf))[:, :K].nonzero().tolist():
+            search, first = found[int(running.prompt[r])], int(self.first[running.prompt[r]])
+            assert self.eos is not None
+            tokens = [*running.tokens[r, beam[r, j], first : length[r]].tolist(), self.eos]
+            self._add(search, tokens, float(total[r, j]), ended=True)
+
+    def _end_greedy(
+        self, running: _Running, found: list[_Search], length: Tensor, tokens: Tensor, total: Tensor
+    ) -> None:
+        """Keep the greedy hypothesis where it ends, by its token or because nothing is allowed."""
+        stuck = total == -torch.inf
+        last = tokens.gather(1, length[:, None])[:, 0]
+        ends = stuck if self.eos is None else stuck | (last == self.eos)
+        for r in ends.nonzero()[:, 0].tolist():
+            search, first = found[int(running.prompt[r])], int(self.first[running.prompt[r]])
+            if search.greedy is None:
+                stop = length[r] + int(not stuck[r])
+                log_prob = running.log_prob[r, -1] if stuck[r] else total[r]
+                search.greedy = self._hypothesis(
+                    tokens[r, first:stop].tolist(), float(log_prob), ended=not bool(stuck[r])
+                )
+
+    def _close(self, running: _Running, found: list[_Search]) -> None:
+        """End searches that have reached the largest length, or can't find a better one."""
+        config, K = self.config, self.config.num_beams
+        best = running.log_prob[:, :K].amax(-1).tolist()
+        for r, (p, new) in enumerate(
+            zip(running.prompt.tolist(), running.num_new.tolist(), strict=True)
+        ):
+            search = found[p]
+            if new >= config.max_length:
+                self._cut(running, r, search)
+                search.over = True
+                continue
+            if best[r] == -torch.inf or (
+                len(search.finished) >= K
+                and (config.early_stop or self._hopeless(search, best[r], new))
+            ):
+                running.log_prob[r, :K] = -torch.inf
+                search.over = search.greedy is not None
+
+    def _hopeless(self, search: _Search, log_prob: float, num_new: int) -> bool:
+        """Whether nothing can come that is worth more than the worst kept: log p only falls."""
+        most = max(self._value(log_prob, n) for n in (num_new + 1, self.config.max_length))
+        return search.finished[-1].value >= most
+
+    def _cut(self, running: _Running, r: int, search: _Search) -> None:
+        first = int(self.first[running.prompt[r]])
+        tokens = running.tokens[r, :, first : first + int(running.num_new[r])].tolist()
+        for row, log_prob in zip(tokens[:-1], running.log_prob[r].tolist(), strict=False):
+            if log_prob > -torch.inf:
+                self._add(search, row, log_prob, ended=False)
+        if search.greedy is None:
+            search.greedy = self._hypothesis(
+                tokens[-1], float(running.log_prob[r, -1]), ended=False
+            )
+
+    def _add(self, search: _Search, tokens: list[int], log_prob: float, *, ended: bool) -> None:
+        search.add(self._hypothesis(tokens, log_prob, ended=ended), self.config.num_beams)
+
+    def _hypothesis(self, tokens: list[int], log_prob: float, *, ended: bool) -> Hypothesis:
+        return Hypothesis(tuple(tokens), log_prob, self._value(log_prob, len(tokens)), ended)
+
+    def _value(self, log_prob: float, length: int) -> float:
+        return log_prob / ((5 + length) / 6) ** self.config.length_penalty
