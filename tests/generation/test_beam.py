@@ -9,10 +9,12 @@ import torch
 from ensue.configuration import validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, GenerationConfig, Hypothesis
-from tests.generation.toys import Decoder, sequences
+from tests.generation.toys import Chain, Decoder, sequences
 
 
-def search(model: Decoder, prompts: list[list[int]], **settings: Any) -> list[list[Hypothesis]]:
+def search(
+    model: Decoder | Chain, prompts: list[list[int]], **settings: Any
+) -> list[list[Hypothesis]]:
     return BeamSearch(
         model,
         [torch.tensor(p) for p in prompts],
@@ -62,6 +64,23 @@ def test_the_greedy_hypothesis_is_among_the_finalists(early_stop: bool, seed: in
             scores, _ = model.step(torch.tensor([[*prompt, *greedy]]), model.init_state(1))
             greedy.append(int(scores[0, -1].argmax()))
         assert tuple(greedy) in [h.tokens for h in found]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "num_beams", "chain", "best"),
+    [
+        # The end is likelier at first, but a long sequence costs hardly more and is worth more.
+        (1.0, 1, [[1, 0, 0], [0.55, 0, 0.45], [0, 0, 1]], (2,) * 200),
+        # Two poor ones have ended, and length costs: the next step, not the last, sets the bound.
+        (-1.0, 2, [[1, 0, 0, 0], [0.1, 0, 0.9, 0], [0.1, 0, 0, 0.9], [1, 0, 0, 0]], (2, 3, 0)),
+    ],
+)
+def test_a_search_ends_only_when_nothing_better_can_come(
+    alpha: float, num_beams: int, chain: list[list[float]], best: tuple[int, ...]
+) -> None:
+    settings = {"num_beams": num_beams, "length_penalty": alpha, "max_length": 200}
+    (found,) = search(Chain(chain), [[1]], **settings)
+    assert found[0].tokens == best
 
 
 def test_a_prompt_does_not_depend_on_its_company(seed: int) -> None:

@@ -40,6 +40,23 @@ class Decoder(nn.Module):
         return terms[len(prompt) - 1 :].tolist()
 
 
+class Chain:
+    """Keeps Steps: what follows a token depends on that token only."""
+
+    def __init__(self, probabilities: list[list[float]]) -> None:
+        self.scores = torch.tensor(probabilities, dtype=torch.float64).log()
+        self.num_tokens = len(probabilities)
+
+    def init_state(self, batch: int) -> Any:
+        return torch.zeros(batch, 1)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.scores[x], state
+
+    def finish(self, state: Any) -> tuple[Any, Any]:
+        return None, state
+
+
 def sequences(num_tokens: int, longest: int, eos: int) -> list[list[int]]:
     """All sequences that end with ``eos``, or have the largest length without one."""
     others = [t for t in range(num_tokens) if t != eos]
