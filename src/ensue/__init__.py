@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "CPC": "ensue.models.cpc",
     "CPCConfig": "ensue.models.cpc",
+    "CharRNN": "ensue.models.charrnn",
+    "CharRNNConfig": "ensue.models.charrnn",
     "RealNVP": "ensue.models.realnvp",
     "RealNVPConfig": "ensue.models.realnvp",
     "Batch": "ensue.data.batches",
@@ -21,7 +23,8 @@ _PUBLIC = {
     "train": "ensue.verbs.train",
     "embed": "ensue.verbs.embed",
     "score": "ensue.verbs.apply",
-    "sample": "ensue.verbs.apply",
+    "sample": "ensue.verbs.generate",
+    "complete": "ensue.verbs.generate",
     "probe": "ensue.verbs.probe",
     "make_report": "ensue.verbs.report",
     "list_names": "ensue.verbs.list",

@@ -251,7 +251,7 @@ RUBBISH = {
     "probe {nvp} {table} --label kind --verify --finetune": "leave out finetune",
     "probe {nvp} {table} --label kind --finetune-steps 9": "of --finetune",
     "probe {nvp} {table} --label kind --finetune --finetune-rate -1": "learning rate above 0",
-    "sample {cpc}": "families that do: realnvp",
+    "sample {cpc}": "families that do: charrnn, realnvp",
     "sample {nvp} --num 0": "at least 1",
     "sample {nvp} --temperature -1": "temperature",
     "list famlies": "families",

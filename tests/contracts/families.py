@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch
+from ensue.generation import GenerationConfig
+from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
@@ -25,13 +27,16 @@ class Case:
         name: Of this variant.
         build: A new model with random weights.
         items: ``items(num)``: a list of single items, of different lengths where it can be.
-        settings: Settings that make ``train`` quick.
+        noisy: Whether its training draws from torch's own generator, as dropout does.
+        stretch: ``stretch(num, steps)``: items of so many steps each, where they have a length.
     """
 
     family: str
     name: str
     build: Callable[[], Any]
     items: Callable[[int], list[Tensor]]
+    stretch: Callable[[int, int], Tensor] = torch.randn
+    noisy: bool = False
 
 
 def waveforms(num: int) -> list[Tensor]:
@@ -40,6 +45,21 @@ def waveforms(num: int) -> list[Tensor]:
 
 def rows(num: int) -> list[Tensor]:
     return [torch.randn(5) for _ in range(num)]
+
+
+def texts(num: int) -> list[Tensor]:
+    return [tokens(1, 24 + 4 * (i % 4))[0] for i in range(num)]
+
+
+def tokens(num: int, steps: int) -> Tensor:
+    """Of the 9 that texts are made of; bos is 9 and eos 10."""
+    return torch.randint(0, 9, (num, steps))
+
+
+def charrnn(**settings: Any) -> Callable[[], CharRNN]:
+    small = {"num_tokens": 11, "bos": 9, "eos": 10, "embedding_size": 6, "hidden_size": 8}
+    few = GenerationConfig(max_length=40)
+    return lambda: CharRNN(CharRNNConfig(**{**small, "generation": few, **settings}))
 
 
 def cpc(**settings: Any) -> Callable[[], CPC]:
@@ -75,6 +95,15 @@ CASES = [
         build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2),
         items=waveforms,
     ),
+    Case(family="charrnn", name="lstm", build=charrnn(), items=texts, stretch=tokens),
+    Case(
+        family="charrnn",
+        name="gru, layer norm, zoneout",
+        build=charrnn(cell="gru", num_layers=2, layer_norm=True, zoneout=0.1),
+        items=texts,
+        noisy=True,
+        stretch=tokens,
+    ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),
 ]
 
@@ -92,10 +121,10 @@ def label(case: Case) -> str:
 
 def batch_of(items: list[Tensor], *, extra: int = 0) -> Batch:
     """Items side by side; of different lengths, they are padded, by ``extra`` steps more."""
-    if items[0].ndim == 1 and len(items[0]) < 100:
+    if items[0].is_floating_point() and len(items[0]) < 100:
         return Batch(x=torch.stack(items))
     lengths = torch.tensor([len(item) for item in items])
-    x = torch.zeros(len(items), int(lengths.max()) + extra)
+    x = items[0].new_zeros(len(items), int(lengths.max()) + extra)
     for row, item in enumerate(items):
         x[row, : len(item)] = item
     return Batch(x=x, lengths=lengths)

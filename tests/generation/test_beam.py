@@ -120,6 +120,11 @@ def test_a_search_with_nothing_left_to_say_ends(seed: int) -> None:
     assert len(found[0].tokens) <= 9
 
 
+def test_what_is_for_drawing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="temperature, top_k: for drawing"):
+        search(Decoder(3), [[1]], temperature=0.5, top_k=2)
+
+
 def test_more_best_than_beams_is_refused() -> None:
     with pytest.raises(ConfigError, match="num_best is 9 but num_beams 5"):
         search(Decoder(3), [[1]], num_best=9)

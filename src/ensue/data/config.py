@@ -6,6 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ensue.configuration import STRICT, Format
+from ensue.errors import ConfigError
+
+OF_KIND = {
+    "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
+    "table": ("columns",),
+    "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
+}
+"""Settings that only one kind of data has a place for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,30 @@ class DataConfig:
     columns: Annotated[
         tuple[str, ...], Field(description="columns of a table to model; none: all numeric ones")
     ] = ()
+    tokens: Annotated[
+        Literal["bytes", "characters", "words"], Field(description="what a text is made of")
+    ] = "bytes"
+    text_items: Annotated[
+        Literal["file", "line"], Field(description="an item of text is a whole file, or a line")
+    ] = "file"
+    window_tokens: Annotated[
+        int, Field(gt=1, description="length of a training window of text")
+    ] = 256
+    max_vocabulary: Annotated[
+        int, Field(gt=0, description="most frequent characters or words that have a token")
+    ] = 20_000
     max_skipped: Annotated[
         float, Field(ge=0, le=1, description="part of the items that may be unreadable")
     ] = 0.05
+
+
+def require_settings_of(config: DataConfig, kind: str) -> None:
+    """Refuse settings of other kinds of data that aren't at their defaults.
+
+    Raises:
+        ConfigError: A setting would be ignored.
+    """
+    for other, names in OF_KIND.items():
+        for name in names:
+            if other != kind and getattr(config, name) != getattr(DataConfig, name):
+                raise ConfigError(f"{name} is for data of kind {other}, not {kind}; leave it out")

@@ -1,6 +1,8 @@
 """Items: what every source hands on, whatever it read; and the labels of stretches of time."""
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 
 from ensue.errors import DataError, unknown
 
-Kind = Literal["audio", "table"]
+Kind = Literal["audio", "table", "text"]
 Positions = Sequence[int] | np.ndarray
 LIST_SEPARATOR = ";"
 """Stands between the values of a list in a Parquet column, once it is text."""
@@ -25,7 +27,8 @@ class Items:
     Attributes:
         kind: What the items are, which says what codec reads them.
         ids: A name for each item, unique.
-        raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair, a row.
+        raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair,
+            a row, a :class:`Document`, a text.
         labels: Columns of labels, one text an item.
         group: What must not be split between training and test (a speaker), or None.
         intervals: Labels of stretches of time, by name.
@@ -51,6 +54,27 @@ class Clip:
     path: Path
     start: float = 0.0
     end: float | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file of text, plain or compressed by gzip (``.gz``)."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        """What stands in it.
+
+        Raises:
+            DataError: It can't be read.
+        """
+        try:
+            if self.path.suffix == ".gz":
+                with gzip.open(self.path) as file:
+                    return file.read()
+            return self.path.read_bytes()
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"can't read {str(self.path)!r}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The store: encoded items end to end in one memory-mapped file, so that reading is slicing.
 
-A store is a folder: ``values.bin`` (float32), ``offsets.npy`` (int64), ``index.parquet`` (id,
-group, labels), ``skipped.csv``, ``meta.json``. It is keyed by the items and the codec, built
-under a lock in a temporary folder, and renamed when it is whole.
+A store is a folder: ``values.bin`` (float32, or int32 of tokens), ``offsets.npy`` (int64),
+``index.parquet`` (id, group, labels), ``skipped.csv``, ``meta.json``. It is keyed by the items and
+the codec, built under a lock in a temporary folder, and renamed when it is whole.
 """
 
 import csv
@@ -39,7 +39,7 @@ OnItem = Callable[[int, int], None] | None
 
 @dataclass(frozen=True)
 class Store:
-    """Encoded items by position: ``store[i]`` is a (T, ...) float32 tensor.
+    """Encoded items by position: ``store[i]`` is a (T, ...) tensor, float32 or int32.
 
     Attributes:
         ids: A name for each item.
@@ -85,7 +85,7 @@ class Store:
             return self.read(i, start, stop)
         shape = (stop - start, *self.values.shape[1:])
         offset = (int(self.offsets[i]) + start) * self.values.itemsize * math.prod(shape[1:])
-        return np.array(np.memmap(self.folder / VALUES, np.float32, "r", offset, shape))
+        return np.array(np.memmap(self.folder / VALUES, self.values.dtype, "r", offset, shape))
 
 
 def open_store(
@@ -114,7 +114,7 @@ def open_store(
     # The index holds names, groups and labels, which settings may change and the files not.
     index = [list(items.ids), items.group and list(items.group), items.labels]
     settings = [shortest, *sorted(to_plain(codec).items())]
-    key = fingerprint([FORMAT, items.fingerprint, *index, settings])
+    key = fingerprint([FORMAT, "typed", items.fingerprint, *index, settings])
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,9 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
         pyarrow.parquet.write_table(_index(items, found.kept), draft / "index.parquet")
         with open(draft / "skipped.csv", "w", newline="") as file:
             csv.writer(file).writerows([("item", "reason"), *found.skipped])
-        (draft / "meta.json").write_text(json.dumps({"format": FORMAT, "shape": found.shape}))
+        (draft / "meta.json").write_text(
+            json.dumps({"format": FORMAT, "shape": found.shape, "dtype": found.dtype})
+        )
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
@@ -159,6 +161,7 @@ class _Values:
     kept: list[int]
     lengths: list[int]
     shape: list[int]
+    dtype: str
     skipped: list[tuple[str, str]]
 
 
@@ -166,14 +169,14 @@ def _write_values(
     items: Items, codec: Codec, path: Path, shortest: int, on_item: OnItem
 ) -> _Values:
     """Items are read ahead in threads and written in their order, whatever the threads do."""
-    found = _Values([], [], [], [])
+    found = _Values([], [], [], "float32", [])
     with open(path, "wb") as file:
         for i, pieces in enumerate(_read_ahead(items, codec)):
             if on_item is not None:
                 on_item(i + 1, len(items))
             begin = file.tell()
             try:
-                length, shape = _write_item(pieces, file)
+                length, shape, dtype = _write_item(pieces, file)
                 if length < shortest:
                     raise DataError(f"it has {length} steps, and the model needs {shortest}")
             except DataError as error:
@@ -183,16 +186,17 @@ def _write_values(
                 continue
             found.kept.append(i)
             found.lengths.append(length)
-            found.shape = shape
+            found.shape, found.dtype = shape, dtype
     return found
 
 
-def _write_item(pieces: Iterable[torch.Tensor], file: BinaryIO) -> tuple[int, list[int]]:
-    length, shape = 0, []
+def _write_item(pieces: Iterable[torch.Tensor], file: BinaryIO) -> tuple[int, list[int], str]:
+    length, shape, dtype = 0, [], "float32"
     for x in pieces:
-        file.write(np.ascontiguousarray(x.numpy(), dtype=np.float32).data)
-        length, shape = length + len(x), list(x.shape[1:])
-    return length, shape
+        values = np.ascontiguousarray(x.numpy())
+        file.write(values.data)
+        length, shape, dtype = length + len(x), list(x.shape[1:]), values.dtype.name
+    return length, shape, dtype
 
 
 def _read_ahead(items: Items, codec: Codec) -> Iterator[Iterable[torch.Tensor]]:
@@ -251,9 +255,9 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
     shape = (int(offsets[-1]), *meta["shape"])
     empty = not offsets[-1]
     values = (
-        np.zeros(shape, np.float32)
+        np.zeros(shape, meta["dtype"])
         if empty
-        else np.memmap(folder / VALUES, np.float32, "r", shape=shape)
+        else np.memmap(folder / VALUES, meta["dtype"], "r", shape=shape)
     )
     with open(folder / "skipped.csv", newline="") as file:
         skipped = [(r["item"], r["reason"]) for r in csv.DictReader(file)]

@@ -120,7 +120,7 @@ class Windows:
             return Batch(x=torch.from_numpy(np.stack(rows)), item=item, group=group)
         stops = np.minimum(starts + self._span(speeds), self.store.lengths[items])
         valid = np.minimum(np.floor((stops - starts - 1) / speeds).astype(np.int64) + 1, self.size)
-        x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), np.float32)
+        x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), self.store.values.dtype)
         for row, (i, start, stop) in enumerate(zip(items, starts, stops, strict=True)):
             steps = self.store.read(i, start, stop)
             x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])

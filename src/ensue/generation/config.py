@@ -10,6 +10,9 @@ from ensue.errors import ConfigError
 
 Method = Literal["random", "gumbel", "greedy", "beam"]
 
+OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
+"""Settings that have no meaning for a search."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig:
@@ -68,6 +71,11 @@ class GenerationConfig:
             raise ConfigError(
                 f"min_length is {self.min_length} but max_length {self.max_length}; "
                 "it may be up to max_length"
+            )
+        of_draws = [name for name in OF_DRAWS if getattr(self, name) != getattr(type(self), name)]
+        if self.method == "beam" and of_draws:
+            raise ConfigError(
+                f"{', '.join(of_draws)}: for drawing, and beam doesn't draw; leave them out"
             )
         if self.num_best > self.num_beams + 1:
             raise ConfigError(

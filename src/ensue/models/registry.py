@@ -49,6 +49,19 @@ FAMILIES = {
             "It can't generate.",
         ),
     ),
+    "charrnn": Family(
+        module="ensue.models.charrnn",
+        model="CharRNN",
+        kinds=("text",),
+        contracts=("trains", "encodes", "scores", "samples", "completes", "steps"),
+        summary="Recurrent language model: exact likelihood of texts, samples, completions",
+        objective="Negative log-likelihood of each token given those before it (Graves 2013, "
+        "eq. 3), in nats.",
+        limits=(
+            "A window of training begins without memory of what came before it.",
+            "What it writes is likely, not true.",
+        ),
+    ),
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",

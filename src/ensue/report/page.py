@@ -17,6 +17,7 @@ from ensue.report.panels.listening import listening_panel
 from ensue.report.panels.probes import probe_panel
 from ensue.report.panels.representation import collapse_panel, map_panel
 from ensue.report.panels.training import horizon_panel, loss_panel
+from ensue.report.panels.writing import writing_panel
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text
 
@@ -37,6 +38,7 @@ PANELS: Sequence[Panel] = (
     Panel("map", "Embedding map", map_panel),
     Panel("listening", "Listening", listening_panel),
     Panel("density", "Density and samples", density_panel),
+    Panel("writing", "Writing", writing_panel),
     Panel("collapse", "Has it collapsed?", collapse_panel),
     Panel("use", "Use it", use_panel),
     Panel("settings", "Settings", settings_panel),

@@ -86,7 +86,8 @@ def _geometry(model: Any) -> list[tuple[str, str]]:
     rate = getattr(model.config, "sample_rate", None)
     if rate is not None:
         rows.append(("sample rate", f"{rate:,} Hz"))
-    for name, unit in (("hop", "samples"), ("receptive_field", "samples")):
+    unit = "tokens" if "text" in family_row(model.config.family).kinds else "samples"
+    for name in ("hop", "receptive_field"):
         if (value := getattr(model, name, None)) is not None:
             seconds = "" if rate is None else f" ({1000 * value / rate:.1f} ms)"
             rows.append((name.replace("_", " "), f"{value:,} {unit}{seconds}"))

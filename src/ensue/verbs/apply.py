@@ -1,4 +1,4 @@
-"""``score``, ``sample``: what a trained run makes of data, as tables; ``embed`` stands beside."""
+"""``score``, and how a trained run reads data; ``embed`` and ``generate`` stand beside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
@@ -16,11 +15,13 @@ from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, write_table
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ensue.data.items import Items
     from ensue.data.store import Store
 
 
-OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
+OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind", "bits_per_byte"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ def score(
     quiet: bool = False,
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
+
+    Texts have bits per byte beside it, their end counted as one byte.
 
     Information about the frames ahead is counted among the frames of the item; an item of more
     than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.
@@ -82,42 +85,10 @@ def score(
         "nats": totals,
         "score_kind": [kind] * len(store),
     }
+    if loaded.codec.kind == "text":
+        columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
-
-
-def sample(
-    run: str | Path,
-    *,
-    num: int = 100,
-    out: str | Path | None = None,
-    temperature: float = 1.0,
-    seed: int = 0,
-) -> Written:
-    """Draw new items from a trained model.
-
-    Parameters
-    ----------
-    run
-        A run folder.
-    num
-        How many.
-    out
-        File to write: .csv, .parquet or .npz; by default samples/samples.csv in the run.
-    temperature
-        1 draws from the model, less is closer to the likeliest.
-    seed
-        Of the draw.
-    """
-    from ensue.training.run_folder import RunFolder
-
-    path = check_out(out or RunFolder(Path(run)).samples / "samples.csv")
-    require_at_least(1, num=num)
-    require_at_least(0, temperature=temperature)
-    drawn = load(run).sample(num, temperature=temperature, seed=seed)
-    columns = {name: [row[name] for row in drawn] for name in drawn[0]}
-    write_table(columns, path)
-    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
 def open_data(
@@ -131,16 +102,10 @@ def open_data(
     progress: Progress | None = None,
 ) -> tuple[Items, Store]:
     """Data read as the run's own were: the same settings and codec."""
-    from ensue.configuration import validate
-    from ensue.data.config import DataConfig
-    from ensue.data.sources import open_items
-
-    # Which groups and intervals a run was trained with says nothing of other data.
-    mine = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
-    config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
     folder = cache_of(cache, loaded.path)
-    items = open_items(data, config, cache=folder)
-    require_kind(loaded.family, items.kind)
+    items = read_items(
+        loaded, data, cache=folder, group=group, intervals=intervals, max_skipped=max_skipped
+    )
     store = encode(
         items,
         loaded.codec,
@@ -150,6 +115,28 @@ def open_data(
         progress=progress or Silence(),
     )
     return items, store
+
+
+def read_items(
+    loaded: Loaded,
+    data: Data,
+    *,
+    max_skipped: float,
+    cache: Path | None = None,
+    group: str | None = None,
+    intervals: Sequence[str] = (),
+) -> Items:
+    """Raw items, read as the run's own were."""
+    from ensue.configuration import validate
+    from ensue.data.config import DataConfig
+    from ensue.data.sources import open_items
+
+    # Which groups and intervals a run was trained with says nothing of other data.
+    mine = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
+    items = open_items(data, config, cache=cache or cache_of(None, loaded.path))
+    require_kind(loaded.family, items.kind)
+    return items
 
 
 def labelled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
@@ -167,3 +154,12 @@ def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Wr
         skipped=len(store.skipped),
         files=(path,),
     )
+
+
+def _bits_per_byte(loaded: Loaded, items: Items, store: Store, nats: np.ndarray) -> np.ndarray:
+    """What a text of any tokens costs for each of its bytes; its end is counted, as one more."""
+    import numpy as np
+
+    where = {name: i for i, name in enumerate(items.ids)}
+    sizes = np.array([loaded.codec.num_bytes(items.raw[where[name]]) for name in store.ids])
+    return -nats / np.log(2) / (sizes + 1)

@@ -82,15 +82,69 @@ class Loaded:
             totals.append(float(found.total) + units)
         return np.array(totals)
 
-    def sample(self, num: int, *, temperature: float = 1.0, seed: int = 0) -> list[Any]:
-        """Draw ``num`` raw items."""
+    def sample(
+        self, num: int, *, temperature: float = 1.0, seed: int = 0, **settings: Any
+    ) -> list[Any]:
+        """Draw ``num`` raw items.
+
+        Args:
+            num: How many.
+            temperature: 1 draws from the model, less is closer to the likeliest.
+            seed: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
+                token by token.
+
+        Raises:
+            ConfigError: The family can't sample, or not with these settings.
+        """
         import torch
 
         self._require("samples")
+        self._require_tokens(settings)
         generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
-            drawn = self.model.sample(num, temperature=temperature, generator=generator)
-        return [self.codec.decode(x) for x in drawn.values]
+            drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
+        return self._decoded(drawn)
+
+    def complete(
+        self,
+        raw: Any,
+        *,
+        num: int = 1,
+        temperature: float = 1.0,
+        seed: int = 0,
+        **settings: Any,
+    ) -> list[Any]:
+        """How a raw item that has only begun may go on: ``num`` whole items.
+
+        Args:
+            raw: The beginning, such as a text.
+            num: How many; with the method ``beam``, the likeliest ones.
+            temperature: 1 draws from the model, less is closer to the likeliest.
+            seed: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
+                token by token.
+
+        Raises:
+            DataError: The item can't be read.
+            ConfigError: The family can't complete, or not with these settings.
+        """
+        import torch
+
+        self._require("completes")
+        self._require_tokens(settings)
+        x = self.codec.start(self.codec.of_user(raw))[None].to(next(self.model.parameters()).device)
+        generator = torch.Generator().manual_seed(seed)
+        known = torch.ones_like(x, dtype=torch.bool)
+        with torch.inference_mode():
+            drawn = self.model.complete(
+                x, known, num=num, temperature=temperature, generator=generator, **settings
+            )
+        return self._decoded(drawn)
+
+    def _decoded(self, drawn: Any) -> list[Any]:
+        lengths = [None] * len(drawn.values) if drawn.lengths is None else drawn.lengths.tolist()
+        return [self.codec.decode(x[:n]) for x, n in zip(drawn.values, lengths, strict=True)]
 
     def _features(self, raw: Any) -> Any:
         import torch
@@ -99,10 +153,16 @@ class Loaded:
             return self.model.encode(self._encoded(raw))
 
     def _encoded(self, raw: Any) -> Any:
-        from ensue.data.items import Clip
+        return self.codec.encode(self.codec.of_user(raw))[None].to(
+            next(self.model.parameters()).device
+        )
 
-        raw = Clip(Path(raw)) if isinstance(raw, str | Path) else raw
-        return self.codec.encode(raw)[None].to(next(self.model.parameters()).device)
+    def _require_tokens(self, settings: dict[str, Any]) -> None:
+        if settings and not hasattr(self.model.config, "generation"):
+            raise ConfigError(
+                f"the family {self.family!r} doesn't generate token by token and has no place for "
+                f"{', '.join(settings)}; leave them out"
+            )
 
     def _require(self, contract: str) -> None:
         from ensue.models.registry import require_contract

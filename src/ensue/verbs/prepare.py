@@ -55,8 +55,6 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     require_kind(plan.family, items.kind)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen)
-    if data.speed_perturbation and items.kind != "audio":
-        raise ConfigError("speed_perturbation is for sound; leave it out")
     model_config = fill(plan.configs["model"], codec.facts())
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)

@@ -11,6 +11,7 @@ import torch
 from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.table import TableCodec
+from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.errors import CheckpointError, EnsueError
@@ -23,7 +24,8 @@ class Codec(Protocol):
     (T, ...) in stretches, so that no item is too long for the memory. ``log_det(raw)`` is the
     log-determinant of ``encode`` in nats: densities in original units are those of the model
     plus it. ``window`` is the length of a training window in steps, None where items are taken
-    whole; ``facts`` are what a model must know of the data.
+    whole; ``facts`` are what a model must know of the data; ``of_user`` makes what a user hands on
+    (a path, a text) what ``encode`` takes.
     """
 
     kind: ClassVar[str]
@@ -37,9 +39,11 @@ class Codec(Protocol):
     def log_det(self, raw: Any) -> float: ...
     def window(self, config: DataConfig) -> int | None: ...
     def facts(self) -> dict[str, Any]: ...
+    @staticmethod
+    def of_user(raw: Any) -> Any: ...
 
 
-CODECS: dict[str, Any] = {"audio": AudioCodec, "table": TableCodec}
+CODECS: dict[str, Any] = {"audio": AudioCodec, "table": TableCodec, "text": TextCodec}
 
 
 def fit_codec(items: Items, config: DataConfig, rows: Positions) -> Codec:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -113,6 +114,11 @@ class AudioCodec:
     def window(self, config: DataConfig) -> int:
         """Samples of a training window."""
         return max(1, round(config.window_seconds * self.sample_rate))
+
+    @staticmethod
+    def of_user(raw: Any) -> Any:
+        """A path as a clip; (samples, rate) as it is."""
+        return Clip(Path(raw)) if isinstance(raw, str | Path) else raw
 
     def facts(self) -> dict[str, Any]:
         """The sample rate."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ensue.data.config import DataConfig
+from ensue.data.config import DataConfig, require_settings_of
 from ensue.data.items import Items
 from ensue.data.sources.audio import (
     AUDIO_SUFFIXES,
@@ -16,6 +16,13 @@ from ensue.data.sources.audio import (
 from ensue.data.sources.builtin import BUILTIN, open_builtin
 from ensue.data.sources.kinds import Data
 from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
+from ensue.data.sources.text import (
+    TEXT_SUFFIXES,
+    is_text,
+    read_documents,
+    read_text_folder,
+    read_text_table,
+)
 from ensue.errors import DataError, unknown
 
 
@@ -23,14 +30,22 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     """The items that ``data`` names.
 
     Args:
-        data: A folder of recordings, a manifest or table (CSV, Parquet), one audio file,
-            ``builtin:NAME``, an (N, D) array, or a list of paths or (samples, rate) pairs.
+        data: A folder of recordings or texts, a manifest or table (CSV, Parquet; with a column
+            ``text`` its rows are texts), one file, ``builtin:NAME``, an (N, D) array, or a list of
+            paths or (samples, rate) pairs.
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
 
     Raises:
         DataError: There is nothing of that name, or nothing in it can be read.
+        ConfigError: A setting is for another kind of data.
     """
+    items = _open(data, config, cache)
+    require_settings_of(config, items.kind)
+    return items
+
+
+def _open(data: Data, config: DataConfig, cache: Path) -> Items:
     if isinstance(data, np.ndarray):
         return read_array(data, config)
     if not isinstance(data, str | Path):
@@ -44,16 +59,21 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
             f"DATA is a folder, a manifest, a file or builtin:NAME ({', '.join(BUILTIN)})"
         )
     if path.is_dir():
-        return read_audio_folder(path, config)
+        return _open_folder(path, config)
+    if is_text(path):
+        return read_documents([path], config, path.parent)
     if path.suffix.lower() in AUDIO_SUFFIXES:
         return read_audio_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
         columns = read_columns(path)
         if "path" in columns.column_names:
             return read_manifest(path, columns, config)
+        if "text" in columns.column_names:
+            return read_text_table(path, columns, config)
         return read_table(path, columns, config)
     raise DataError(
         f"{str(data)!r} is of no known type; sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
+        f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
         f"a manifest or table is {', '.join(sorted(TABLE_SUFFIXES))}"
     )
 
@@ -62,3 +82,13 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
     if name not in BUILTIN:
         raise DataError(unknown("built-in corpus", name, BUILTIN))
     return open_builtin(name, config, cache)
+
+
+def _open_folder(folder: Path, config: DataConfig) -> Items:
+    """Recordings if there are any, else texts."""
+    try:
+        return read_audio_folder(folder, config)
+    except DataError:
+        if any(is_text(path) for path in folder.rglob("*")):
+            return read_text_folder(folder, config)
+        raise

@@ -12,6 +12,7 @@ from ensue.data.splits import TEST, splits_of, train_validation
 from ensue.data.survey.intervals import survey_intervals
 from ensue.data.survey.sound import survey_sound
 from ensue.data.survey.table import survey_table
+from ensue.data.survey.text import survey_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,10 @@ class Survey:
     usable: bool
 
 
+SURVEYS = {"audio": survey_sound, "table": survey_table, "text": survey_text}
+"""By the kind of items."""
+
+
 def survey(
     items: Items, config: DataConfig, *, on_item: Callable[[], None] = lambda: None
 ) -> Survey:
@@ -63,8 +68,7 @@ def survey(
     Raises:
         DataError: Nothing would be left to train on.
     """
-    examine = survey_sound if items.kind == "audio" else survey_table
-    own = examine(items, config, on_item)
+    own = SURVEYS[items.kind](items, config, on_item)
     train, held_out = train_validation(items, config.validation)
     split = splits_of(items)
     facts = [

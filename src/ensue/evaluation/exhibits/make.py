@@ -6,8 +6,14 @@ from ensue.evaluation.exhibits.density import density
 from ensue.evaluation.exhibits.listening import listening
 from ensue.evaluation.exhibits.representation import representation
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
+from ensue.evaluation.exhibits.writing import writing
 
-EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (representation, listening, density)
+EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
+    representation,
+    listening,
+    density,
+    writing,
+)
 
 
 def make_exhibits(subject: Subject) -> list[Exhibit]:

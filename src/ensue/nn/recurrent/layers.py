@@ -18,6 +18,7 @@ from torch.nn.functional import layer_norm as normalize
 
 from ensue.errors import ConfigError
 from ensue.nn.recurrent.gru import GRUSequence, Reset, gru_update
+from ensue.nn.recurrent.layout import Layout, State, scan
 from ensue.nn.recurrent.lstm import LSTMSequence, lstm_update
 from ensue.nn.recurrent.regularization import (
     Regularization,
@@ -36,7 +37,6 @@ from ensue.nn.recurrent.stack import (
     weights_of,
     zeros,
 )
-from ensue.nn.recurrent.layout import Layout, State, scan
 
 
 class LSTM(nn.RNNBase):

@@ -14,6 +14,7 @@ from ensue.training.run_folder import RunFolder
 LINES = {
     "audio": 'vectors = run.embed(["a.wav", "b.wav"])',
     "table": "rows = run.sample(10)",
+    "text": "texts = run.sample(10)",
 }
 
 

@@ -1,0 +1,102 @@
+"""Texts: files, their lines, or the column ``text`` of a table."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Document, Items, as_text, file_facts, fingerprint, group_of
+from ensue.data.sources.table import label_columns
+from ensue.errors import ConfigError, DataError
+
+TEXT_SUFFIXES = {".txt", ".text", ".smi"}
+
+
+def is_text(path: Path) -> bool:
+    """Whether its name says that it is text, gzip's ending aside.
+
+    Example:
+        >>> is_text(Path("a.txt.gz"))
+        True
+    """
+    return Path(path.name.removesuffix(".gz")).suffix.lower() in TEXT_SUFFIXES
+
+
+def read_text_folder(folder: Path, config: DataConfig) -> Items:
+    """All texts below a folder; their folders are the label ``folder``."""
+    paths = sorted(
+        Path(root) / name
+        for root, _, names in os.walk(folder)
+        for name in names
+        if is_text(Path(name))
+    )
+    return read_documents(paths, config, folder)
+
+
+def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
+    """Files as items, or their lines, named by their paths below ``base`` (and line numbers).
+
+    Raises:
+        DataError: There is no file, or no line that isn't empty.
+    """
+    if not paths:
+        raise DataError(f"there is no text in {str(base)!r}; texts are {', '.join(TEXT_SUFFIXES)}")
+    names = [str(p.relative_to(base)) for p in paths]
+    facts = [file_facts(p) for p in paths]
+    if config.text_items == "file":
+        folders = [str(Path(n).parent) for n in names]
+        labels = {"folder": folders} if len(set(folders)) > 1 else {}
+        raw: list[Document | str] = [Document(p) for p in paths]
+        return _items(raw, names, labels, config, facts)
+    ids, lines = [], []
+    for name, path in zip(names, paths, strict=True):
+        for number, line in enumerate(_decoded(path).splitlines(), 1):
+            if line.strip():
+                ids.append(f"{name}:{number}")
+                lines.append(line)
+    if not lines:
+        raise DataError(f"every line in {str(base)!r} is empty")
+    return _items(lines, ids, {}, config, facts)
+
+
+def read_text_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+    """A table with a column ``text``, one item a row; the other columns are labels.
+
+    Raises:
+        DataError: It has no rows.
+    """
+    if not columns.num_rows:
+        raise DataError(f"the table {str(path)!r} has no rows")
+    ids = [str(i) for i in range(columns.num_rows)]
+    labels = label_columns(columns, without=("text",))
+    return _items(as_text(columns, "text"), ids, labels, config, [file_facts(path)])
+
+
+def _items(
+    raw: Sequence[Document | str],
+    ids: list[str],
+    labels: dict[str, list[str]],
+    config: DataConfig,
+    facts: Sequence[object],
+) -> Items:
+    if config.intervals:
+        raise ConfigError("intervals label stretches of sound, and the data are text")
+    return Items(
+        kind="text",
+        ids=ids,
+        raw=raw,
+        labels=labels,
+        group=group_of(labels, config.group),
+        fingerprint=fingerprint([*facts, config.text_items]),
+    )
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return Document(path).read().decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{str(path)!r} isn't UTF-8, so its lines can't be told: {error}"
+        ) from error

@@ -1,0 +1,408 @@
+"""The recurrent language model: what a text says next, token by token (Graves 2013, 1308.0850).
+
+The recurrent layers stand in ``ensue.nn.recurrent``, drawing and beams in ``ensue.generation``.
+Dims: B batch, T tokens, E embedding, H features, V vocabulary.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypedDict
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError
+from ensue.generation import BeamSearch, Drawing, GenerationConfig, collect
+from ensue.generation.config import OF_DRAWS
+from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.nn import GRU, LSTM
+from ensue.nn.pooling import Moments, add_frames, no_moments, pool
+
+TOKENS_A_PIECE = 1024
+"""Tokens that are scored at a time: what a text of any length takes of memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharRNNConfig:
+    """Settings of a recurrent language model. The defaults are those of the recipe ``text``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["charrnn"] = "charrnn"
+    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "lstm"
+    embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 128
+    hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 512
+    num_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="of what enters a layer and the scores")
+    ] = 0.0
+    recurrent_dropout: Annotated[
+        float, Field(ge=0, lt=1, description="of outputs that the next step's gates see")
+    ] = 0.0
+    zoneout: Annotated[
+        float, Field(ge=0, lt=1, description="probability that an output keeps its old value")
+    ] = 0.0
+    layer_norm: Annotated[bool, Field(description="normalize the products of each gate")] = False
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    eos: Annotated[int | None, Field(ge=0)] = from_data()
+    generation: GenerationConfig = field(
+        default_factory=GenerationConfig, metadata={"from_data": True}
+    )
+
+
+class CharRNNState(TypedDict):
+    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
+
+    layers: dict[str, Tensor]
+    moments: Moments
+
+
+class TokenDecoder(nn.Module):
+    """Tokens (B, T) to scores (B, T, V) of the next ones, with a state: what generation steps.
+
+    Args:
+        num_tokens: V.
+        embedding_size: E.
+        layers: Recurrent layers of this house, from E to H features.
+        dropout: Of what enters the layers and the scores.
+    """
+
+    def __init__(
+        self, num_tokens: int, embedding_size: int, layers: LSTM | GRU, dropout: float
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_tokens, embedding_size)
+        self.layers = layers
+        self.scores = nn.Linear(layers.hidden_size, num_tokens)
+        self.dropout = nn.Dropout(dropout)
+
+    def features(
+        self, x: Tensor, state: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Embeddings (B, T, E) of tokens, features (B, T, H) of all up to each, and the state."""
+        z = self.embedding(x.long())
+        y, state = self.layers.step(self.dropout(z), state)
+        return z, y, state
+
+    def init_state(self, batch: int) -> dict[str, Tensor]:
+        """The state of ``batch`` texts before their first token."""
+        return self.layers.init_state(batch)
+
+    def step(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
+        _, y, state = self.features(x, state)
+        return self.scores(self.dropout(y)), state
+
+    def finish(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """No more scores."""
+        batch = len(next(iter(state.values())))
+        return self.scores.weight.new_zeros(batch, 0, self.scores.out_features), state
+
+
+class CharRNN(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["language-model", "lstm", "gru", "text-generation"],
+):
+    r"""A recurrent language model.
+
+    .. math:: \log p(x_1 \ldots x_T) = \sum_t \log \mathrm{softmax}(W h_t + b)_{x_t}, \quad
+              h_t = \mathrm{RNN}(x_{t-1}, h_{t-1}), \quad x_0 = \mathrm{bos}
+
+    (eq. 3, Graves 2013). A sequence of tokens holds bos first; what follows is predicted.
+
+    Args:
+        config: The settings; the codec gives ``num_tokens``, ``bos`` and ``eos``.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> config = CharRNNConfig(num_tokens=6, bos=4, eos=5, hidden_size=8, embedding_size=8)
+        >>> model = CharRNN(config).eval()
+        >>> score = model.score(torch.tensor([[4, 0, 1, 5]]))
+        >>> score.kind, score.terms.shape
+        ('exact', torch.Size([1, 3]))
+    """
+
+    def __init__(self, config: CharRNNConfig) -> None:
+        super().__init__()
+        self.config = config = validate(CharRNNConfig, config, section="model")
+        V, bos, eos = config.num_tokens, config.bos, config.eos
+        if V is None or bos is None or eos is None or max(bos, eos) >= V:
+            raise ConfigError(
+                f"num_tokens is {V}, bos {bos} and eos {eos}; the codec of the texts gives them"
+            )
+        self.num_tokens, self.bos, self.eos = V, bos, eos
+        self.decoder = TokenDecoder(
+            V, config.embedding_size, _recurrent_layers(config), config.dropout
+        )
+
+    def untrained_variants(self) -> dict[str, CharRNNConfig]:
+        """What to compare a trained model with: itself, untrained."""
+        return {"charrnn": self.config}
+
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest text that has something to predict: bos and another."""
+        return 2
+
+    @property
+    def shortest_item(self) -> int:
+        """Tokens of the shortest text: bos and eos."""
+        return 2
+
+    @property
+    def hop(self) -> int:
+        """Tokens per frame."""
+        return 1
+
+    @property
+    def receptive_field(self) -> int:
+        """Tokens that one local feature sees."""
+        return 1
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        """Nats of all tokens after the first, summed.
+
+        Args:
+            batch: ``x`` (B, T) tokens.
+            step: Plays no part.
+        """
+        nats_BT, valid_BT = self._nats(batch.x, batch.lengths)
+        count = valid_BT.sum()
+        mean = nats_BT.detach().sum() / count
+        chance = torch.tensor(float(self.num_tokens), device=mean.device).log()
+        metrics = {"chance_loss": chance, "bits_per_token": mean / torch.tensor(2.0).log()}
+        return Loss(nats_BT.sum(), count, metrics)
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+        """Embeddings of tokens, features of all up to each, and their mean and deviation.
+
+        Args:
+            x: (B, T) tokens, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+
+        Returns:
+            ``local`` (B, T, E), ``context`` (B, T, H), ``embedding`` (B, 2 H).
+        """
+        z, c, _ = self.decoder.features(x, self.decoder.init_state(len(x)))
+        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
+        return Features(z, c, pool(moments, "statistics"), lengths)
+
+    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
+        """The log-probability of each text, token by token.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+
+        Returns:
+            ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
+
+        Memory: B V numbers for each of 1024 tokens at a time.
+        """
+        state, terms = self.decoder.init_state(len(x)), []
+        for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
+            piece = x[:, start : start + TOKENS_A_PIECE + 1]
+            scores, state = self.decoder.step(piece[:, :-1], state)
+            terms.append(-_cross_entropy(scores, piece[:, 1:]))
+        found = torch.cat(terms, dim=1)
+        if lengths is not None:
+            valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
+            found = found.masked_fill(~valid, 0)
+        return Score(found.double().sum(-1).to(found.dtype), found, "exact")
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """(B,) nats of texts (B, T), bos first.
+
+        Raises:
+            ConfigError: There is a condition, which this family has no place for.
+        """
+        _require_no_condition(condition)
+        return self.score(x, lengths).total
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw texts.
+
+        Args:
+            num: How many.
+            condition: None; this family has no place for one.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            ``values`` (num, T) tokens, bos first and, where one came, eos last; their ``lengths``;
+            ``log_prob`` of each.
+        """
+        _require_no_condition(condition)
+        prompts = [torch.tensor([self.bos])] * num
+        return self._draw(prompts, {**settings, "temperature": temperature}, generator)
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        *,
+        num: int = 1,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw how texts go on.
+
+        Args:
+            x: (B, T) tokens, bos first.
+            known: (B, T) Boolean: the tokens given, which must be the first ones.
+            num: Completions of each.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            Whole texts (B num, T), those of the first one first, with the ``log_prob`` of what is
+            new. With the method ``beam`` they are the likeliest, as many as it finds.
+
+        Raises:
+            ConfigError: A token is known after one that isn't: this family goes forward only.
+        """
+        lengths = known.sum(-1)
+        first = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        if not torch.equal(first, known):
+            raise ConfigError(
+                "this family goes on from the first tokens only: known must be true up to some "
+                "token of each text and false after it"
+            )
+        given = [x[i, :n].cpu() for i, n in enumerate(lengths.tolist())]
+        if settings.get("method", self.config.generation.method) == "beam":
+            return self._search(given, num, {**settings, "temperature": temperature})
+        prompts = [prompt for prompt in given for _ in range(num)]
+        return self._draw(prompts, {**settings, "temperature": temperature}, generator)
+
+    def init_state(self, batch: int) -> CharRNNState:
+        """The state of ``batch`` streams before their first token."""
+        like = self.decoder.scores.weight
+        moments = no_moments(batch, self.config.hidden_size, like)
+        return CharRNNState(layers=self.decoder.init_state(batch), moments=moments)
+
+    def step(self, x: Tensor, state: CharRNNState) -> tuple[Features, CharRNNState]:
+        """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
+        z, c, layers = self.decoder.features(x, state["layers"])
+        moments = add_frames(state["moments"], c)
+        lengths = torch.full((len(x),), x.shape[1], device=x.device)
+        features = Features(z, c, pool(moments, "statistics"), lengths)
+        return features, CharRNNState(layers=layers, moments=moments)
+
+    def finish(self, state: CharRNNState) -> tuple[Features, CharRNNState]:
+        """No more features; the embedding of all."""
+        batch = len(state["moments"]["count"])
+        return self.step(torch.zeros(batch, 0, dtype=torch.long, device=self._device), state)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.decoder.scores.weight.device
+
+    def _nats(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, T - 1) nats of each token after the first, 0 where not valid, and which are."""
+        scores, _ = self.decoder.step(x[:, :-1], self.decoder.init_state(len(x)))
+        nats = _cross_entropy(scores, x[:, 1:])
+        valid = torch.ones_like(nats, dtype=torch.bool)
+        if lengths is not None:
+            valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
+        return nats.masked_fill(~valid, 0), valid
+
+    def _draw(
+        self, prompts: list[Tensor], settings: dict[str, Any], generator: torch.Generator | None
+    ) -> Samples:
+        own = dataclasses.asdict(self.config.generation)
+        config = validate(GenerationConfig, {**own, **settings}, section="generation")
+        drawing = Drawing(
+            self.decoder,
+            prompts,
+            config,
+            num_tokens=self.num_tokens,
+            eos=self.eos,
+            generator=generator,
+            device=self._device,
+        )
+        drawn = collect(drawing)
+        rows = [
+            [*prompt.tolist(), *new[:n].tolist(), *[self.eos] * ended]
+            for prompt, new, n, ended in zip(
+                prompts, drawn.tokens, drawn.length.tolist(), drawn.ended.tolist(), strict=True
+            )
+        ]
+        return self._samples(rows, drawn.log_prob.tolist())
+
+    def _search(self, prompts: list[Tensor], num: int, settings: dict[str, Any]) -> Samples:
+        """The ``num`` likeliest texts for each prompt."""
+        # What the model was saved with for drawing says nothing of searching.
+        own = dataclasses.asdict(self.config.generation)
+        own = {name: value for name, value in own.items() if name not in OF_DRAWS}
+        wide = {"num_best": num, "num_beams": max(num, own["num_beams"])}
+        config = validate(GenerationConfig, {**own, **wide, **settings}, section="generation")
+        search = BeamSearch(
+            self.decoder,
+            prompts,
+            config,
+            num_tokens=self.num_tokens,
+            eos=self.eos,
+            device=self._device,
+        )
+        found = [(p, h) for p, best in zip(prompts, search.run(), strict=True) for h in best]
+        rows = [[*prompt.tolist(), *hypothesis.tokens] for prompt, hypothesis in found]
+        return self._samples(rows, [hypothesis.log_prob for _, hypothesis in found])
+
+    def _samples(self, rows: list[list[int]], log_prob: list[float]) -> Samples:
+        """Texts side by side, eos after the last token of each."""
+        lengths = torch.tensor([len(row) for row in rows])
+        width = int(lengths.max())
+        values = torch.tensor([row + [self.eos] * (width - len(row)) for row in rows])
+        nats = torch.tensor(log_prob, dtype=self.decoder.scores.weight.dtype)
+        return Samples(*(t.to(self._device) for t in (values, lengths, nats)))
+
+
+def _recurrent_layers(config: CharRNNConfig) -> LSTM | GRU:
+    shape: dict[str, Any] = {
+        "input_size": config.embedding_size,
+        "hidden_size": config.hidden_size,
+        "num_layers": config.num_layers,
+        # torch warns of dropout between layers where there is one layer.
+        "dropout": config.dropout if config.num_layers > 1 else 0.0,
+        "layer_norm": config.layer_norm,
+        "zoneout": config.zoneout,
+        "recurrent_dropout": config.recurrent_dropout,
+    }
+    return GRU(**shape) if config.cell == "gru" else LSTM(**shape, forget_bias=1.0)
+
+
+def _cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
+    """(B, T, V) scores and (B, T) tokens to (B, T) nats."""
+    return cross_entropy(scores.flatten(0, 1), target.long().flatten(), reduction="none").view(
+        target.shape
+    )
+
+
+def _require_no_condition(condition: Tensor | None) -> None:
+    if condition is not None:
+        raise ConfigError("charrnn has no place for a condition; leave it out")

@@ -1,0 +1,199 @@
+"""``sample`` and ``complete``: new items, and how items that have only begun go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from ensue.configuration import require_at_least
+from ensue.data.sources.kinds import Data
+from ensue.verbs.apply import Written
+from ensue.verbs.loaded import load
+from ensue.verbs.tables import check_out, write_table
+
+Draw = Literal["random", "gumbel", "greedy"]
+
+
+def sample(
+    run: str | Path,
+    *,
+    num: int = 100,
+    out: str | Path | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+    method: Draw | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    no_repeat_ngram: int | None = None,
+) -> Written:
+    """Draw new items from a trained model.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    num
+        How many.
+    out
+        File to write: .csv, .parquet or .npz; by default samples/samples.csv in the run.
+    temperature
+        1 draws from the model, less is closer to the likeliest.
+    seed
+        Of the draw.
+    method
+        Of families that generate token by token, as all that follows: random, gumbel or greedy.
+    top_k
+        Only so many likeliest tokens.
+    top_p
+        Only the likeliest tokens of this probability in all.
+    min_p
+        Only tokens of at least this part of the likeliest one's probability.
+    min_length
+        New tokens before the end at least.
+    max_length
+        New tokens at most.
+    no_repeat_ngram
+        No so many tokens in a row come twice.
+    """
+    from ensue.training.run_folder import RunFolder
+
+    path = check_out(out or RunFolder(Path(run)).samples / "samples.csv")
+    require_at_least(1, num=num)
+    require_at_least(0, temperature=temperature)
+    settings = _given(
+        method=method,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        min_length=min_length,
+        max_length=max_length,
+        no_repeat_ngram=no_repeat_ngram,
+    )
+    drawn = load(run).sample(num, temperature=temperature, seed=seed, **settings)
+    write_table(_columns(drawn), path)
+    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
+
+
+def complete(
+    run: str | Path,
+    data: Data | None = None,
+    *,
+    prompt: str | None = None,
+    num: int = 1,
+    out: str | Path | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+    method: Draw | Literal["beam"] | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    no_repeat_ngram: int | None = None,
+    num_beams: int | None = None,
+    length_penalty: float | None = None,
+    max_skipped: float = 0.05,
+) -> Written:
+    """Write how items that have only begun go on.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        Items that have begun: a folder, a table, a file.
+    prompt
+        Or one text.
+    num
+        Completions of each item; with the method beam, the likeliest ones.
+    out
+        File to write: .csv, .parquet or .npz; by default samples/completions.csv in the run.
+    temperature
+        1 draws from the model, less is closer to the likeliest.
+    seed
+        Of the draw.
+    method
+        random, gumbel, greedy or beam.
+    top_k
+        Only so many likeliest tokens.
+    top_p
+        Only the likeliest tokens of this probability in all.
+    min_p
+        Only tokens of at least this part of the likeliest one's probability.
+    min_length
+        New tokens before the end at least.
+    max_length
+        New tokens at most.
+    no_repeat_ngram
+        No so many tokens in a row come twice.
+    num_beams
+        Hypotheses that beam keeps.
+    length_penalty
+        Above 0, beam favors longer sequences.
+    max_skipped
+        Part of the items that may be unreadable.
+    """
+    from ensue.errors import ConfigError, DataError
+    from ensue.models.registry import require_contract
+    from ensue.training.run_folder import RunFolder
+    from ensue.verbs.apply import read_items
+
+    path = check_out(out or RunFolder(Path(run)).samples / "completions.csv")
+    require_at_least(1, num=num)
+    require_at_least(0, temperature=temperature)
+    if (data is None) == (prompt is None):
+        raise ConfigError("give DATA with items that have begun, or one text as --prompt")
+    loaded = load(run).on_best_device()
+    require_contract(loaded.family, "completes")
+    settings = _given(
+        method=method,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        min_length=min_length,
+        max_length=max_length,
+        no_repeat_ngram=no_repeat_ngram,
+        num_beams=num_beams,
+        length_penalty=length_penalty,
+    )
+    named = [("prompt", prompt)]
+    if data is not None:
+        items = read_items(loaded, data, max_skipped=max_skipped)
+        named = list(zip(items.ids, items.raw, strict=True))
+    rows, skipped = [], []
+    for i, (name, raw) in enumerate(named):
+        try:
+            found = loaded.complete(
+                raw, num=num, temperature=temperature, seed=seed + i, **settings
+            )
+        except DataError as error:
+            skipped.append(f"{name}: {error}")
+            continue
+        rows += [(name, item) for item in found]
+    if len(skipped) > max_skipped * len(named):
+        raise DataError(
+            f"{len(skipped)} of {len(named)} items can't be read (the first: {skipped[0]}); "
+            f"max_skipped allows {max_skipped:.0%}"
+        )
+    write_table({"item": [name for name, _ in rows], **_columns([item for _, item in rows])}, path)
+    return Written(
+        what="completions",
+        num_rows=len(rows),
+        num_items=len(named),
+        skipped=len(skipped),
+        files=(path,),
+    )
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _columns(items: list[Any]) -> dict[str, list[Any]]:
+    """Rows of a table by column; texts as the column ``text``."""
+    if not isinstance(items[0], dict):
+        return {"text": items}
+    return {name: [row[name] for row in items] for name in items[0]}
