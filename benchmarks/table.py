@@ -44,10 +44,21 @@ def speech_rows() -> list[tuple[str, ...]]:
 
 
 def fsdd_rows() -> list[tuple[str, ...]]:
-    """Recorded digits from raw waveforms."""
-    what = "recorded digits (FSDD), 100 labels, raw waveforms"
-    command = "`make results ROW='fsdd_waveform FOLDER'`"
-    return [_labelled(read("fsdd_waveform"), "100 labels", what, "waveform", command)]
+    """Recorded digits: few labels, unheard speakers' labels, all labels, and raw waveforms."""
+    found, command = read("fsdd"), "`make results ROW='fsdd FOLDER'`"
+    asked = (
+        ("100 labels", "recorded digits (FSDD), 100 labels"),
+        ("speaker left out", "recorded digits of a speaker whose labels weren't seen"),
+        ("digit", "recorded digits, 2,700 labels"),
+    )
+    waveform = _labelled(
+        read("fsdd_waveform"),
+        "100 labels",
+        "recorded digits, 100 labels, raw waveforms",
+        "waveform",
+        "`make results ROW='fsdd_waveform FOLDER'`",
+    )
+    return [*(_labelled(found, name, what, "log_mel", command) for name, what in asked), waveform]
 
 
 def librispeech_rows() -> list[tuple[str, ...]]:

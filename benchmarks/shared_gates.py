@@ -1,0 +1,78 @@
+"""What it costs to use one matrix for all gates: ``python -m benchmarks.shared_gates FOLDER``.
+
+The same recurrent language model of bytes twice, with every gate's own weights and with one matrix
+for inputs and one for states that all gates share (each has its own bias): the same data, steps and
+seed.
+"""
+
+import gzip
+import math
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from benchmarks.labelled import folder_of
+from benchmarks.measure import save
+from benchmarks.text import split
+from ensue.data.batches import Batch
+from ensue.models.charrnn import CharRNN, CharRNNConfig
+
+STEPS, B, T, HIDDEN, RATE = 800, 32, 128, 256, 3e-3
+
+
+class Shared(nn.Module):
+    """The first gate's rows for all gates."""
+
+    def __init__(self, num_gates: int) -> None:
+        super().__init__()
+        self.num_gates = num_gates
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight[: len(weight) // self.num_gates].repeat(self.num_gates, 1)
+
+
+def nats_a_byte(parts: dict[str, Tensor], cell: str, shared: bool, seed: int) -> float:
+    """Of the test text, after training."""
+    torch.manual_seed(seed)
+    model = CharRNN(
+        CharRNNConfig(num_tokens=258, bos=256, eos=257, cell=cell, hidden_size=HIDDEN)  # type: ignore[arg-type]
+    )
+    if shared:
+        for name in ("weight_ih_l0", "weight_hh_l0"):
+            gates = {"lstm": 4, "gru": 3}[cell]
+            parametrize.register_parametrization(model.decoder.layers, name, Shared(gates))
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for step in range(STEPS):
+        starts = torch.randint(len(parts["train"]) - T, (B,))
+        x = torch.stack([parts["train"][s : s + T + 1] for s in starts.tolist()])
+        loss = model.loss(Batch(x=x), step=step).mean
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    with torch.inference_mode():
+        score = model.eval().score(parts["test"][None])
+    return round(float(-score.total) / (len(parts["test"]) - 1), 4)
+
+
+def main(source: str = "") -> None:
+    torch.set_num_threads(1)
+    folder = folder_of(source, "ENSUE_TEXT", "tinyshakespeare.txt.gz")
+    with gzip.open(folder / "tinyshakespeare.txt.gz") as file:
+        parts = {n: torch.tensor(list(b)) for n, b in split(file.read()).items()}
+    runs: list[dict[str, Any]] = []
+    for cell in ("lstm", "gru"):
+        for shared in (False, True):
+            nats = nats_a_byte(parts, cell, shared, seed=0)
+            runs.append({"cell": cell, "shared": shared, "seed": 0, "nats_a_byte": nats})
+            print(runs[-1], f"{nats / math.log(2):.3f} bits", flush=True)
+    save("shared_gates", {"steps": STEPS, "hidden": HIDDEN, "runs": runs})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
