@@ -126,6 +126,7 @@ class BeamSearch:
         self.device = torch.device(device)
         self.num_rows = config.num_beams + 1
 
+    @torch.no_grad()
     def run(self) -> list[list[Hypothesis]]:
         """For each prompt the best hypotheses, the best first, ``num_best`` at most."""
         found = [_Search() for _ in self.prompts]

@@ -129,6 +129,7 @@ class Drawing:
             if len(going) < len(running.row):
                 running = running.keep(going) if len(going) else None
 
+    @torch.no_grad()
     def _begin(self, rows: Tensor) -> _Running:
         prompts = [self.prompts[i] for i in rows.tolist()]
         state = state_after(self.steps, prompts, self.initial(rows.to(self.device)), self.device)
@@ -139,6 +140,7 @@ class Drawing:
         rows, tokens, length = (t.to(self.device) for t in (rows, tokens, length))
         return _Running(rows, tokens, length, state)
 
+    @torch.no_grad()
     def _advance(self, running: _Running) -> Emission:
         every = torch.arange(len(running.row), device=self.device)
         last = running.tokens[every, running.length - 1]
