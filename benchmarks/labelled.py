@@ -35,14 +35,22 @@ def write_manifest(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any
 
 def ask(
     run: Path, manifest: Path, cache: Path, seed: int, question: Mapping[str, Any]
-) -> dict[str, tuple[float, float, float]]:
-    """A probe's figure by kind of features, each with its 95 % interval."""
+) -> tuple[dict[str, tuple[float, float, float]], dict[str, dict[str, float]]]:
+    """A probe's figure by kind of features with its 95 % interval; and by group, where left out."""
     from ensue.training.probes import rows_of
     from ensue.verbs.probe import probe
 
     result = probe(run, manifest, seed=seed, cache=cache, quiet=True, **question).result
-    rows = rows_of(dataclasses.asdict(result))
-    return {r.features: (round(r.value, 4), round(r.low, 4), round(r.high, 4)) for r in rows}
+    plain = dataclasses.asdict(result)
+    figures = {
+        r.features: (round(r.value, 4), round(r.low, 4), round(r.high, 4)) for r in rows_of(plain)
+    }
+    found = {a["features"]: a.get("by_group") for a in plain.get("accuracies", ())}
+    return figures, {
+        features: {group: round(value, 4) for group, value in by_group.items()}
+        for features, by_group in found.items()
+        if by_group
+    }
 
 
 def train_and_ask(
@@ -58,17 +66,20 @@ def train_and_ask(
     out, cache = folder / f"run-{seed}", folder / "cache"
     begun, cpu = time.monotonic(), time.process_time()
     trained = train("cpc", pretrain_on, out=out, recipe=recipe, seed=seed, cache=cache, quiet=True)
+    spent = round(time.monotonic() - begun, 1), round(time.process_time() - cpu, 1)
+    answers = {
+        name: ask(out, manifest, cache, seed, question)
+        for name, (manifest, question) in questions.items()
+    }
     return {
         "seed": seed,
-        "training_seconds": round(time.monotonic() - begun, 1),
-        "training_cpu_seconds": round(time.process_time() - cpu, 1),
+        "training_seconds": spent[0],
+        "training_cpu_seconds": spent[1],
         "loss": round(trained.loss, 4),
         "chance_loss": round(trained.chance_loss, 4),
         "parameters": sum(p.numel() for p in load(out).model.parameters()),
-        "probes": {
-            name: ask(out, manifest, cache, seed, question)
-            for name, (manifest, question) in questions.items()
-        },
+        "probes": {name: figures for name, (figures, _) in answers.items()},
+        "by_group": {name: by_group for name, (_, by_group) in answers.items() if by_group},
     }
 
 

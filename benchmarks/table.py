@@ -48,7 +48,10 @@ def fsdd_rows() -> list[tuple[str, ...]]:
     found, command = read("fsdd"), "`make results ROW='fsdd FOLDER'`"
     asked = (
         ("100 labels", "recorded digits (FSDD), 100 labels"),
-        ("speaker left out", "recorded digits of a speaker whose labels weren't seen"),
+        (
+            "speaker left out",
+            "the same, all labels but the tested speaker's, whom pretraining heard unlabelled",
+        ),
         ("digit", "recorded digits, 2,700 labels"),
     )
     waveform = _labelled(

@@ -44,6 +44,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
             noise = 0.01 * rng.standard_normal(len(time))
             soundfile.write(recordings / speaker / f"{i}.wav", sound + noise, 16000)
     shutil.copy(recordings / "ann" / "0.wav", recordings / "a.wav")
+    (folder / "my_texts").mkdir()
+    for i in range(3):
+        (folder / "my_texts" / f"{i}.txt").write_text(
+            f"Once upon a time there were {i} texts. " * 4
+        )
     words = f"train cpc {recordings} --out {folder / 'runs' / 'mine'} {TINY} --quiet"
     assert main(words.split()) == 0
     return folder

@@ -153,12 +153,12 @@ class CharRNN(
 
     @property
     def shortest(self) -> int:
-        """Tokens of the shortest text that has something to predict: bos and another."""
+        """Tokens of the shortest text that has something to predict, bos and another."""
         return 2
 
     @property
     def shortest_item(self) -> int:
-        """Tokens of the shortest text: bos and eos."""
+        """Tokens of the shortest text, bos and eos."""
         return 2
 
     @property

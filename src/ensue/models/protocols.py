@@ -181,7 +181,7 @@ class HasLayers(Protocol):
     """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
 
     What ``up_to`` gives has ``encode``, whose ``context`` and ``frame_rate`` are the layer's own,
-    and ``hop``; it keeps :class:`Steps` where the family does.
+    and ``hop``; it keeps :class:`ensue.nn.streaming.Steps` where the family does.
     """
 
     @property

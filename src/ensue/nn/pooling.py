@@ -12,8 +12,8 @@ from torch import Tensor
 SMALLEST_VARIANCE = 1e-10  # the square root has no slope at 0
 
 Pooling = Literal["mean", "statistics", "dynamics", "extremes"]
-"""Each with all before it: the mean; the standard deviation; the root mean square of the steps in
-time; the largest and smallest value."""
+"""The mean; with the standard deviation; with the root mean square of the steps in time too; and
+with the largest and smallest value."""
 
 
 class Moments(TypedDict):
