@@ -11,6 +11,7 @@ from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
 from ensue.verbs.train import train
 
 DATA = {"cpc": "builtin:speech", "realnvp": "builtin:moons"}
+TEXT = "What follows is said again. " * 40
 
 
 @pytest.mark.slow
@@ -26,7 +27,10 @@ def test_recipe_runs_for_two_steps(
     small = {"max_steps": 2, "batch_size": 4, "num_validation": 4}
     if family == "cpc":
         small["window_seconds"] = 0.4
-    train(family, DATA[family], out=tmp_path / "run", recipe=name, cache=cache, quiet=True, **small)
+    if family == "charrnn":
+        (tmp_path / "text.txt").write_text(TEXT)
+    data = DATA.get(family, tmp_path / "text.txt")
+    train(family, data, out=tmp_path / "run", recipe=name, cache=cache, quiet=True, **small)
     assert (tmp_path / "run" / "report.html").exists()
 
 
