@@ -13,15 +13,17 @@ Dims: R prompts that run, K beams, G = K + 1 rows of a prompt, V vocabulary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import Processor, forbid_end, process, processors_of
 from ensue.generation.prompts import Initial, check_prompts, state_after
-from ensue.nn.streaming import Steps, join, select
+from ensue.generation.slots import side_by_side
+from ensue.nn.streaming import Steps
 
 
 @dataclass(frozen=True)
@@ -61,35 +63,14 @@ class _Search:
         return sorted([*self.finished, *greedy], key=lambda h: -h.value)[:num]
 
 
-@dataclass
-class _Running:
-    """R prompts in G rows each; the greedy row is the last."""
+class _Running(NamedTuple):
+    """R prompts in G rows each, in the model's state too; the greedy row is the last."""
 
     prompt: Tensor
     tokens: Tensor
     log_prob: Tensor
     num_new: Tensor
     state: Any
-
-    def keep(self, places: Tensor) -> "_Running":
-        G = self.tokens.shape[1]
-        rows = (places[:, None] * G + torch.arange(G, device=places.device)).flatten()
-        return _Running(
-            self.prompt[places],
-            self.tokens[places],
-            self.log_prob[places],
-            self.num_new[places],
-            select(self.state, rows),
-        )
-
-    def join(self, new: "_Running") -> "_Running":
-        return _Running(
-            torch.cat([self.prompt, new.prompt]),
-            torch.cat([self.tokens, new.tokens]),
-            torch.cat([self.log_prob, new.log_prob]),
-            torch.cat([self.num_new, new.num_new]),
-            join(self.state, new.state),
-        )
 
 
 class BeamSearch:
@@ -130,27 +111,22 @@ class BeamSearch:
     def run(self) -> list[list[Hypothesis]]:
         """For each prompt the best hypotheses, the best first, ``num_best`` at most."""
         found = [_Search() for _ in self.prompts]
-        places = max(1, self.config.num_rows // self.num_rows)
-        waiting, running = 0, None
-        while running is not None or waiting < len(self.prompts):
-            free = places - (0 if running is None else len(running.prompt))
-            if free and waiting < len(self.prompts):
-                stop = min(waiting + free, len(self.prompts))
-                new = self._begin(torch.arange(waiting, stop))
-                running, waiting = new if running is None else running.join(new), stop
-            assert running is not None
+
+        def advance(running: _Running) -> tuple[_Running, Tensor, None]:
             running = self._advance(running, found)
             self._close(running, found)
             over = [found[p].over for p in running.prompt.tolist()]
-            if any(over):
-                going = torch.tensor([r for r, o in enumerate(over) if not o], device=self.device)
-                running = running.keep(going) if len(going) else None
+            return running, torch.tensor(over, device=self.device), None
+
+        places = max(1, self.config.num_rows // self.num_rows)
+        for _ in side_by_side(len(self.prompts), places, self._begin, advance):
+            pass
         return [search.best(self.config.num_best) for search in found]
 
     def _begin(self, which: Tensor) -> _Running:
         G, prompts = self.num_rows, [self.prompts[i] for i in which.tolist()]
         state = state_after(self.steps, prompts, self.initial(which.to(self.device)), self.device)
-        each = torch.arange(len(which), device=self.device).repeat_interleave(G)
+        state = tree_map(lambda t: t[:, None].expand(-1, G, *t.shape[1:]), state)
         tokens = torch.full((len(which), G, int(self.first.max()) + self.config.max_length), -1)
         for r, prompt in enumerate(prompts):
             tokens[r, :, : len(prompt)] = prompt
@@ -159,7 +135,7 @@ class BeamSearch:
         log_prob[:, [0, G - 1]] = 0
         new = torch.zeros(len(which), dtype=torch.long)
         which, tokens, log_prob, new = (t.to(self.device) for t in (which, tokens, log_prob, new))
-        return _Running(which, tokens, log_prob, new, select(state, each))
+        return _Running(which, tokens, log_prob, new, state)
 
     def _advance(self, running: _Running, found: list[_Search]) -> _Running:
         """One token more for every row."""
@@ -190,7 +166,7 @@ class BeamSearch:
             tokens,
             torch.cat([total, greedy_sum[:, None]], dim=1),
             running.num_new + 1,
-            select(state, (r[:, None] * G + source).flatten()),
+            tree_map(lambda t: t[r[:, None], source], state),
         )
 
     def _step(self, running: _Running, length: Tensor) -> tuple[Tensor, Any]:
@@ -198,13 +174,14 @@ class BeamSearch:
         R, G, L = running.tokens.shape
         tokens, lengths = running.tokens.view(R * G, L), length.repeat_interleave(G)
         last = tokens.gather(1, lengths[:, None] - 1)
-        scores_B1V, state = self.steps.step(last, running.state)
+        rows = tree_map(lambda t: t.flatten(0, 1), running.state)
+        scores_B1V, state = self.steps.step(last, rows)
         log_prob = scores_B1V[:, -1].double().log_softmax(-1)
         if self.eos is not None:
             short = running.num_new.repeat_interleave(G) < self.config.min_length
             log_prob = forbid_end(log_prob, self.eos, short)
         log_prob = process(self.processors, tokens, lengths, log_prob)
-        return log_prob.view(R, G, -1), state
+        return log_prob.view(R, G, -1), tree_map(lambda t: t.unflatten(0, (R, G)), state)
 
     def _end_beams(
         self,

@@ -8,7 +8,7 @@ Dims: B rows that run, V vocabulary, N sequences.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ from ensue.generation.processors import (
     require_choice,
 )
 from ensue.generation.prompts import Initial, check_prompts, state_after
-from ensue.nn.streaming import Steps, join, select
+from ensue.generation.slots import side_by_side
+from ensue.nn.streaming import Steps
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,13 @@ class Emission:
     over: Tensor
 
 
-@dataclass
-class _Running:
+class _Running(NamedTuple):
     """The rows that run: which sequences, what they hold, and the model's state of each."""
 
     row: Tensor
     tokens: Tensor
     length: Tensor
     state: Any
-
-    def keep(self, rows: Tensor) -> "_Running":
-        return _Running(
-            self.row[rows], self.tokens[rows], self.length[rows], select(self.state, rows)
-        )
-
-    def join(self, new: "_Running") -> "_Running":
-        return _Running(
-            torch.cat([self.row, new.row]),
-            torch.cat([self.tokens, new.tokens]),
-            torch.cat([self.length, new.length]),
-            join(self.state, new.state),
-        )
 
 
 class Drawing:
@@ -115,19 +102,7 @@ class Drawing:
         self.generators = [np.random.Generator(np.random.Philox(s)) for s in seeds.tolist()]
 
     def __iter__(self) -> Iterator[Emission]:
-        waiting, running = 0, None
-        while running is not None or waiting < len(self.prompts):
-            free = self.config.num_rows - (0 if running is None else len(running.row))
-            if free and waiting < len(self.prompts):
-                stop = min(waiting + free, len(self.prompts))
-                new = self._begin(torch.arange(waiting, stop))
-                running, waiting = new if running is None else running.join(new), stop
-            assert running is not None
-            emission = self._advance(running)
-            yield emission
-            going = (~emission.over).nonzero()[:, 0]
-            if len(going) < len(running.row):
-                running = running.keep(going) if len(going) else None
+        return side_by_side(len(self.prompts), self.config.num_rows, self._begin, self._advance)
 
     @torch.no_grad()
     def _begin(self, rows: Tensor) -> _Running:
@@ -141,10 +116,10 @@ class Drawing:
         return _Running(rows, tokens, length, state)
 
     @torch.no_grad()
-    def _advance(self, running: _Running) -> Emission:
+    def _advance(self, running: _Running) -> tuple[_Running, Tensor, Emission]:
         every = torch.arange(len(running.row), device=self.device)
         last = running.tokens[every, running.length - 1]
-        scores_B1V, running.state = self.steps.step(last[:, None], running.state)
+        scores_B1V, state = self.steps.step(last[:, None], running.state)
         scores = scores_B1V[:, -1].to(torch.promote_types(scores_B1V.dtype, torch.float32))
         num_new = running.length - self.first[running.row]
         allowed = scores
@@ -154,12 +129,12 @@ class Drawing:
         require_choice(allowed)
         token = choose(allowed, self.config, [self.generators[i] for i in running.row.tolist()])
         running.tokens[every, running.length] = token
-        running.length = running.length + 1
+        running = running._replace(length=running.length + 1, state=state)
         over = num_new + 1 >= self.limits[running.row]
         if self.eos is not None:
             over = over | (token == self.eos)
         log_prob = scores.log_softmax(-1)[every, token]
-        return Emission(running.row, token, log_prob, over)
+        return running, over, Emission(running.row, token, log_prob, over)
 
 
 @dataclass(frozen=True)
