@@ -91,8 +91,8 @@ CASES = [
     ),
     Case(
         family="cpc",
-        name="aligned, two GRU layers",
-        build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2),
+        name="aligned, two GRU layers of torch",
+        build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2, recurrent="torch"),
         items=waveforms,
     ),
     Case(family="charrnn", name="lstm", build=charrnn(), items=texts, stretch=tokens),

@@ -9,7 +9,7 @@ import torch
 
 from ensue.data.codecs import fit_codec, load_codec, save_codec
 from ensue.data.codecs.text import TextCodec
-from ensue.data.config import DataConfig
+from ensue.data.config import DataConfig, require_settings_of
 from ensue.data.items import Document, Items
 from ensue.data.sources import open_items
 from ensue.data.store import open_store
@@ -142,9 +142,9 @@ def test_only_empty_lines_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"columns": ("a",)}, {"speed_perturbation": 0.1}])
-def test_settings_of_other_kinds_are_refused(setting: dict[str, object], folder: Path) -> None:
+def test_settings_of_other_kinds_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"is for data of kind (audio|table), not text"):
-        read(folder, folder.parent, **setting)
+        require_settings_of(DataConfig(**setting), "text")  # type: ignore[arg-type]
 
 
 def test_the_survey_counts_and_warns(folder: Path, tmp_path: Path) -> None:

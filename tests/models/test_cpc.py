@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -247,3 +248,21 @@ def test_learns_which_tone_follows(seed: int) -> None:
         optimizer.step()
     metrics = model.eval().loss(Batch(x=tones(64)), step=0).metrics
     assert float(metrics["accuracy"]) > 0.25  # chance is 1 in 33
+
+
+@pytest.mark.parametrize("num_context_layers", [1, 3])
+def test_the_context_may_be_torchs_or_ours_with_the_same_weights(
+    num_context_layers: int, seed: int
+) -> None:
+    settings: dict[str, Any] = {"sample_rate": 8000, "channels": 16, "context_size": 12}
+    ours, theirs = (
+        CPC(CPCConfig(**settings, num_context_layers=num_context_layers, recurrent=name)).eval()
+        for name in ("ensue", "torch")
+    )
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(3, 4000)
+    for model in (ours, theirs):
+        model.loss(Batch(x=x), step=0).mean.backward()
+    torch.testing.assert_close(ours.encode(x).context, theirs.encode(x).context)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5)

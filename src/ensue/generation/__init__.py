@@ -2,8 +2,8 @@
 
 ``draw.py`` draws sequences and ``beam.py`` searches the likeliest, in the slots of ``slots.py``;
 both know of a model only that it runs step by step (``ensue.nn.streaming.Steps``) and gives scores
-of tokens. ``config.py`` holds their settings, ``prompts.py`` what sequences begin with, ``processors.py`` what forbids tokens and
-``choose.py`` the choice of one.
+of tokens. ``config.py`` holds their settings, ``prompts.py`` what sequences begin with,
+``processors.py`` what forbids tokens and ``choose.py`` the choice of one.
 """
 
 from ensue.generation.beam import BeamSearch, Hypothesis

@@ -34,7 +34,7 @@ from ensue.information.negatives import Contrast
 from ensue.models.foreign import rename_cdck2
 from ensue.models.lower_layers import LowerLayers, lower_gru, lower_stack
 from ensue.models.protocols import Features, Loss, Score
-from ensue.nn import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
+from ensue.nn import GRU, ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 from ensue.nn.spectral import LogMel
 
@@ -81,6 +81,13 @@ class CPCConfig:
     ] = 0
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
     num_context_layers: Annotated[int, Field(gt=0, description="layers of the GRU")] = 1
+    recurrent: Annotated[
+        Literal["ensue", "torch"],
+        Field(
+            description="whose GRU: of the same weights, ensue's is faster on a CPU, torch's on a "
+            "GPU"
+        ),
+    ] = "ensue"
     horizon: Annotated[int, Field(gt=0, description="K, how many frames ahead to predict")] = 12
     nearest: Annotated[
         int,
@@ -192,7 +199,8 @@ class CPC(
             )
         self.encoder = _build_encoder(config)
         D, C = self.encoder.num_features, config.context_size
-        self.context = nn.GRU(D, C, config.num_context_layers, batch_first=True)
+        make = GRU if config.recurrent == "ensue" else nn.GRU
+        self.context = make(D, C, config.num_context_layers, batch_first=True)
         self.predictor = nn.Linear(C, config.num_predictions * D)
         if config.init == "kaiming_fan_out":
             self.apply(_kaiming_fan_out)
@@ -399,7 +407,7 @@ class CPC(
         ``local`` is the encoder's last layer and ``context`` that of the GRU.
         """
         convs = len(self._convolutions())
-        grus = self.context.num_layers if isinstance(self.context, nn.GRU) else 0
+        grus = self.context.num_layers if isinstance(self.context, GRU | nn.GRU) else 0
         names = [f"conv{i + 1}" for i in range(convs)], [f"gru{i + 1}" for i in range(grus)]
         return (*names[0], "local", *names[1], "context")
 
@@ -575,7 +583,7 @@ class CPC(
         return features, CPCState(encoder=buffers, context=hidden, moments=moments)
 
     def _require_streaming(self) -> None:
-        if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, nn.GRU)):
+        if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, GRU | nn.GRU)):
             raise ConfigError("a CPC of user modules can't stream; its own encoders and GRU can")
 
 
@@ -612,7 +620,7 @@ def _build_encoder(config: CPCConfig) -> Any:
 
 
 def _kaiming_fan_out(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Conv1d | nn.GRU):
+    if isinstance(module, nn.Linear | nn.Conv1d | GRU | nn.GRU):
         for name, parameter in module.named_parameters(recurse=False):
             if "weight" in name:
                 nn.init.kaiming_normal_(parameter, mode="fan_out", nonlinearity="relu")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ensue.errors import ConfigError
 from ensue.models.protocols import Features
-from ensue.nn import StridedStack
+from ensue.nn import GRU, StridedStack
 from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 
 
@@ -37,7 +37,12 @@ class LowerLayers(nn.Module):
     """
 
     def __init__(
-        self, encoder: Any, context: nn.GRU | None, *, sample_rate: int | None, pooling: Pooling
+        self,
+        encoder: Any,
+        context: GRU | nn.GRU | None,
+        *,
+        sample_rate: int | None,
+        pooling: Pooling,
     ) -> None:
         super().__init__()
         self.encoder, self.context = encoder, context
@@ -101,9 +106,9 @@ def lower_stack(stack: StridedStack, num_layers: int) -> StridedStack:
     return StridedStack(list(stack.layers)[:num_layers])
 
 
-def lower_gru(gru: nn.GRU, num_layers: int) -> nn.GRU:
+def lower_gru(gru: GRU | nn.GRU, num_layers: int) -> GRU | nn.GRU:
     """The first layers of a GRU, with the same weights."""
-    lower = nn.GRU(gru.input_size, gru.hidden_size, num_layers, batch_first=True)
+    lower = type(gru)(gru.input_size, gru.hidden_size, num_layers, batch_first=True)
     for name, _ in list(lower.named_parameters()):
         setattr(lower, name, getattr(gru, name))
     return lower

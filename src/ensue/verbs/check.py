@@ -55,7 +55,7 @@ def check(
         Training would refuse the data.
     """
     from ensue.configuration import split_sections, validate
-    from ensue.data.config import DataConfig
+    from ensue.data.config import DataConfig, require_settings_of
     from ensue.data.sources import open_items
     from ensue.data.survey import survey
     from ensue.verbs.tables import check_out
@@ -64,6 +64,7 @@ def check(
     given = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))
     config = validate(DataConfig, given["data"], section="data")
     items = open_items(data, config, cache=cache_of(cache, Path("run")))
+    require_settings_of(config, items.kind)
     progress = listener(quiet)
     progress.start("looking", len(items))
     try:

@@ -46,6 +46,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
 
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
+    from ensue.data.config import require_settings_of
     from ensue.data.sources import open_items
     from ensue.data.splits import train_validation
     from ensue.models.registry import model_class
@@ -53,6 +54,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     data, training = plan.configs["data"], plan.configs["training"]
     items = open_items(plan.data, data, cache=cache)
     require_kind(plan.family, items.kind)
+    require_settings_of(data, items.kind)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen)
     model_config = fill(plan.configs["model"], codec.facts())

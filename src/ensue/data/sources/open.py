@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ensue.data.config import DataConfig, require_settings_of
+from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.audio import (
     AUDIO_SUFFIXES,
@@ -38,14 +38,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
 
     Raises:
         DataError: There is nothing of that name, or nothing in it can be read.
-        ConfigError: A setting is for another kind of data.
     """
-    items = _open(data, config, cache)
-    require_settings_of(config, items.kind)
-    return items
-
-
-def _open(data: Data, config: DataConfig, cache: Path) -> Items:
     if isinstance(data, np.ndarray):
         return read_array(data, config)
     if not isinstance(data, str | Path):
