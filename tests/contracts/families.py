@@ -95,7 +95,7 @@ CASES = [
         build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2, recurrent="torch"),
         items=waveforms,
     ),
-    Case(family="charrnn", name="lstm", build=charrnn(), items=texts, stretch=tokens),
+    Case(family="charrnn", name="lstm", build=charrnn(cell="lstm"), items=texts, stretch=tokens),
     Case(
         family="charrnn",
         name="gru, layer norm, zoneout",

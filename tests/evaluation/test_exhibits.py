@@ -1,15 +1,25 @@
 """Exhibits: pictures and sounds say what is in the data."""
 
 import io
+from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 
+from ensue.data.codecs.text import TextCodec
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.store import open_store
 from ensue.evaluation.embedding_map import embedding_map
 from ensue.evaluation.exhibits.representation import in_halves
 from ensue.evaluation.exhibits.sound import mp3
+from ensue.evaluation.exhibits.subject import Subject
+from ensue.evaluation.exhibits.writing import writing
 from ensue.evaluation.surprise import surprise_by_frame
+from ensue.models.charrnn import CharRNN, CharRNNConfig
+from ensue.models.registry import FAMILIES
 from tests.data.stores import memory_store, numbered
 
 
@@ -59,3 +69,30 @@ def test_few_or_flat_embeddings_still_have_a_map() -> None:
     assert embedding_map(np.random.default_rng(0).standard_normal((4, 6))).tsne is None
     assert np.isfinite(embedding_map(np.ones((12, 3))).pca).all()
     assert embedding_map(np.arange(12.0)[:, None]).pca.shape == (12, 2)
+
+
+@pytest.mark.parametrize("tokens", ["bytes", "characters", "words"])
+def test_what_surprised_it_is_the_text_again_with_its_whole_cost(
+    tokens: str, tmp_path: Path, seed: int
+) -> None:
+    text = "Straßen und Wege \U0001f600 gehen weiter"
+    items = Items(kind="text", ids=["a"], raw=[text], fingerprint="a")
+    codec = TextCodec.fit(items, DataConfig(tokens=tokens), [0])  # type: ignore[arg-type]
+    store = open_store(items, codec, tmp_path)
+    model = CharRNN(CharRNNConfig(hidden_size=8, embedding_size=4, **codec.facts())).eval()
+    contracts = FAMILIES["charrnn"].contracts
+    subject = Subject(
+        model=model,
+        untrained=model,
+        codec=codec,
+        store=store,
+        rows=np.arange(1),
+        contracts=contracts,
+    )
+    (found,) = writing(subject)
+    (passage,) = found.values["texts"]
+    assert "".join(piece for piece, _ in passage["pieces"]) == text
+    assert not any("\ufffd" in piece for piece, _ in passage["pieces"])
+    cost = float(-model.score(codec.encode(text)[None]).total.detach())
+    assert sum(nats for _, nats in passage["pieces"]) == pytest.approx(cost, abs=0.05)
+    assert len(found.values["samples"]) == 6

@@ -140,7 +140,8 @@ def _inputs(
     device = next(model.parameters()).device
     for batch, padded in _batches(store, rows):
         lengths = store.lengths[batch]
-        x = store[int(batch[0])].new_zeros(len(batch), padded, *store.values.shape[1:])
+        like = torch.from_numpy(store.read(int(batch[0]), 0, 1))
+        x = like.new_zeros(len(batch), padded, *store.values.shape[1:])
         for slot, (row, length) in enumerate(zip(batch, lengths, strict=True)):
             x[slot, :length] = torch.from_numpy(store.read_once(row, 0, int(length)))
         if store.sequence:

@@ -35,7 +35,7 @@ class CharRNNConfig:
 
     format: Format = 1
     family: Literal["charrnn"] = "charrnn"
-    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "lstm"
+    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
     embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 128
     hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 512
     num_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1

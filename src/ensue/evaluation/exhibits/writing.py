@@ -6,6 +6,8 @@ import torch
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 
 NUM_SAMPLES, NUM_TEXTS, NUM_TOKENS = 6, 3, 300
+LONGEST_CHARACTER = 4
+"""Bytes of UTF-8."""
 
 
 def writing(subject: Subject) -> list[Exhibit]:
@@ -33,11 +35,11 @@ def _surprise(subject: Subject, row: int) -> dict[str, object]:
     with torch.inference_mode():
         nats = -subject.model.score(x[None]).terms[0]
     pieces: list[tuple[str, float]] = []
-    start = 0
+    shown, start = "", 0
     for end in range(1, len(nats) + 1):
-        text = subject.codec.decode(x[1 + start : 1 + end])
-        if "\ufffd" not in text or end - start == 4:
-            pieces.append((text, round(float(nats[start:end].sum()), 3)))
-            start = end
+        whole = subject.codec.decode(x[1 : 1 + end])
+        if not whole.endswith("\ufffd") or end - start == LONGEST_CHARACTER or end == len(nats):
+            pieces.append((whole[len(shown) :], round(float(nats[start:end].sum()), 3)))
+            shown, start = whole, end
     total = float(nats.sum()) / np.log(2)
     return {"item": subject.store.ids[row], "pieces": pieces, "bits_per_token": total / len(nats)}
