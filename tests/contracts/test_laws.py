@@ -123,8 +123,9 @@ def test_samples_have_the_log_prob_that_the_model_gives_them(case: Case, seed: i
 @stepping
 @pytest.mark.parametrize("chunk", [1, 7, 160, 1000, 100_000])
 def test_streaming_with_finish_equals_offline(case: Case, chunk: int, seed: int) -> None:
-    model = case.build().eval()
-    x = case.stretch(2, 1333)
+    # In single precision layer norm inside a recurrent step can make a rounding error grow.
+    model, x = case.build().double().eval(), case.stretch(2, 1333)
+    x = x.double() if x.is_floating_point() else x
     offline = model.encode(x)
     parts, state = [], model.init_state(2)
     with torch.no_grad():
@@ -135,20 +136,21 @@ def test_streaming_with_finish_equals_offline(case: Case, chunk: int, seed: int)
     parts.append(features)
     for name in ("local", "context"):
         streamed = torch.cat([getattr(p, name) for p in parts], dim=1)
-        torch.testing.assert_close(streamed, getattr(offline, name), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(features.embedding, offline.embedding, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(streamed, getattr(offline, name), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(features.embedding, offline.embedding, rtol=1e-6, atol=1e-7)
 
 
 @stepping
 def test_selected_rows_of_a_state_stream_on_as_they_would_have(case: Case, seed: int) -> None:
-    model = case.build().eval()
+    model = case.build().double().eval()
     x, rows = case.stretch(3, 1500), torch.tensor([2, 0])
+    x = x.double() if x.is_floating_point() else x
     with torch.no_grad():
         _, state = model.step(x[:, :700], model.init_state(3))
         chosen, _ = model.step(x[rows, 700:], select(state, rows))
         everyone, _ = model.step(x[:, 700:], state)
     # A product over fewer rows may sum in another order.
-    torch.testing.assert_close(chosen.context, everyone.context[rows], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(chosen.context, everyone.context[rows], rtol=1e-6, atol=1e-8)
 
 
 @encoding
