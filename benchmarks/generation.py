@@ -22,7 +22,10 @@ BOS = V - 1
 
 
 def all_steps(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
-    """The usual loop on torch.nn.GRU: batch after batch, every row to the largest length."""
+    """The usual loop on torch.nn.GRU: batch after batch, every row to the largest length.
+
+    What is longer than wanted is thrown away.
+    """
     layers = nn.GRU(H, H, LAYERS, batch_first=True)
     layers.load_state_dict(decoder.layers.state_dict())
     layers.to(decoder.scores.weight.dtype)
@@ -38,7 +41,7 @@ def all_steps(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
             tokens.append(token)
         found.append(torch.cat(tokens, dim=1))
     drawn = torch.cat(found)
-    return (drawn >= 0).cumsum(1).clamp(max=lengths[:, None]).amax(1)
+    return torch.tensor([len(row[:n]) for row, n in zip(drawn, lengths.tolist(), strict=True)])
 
 
 def with_room(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
