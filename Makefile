@@ -36,6 +36,8 @@ types: $(STAMP)  ## pyright on src
 bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks.info_nce
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.recurrent
+	$(BIN)/python -m benchmarks.generation
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)

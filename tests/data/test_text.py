@@ -37,8 +37,15 @@ def read(data: Path, tmp_path: Path, **settings: object) -> Items:
 def test_a_folder_is_its_files_and_their_folders_are_labels(folder: Path, tmp_path: Path) -> None:
     items = read(folder, tmp_path)
     assert items.ids == ["a.txt", "b/c.txt", "b/d.txt", "e.txt.gz"]
-    assert items.labels == {"folder": [".", "b", "b", "."]}
+    assert items.labels == {"label": ["", "b", "b", ""]}
     assert [raw.read() for raw in items.raw][3] == b"packed"
+
+
+def test_recordings_with_notes_beside_them_stay_recordings(folder: Path, tmp_path: Path) -> None:
+    (folder / "b" / "x.wav").touch()
+    assert read(folder, tmp_path).kind == "audio"
+    with pytest.raises(DataError, match="no intervals table"):
+        read(folder, tmp_path, intervals=("phone=none.csv",))
 
 
 def test_lines_are_items_without_the_empty_ones(folder: Path, tmp_path: Path) -> None:

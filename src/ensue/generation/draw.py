@@ -86,7 +86,7 @@ class Drawing:
         device: torch.device | str = "cpu",
     ) -> None:
         if config.method == "beam":
-            raise ConfigError("the method 'beam' searches and doesn't draw; use beam_search")
+            raise ConfigError("the method 'beam' searches and doesn't draw; use BeamSearch")
         self.steps, self.config, self.eos = steps, config, eos
         self.device = torch.device(device)
         self.prompts = check_prompts(prompts, num_tokens)

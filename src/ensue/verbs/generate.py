@@ -173,7 +173,7 @@ def complete(
             skipped.append(f"{name}: {error}")
             continue
         rows += [(name, item) for item in found]
-    if len(skipped) > max_skipped * len(named):
+    if len(skipped) > max_skipped * len(named) or not rows:
         raise DataError(
             f"{len(skipped)} of {len(named)} items can't be read (the first: {skipped[0]}); "
             f"max_skipped allows {max_skipped:.0%}"

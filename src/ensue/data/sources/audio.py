@@ -1,9 +1,8 @@
 """Sources of sound: a folder, a manifest, one file, arrays."""
 
 import math
-import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,16 @@ from ensue.data.items import (
     fingerprint,
     group_of,
 )
+from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.table import label_columns, read_columns
 from ensue.errors import ConfigError, DataError
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+
+
+def is_audio(path: Path) -> bool:
+    """Whether its name says that it is sound."""
+    return path.suffix.lower() in AUDIO_SUFFIXES
 
 
 def read_audio_folder(folder: Path, config: DataConfig) -> Items:
@@ -35,19 +40,15 @@ def read_audio_folder(folder: Path, config: DataConfig) -> Items:
     Raises:
         DataError: The folder holds no recording, or a folder in it can't be read.
     """
-    paths = sorted(p for p in _walk(folder) if p.suffix.lower() in AUDIO_SUFFIXES)
+    paths = sorted(filter(is_audio, walk(folder)))
     if not paths:
         raise DataError(
             f"there are no recordings in {str(folder)!r}; sound is "
             f"{', '.join(sorted(AUDIO_SUFFIXES))}"
         )
     inside = [p.relative_to(folder) for p in paths]
-    labels = (
-        {"label": ["" if len(p.parts) == 1 else p.parent.as_posix() for p in inside]}
-        if any(len(p.parts) > 1 for p in inside)
-        else {}
-    )
-    return _items([Clip(p) for p in paths], [p.as_posix() for p in inside], labels, config, folder)
+    ids = [p.as_posix() for p in inside]
+    return _items([Clip(p) for p in paths], ids, folder_label(inside), config, folder)
 
 
 def read_audio_file(path: Path, config: DataConfig) -> Items:
@@ -160,13 +161,3 @@ def _unique_ids(names: list[str], clips: list[Clip]) -> list[str]:
             return ids
     twice = next(n for n, times in Counter(ends).items() if times > 1)
     raise DataError(f"the item {twice!r} is listed twice; leave one of its rows out")
-
-
-def _walk(folder: Path) -> Iterable[Path]:
-    # os.walk doesn't follow links to folders, so that a loop of links ends.
-    for root, _, names in os.walk(folder, onerror=_refuse):
-        yield from (Path(root) / n for n in names)
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"can't read the folder {error.filename!r}: {error.strerror}") from error

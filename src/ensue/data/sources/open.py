@@ -8,12 +8,14 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.audio import (
     AUDIO_SUFFIXES,
+    is_audio,
     read_audio_arrays,
     read_audio_file,
     read_audio_folder,
     read_manifest,
 )
 from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.files import walk
 from ensue.data.sources.kinds import Data
 from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
 from ensue.data.sources.text import (
@@ -55,7 +57,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         return _open_folder(path, config)
     if is_text(path):
         return read_documents([path], config, path.parent)
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if is_audio(path):
         return read_audio_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
         columns = read_columns(path)
@@ -79,9 +81,7 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
     """Recordings if there are any, else texts."""
-    try:
-        return read_audio_folder(folder, config)
-    except DataError:
-        if any(is_text(path) for path in folder.rglob("*")):
-            return read_text_folder(folder, config)
-        raise
+    paths = list(walk(folder))
+    if any(map(is_text, paths)) and not any(map(is_audio, paths)):
+        return read_text_folder(folder, config)
+    return read_audio_folder(folder, config)

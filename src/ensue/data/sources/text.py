@@ -1,6 +1,5 @@
 """Texts: files, their lines, or the column ``text`` of a table."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pyarrow as pa
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items, as_text, file_facts, fingerprint, group_of
+from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.table import label_columns
 from ensue.errors import ConfigError, DataError
 
@@ -25,14 +25,12 @@ def is_text(path: Path) -> bool:
 
 
 def read_text_folder(folder: Path, config: DataConfig) -> Items:
-    """All texts below a folder; their folders are the label ``folder``."""
-    paths = sorted(
-        Path(root) / name
-        for root, _, names in os.walk(folder)
-        for name in names
-        if is_text(Path(name))
-    )
-    return read_documents(paths, config, folder)
+    """All texts below a folder; the names of the sub-folders are the column ``label``.
+
+    Raises:
+        DataError: The folder holds no text, or a folder in it can't be read.
+    """
+    return read_documents(sorted(filter(is_text, walk(folder))), config, folder)
 
 
 def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
@@ -43,13 +41,11 @@ def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Ite
     """
     if not paths:
         raise DataError(f"there is no text in {str(base)!r}; texts are {', '.join(TEXT_SUFFIXES)}")
-    names = [str(p.relative_to(base)) for p in paths]
+    inside = [p.relative_to(base) for p in paths]
+    names = [p.as_posix() for p in inside]
     facts = [file_facts(p) for p in paths]
     if config.text_items == "file":
-        folders = [str(Path(n).parent) for n in names]
-        labels = {"folder": folders} if len(set(folders)) > 1 else {}
-        raw: list[Document | str] = [Document(p) for p in paths]
-        return _items(raw, names, labels, config, facts)
+        return _items([Document(p) for p in paths], names, folder_label(inside), config, facts)
     ids, lines = [], []
     for name, path in zip(names, paths, strict=True):
         for number, line in enumerate(_decoded(path).splitlines(), 1):
