@@ -64,11 +64,16 @@ class _Search:
 
 
 class _Running(NamedTuple):
-    """R prompts in G rows each, in the model's state too; the greedy row is the last."""
+    """R prompts in G rows each, in the model's state too; the greedy row is the last.
+
+    ``greedy`` (R,) is the beam that is at the greedy hypothesis too, or the greedy row itself. The
+    log-probability of a row that is over is -inf.
+    """
 
     prompt: Tensor
     tokens: Tensor
     log_prob: Tensor
+    greedy: Tensor
     num_new: Tensor
     state: Any
 
@@ -133,16 +138,17 @@ class BeamSearch:
         log_prob = torch.full((len(which), G), -torch.inf, dtype=torch.float64)
         # One beam at first: G alike would find everything G times.
         log_prob[:, [0, G - 1]] = 0
-        new = torch.zeros(len(which), dtype=torch.long)
-        which, tokens, log_prob, new = (t.to(self.device) for t in (which, tokens, log_prob, new))
-        return _Running(which, tokens, log_prob, new, state)
+        running = _Running(
+            which, tokens, log_prob, torch.zeros_like(which), torch.zeros_like(which), state
+        )
+        return tree_map(lambda t: t.to(self.device), running)
 
     def _advance(self, running: _Running, found: list[_Search]) -> _Running:
         """One token more for every row."""
         R, G, _ = running.tokens.shape
         K, r = G - 1, torch.arange(R, device=self.device)
         length = self.first.to(self.device)[running.prompt] + running.num_new
-        log_prob_RGV, state = self._step(running, length)
+        log_prob_RGV, place_RG, state = self._step(running, length)
         V = log_prob_RGV.shape[-1]
         greedy_step, greedy_token = log_prob_RGV[:, K].max(-1)
         total = (running.log_prob[:, :K, None] + log_prob_RGV[:, :K]).flatten(1)
@@ -156,32 +162,50 @@ class BeamSearch:
         order = ends.long().argsort(dim=-1, stable=True)[:, :K]
         total = total.masked_fill(ends, -torch.inf).gather(1, order)
         beam, token = beam.gather(1, order), token.gather(1, order)
+        both = (beam == running.greedy[:, None]) & (token == greedy_token[:, None])
+        both &= total > -torch.inf
         source = torch.cat([beam, torch.full_like(beam[:, :1], K)], dim=1)
         tokens = running.tokens[r[:, None], source]
         tokens[r, :, length] = torch.cat([token, greedy_token[:, None]], dim=1)
         greedy_sum = running.log_prob[:, K] + greedy_step
-        self._end_greedy(running, found, length, tokens[:, K], greedy_sum)
+        greedy_ends = self._end_greedy(running, found, length, tokens[:, K], greedy_sum)
+        greedy_sum = greedy_sum.masked_fill(greedy_ends, -torch.inf)
+        place = place_RG.gather(1, source)
         return _Running(
             running.prompt,
             tokens,
             torch.cat([total, greedy_sum[:, None]], dim=1),
+            torch.where(both.any(-1), both.long().argmax(-1), K),
             running.num_new + 1,
-            tree_map(lambda t: t[r[:, None], source], state),
+            tree_map(lambda t: t[place], state),
         )
 
-    def _step(self, running: _Running, length: Tensor) -> tuple[Tensor, Any]:
-        """The log-probabilities (R, G, V) of next tokens, -inf where forbidden, and the state."""
-        R, G, L = running.tokens.shape
-        tokens, lengths = running.tokens.view(R * G, L), length.repeat_interleave(G)
+    def _step(self, running: _Running, length: Tensor) -> tuple[Tensor, Tensor, Any]:
+        """What comes next, in each row that isn't over and isn't the same as another.
+
+        Returns:
+            The log-probabilities (R, G, V) of next tokens, -inf where forbidden; which of the rows
+            that were stepped stands for each (R, G); the state of those.
+        """
+        K = self.config.num_beams
+        alive = running.log_prob > -torch.inf
+        shared = (running.greedy < K) & alive.gather(1, running.greedy[:, None])[:, 0]
+        stepped = alive.clone()
+        stepped[shared, K] = False
+        place = (stepped.flatten().cumsum(0) - 1).clamp(min=0).view(alive.shape)
+        own = place.gather(1, running.greedy[:, None])[:, 0]
+        place[:, K] = torch.where(shared, own, place[:, K])
+        prompt, row = stepped.nonzero(as_tuple=True)
+        tokens, lengths = running.tokens[prompt, row], length[prompt]
         last = tokens.gather(1, lengths[:, None] - 1)
-        rows = tree_map(lambda t: t.flatten(0, 1), running.state)
-        scores_B1V, state = self.steps.step(last, rows)
+        state = tree_map(lambda t: t[prompt, row], running.state)
+        scores_B1V, state = self.steps.step(last, state)
         log_prob = scores_B1V[:, -1].double().log_softmax(-1)
         if self.eos is not None:
-            short = running.num_new.repeat_interleave(G) < self.config.min_length
+            short = running.num_new[prompt] < self.config.min_length
             log_prob = forbid_end(log_prob, self.eos, short)
         log_prob = process(self.processors, tokens, lengths, log_prob)
-        return log_prob.view(R, G, -1), tree_map(lambda t: t.unflatten(0, (R, G)), state)
+        return log_prob[place], place, state
 
     def _end_beams(
         self,
@@ -201,8 +225,12 @@ class BeamSearch:
 
     def _end_greedy(
         self, running: _Running, found: list[_Search], length: Tensor, tokens: Tensor, total: Tensor
-    ) -> None:
-        """Keep the greedy hypothesis where it ends, by its token or because nothing is allowed."""
+    ) -> Tensor:
+        """Keep the greedy hypothesis where it ends, by its token or because nothing is allowed.
+
+        Returns:
+            (R,) where it is over.
+        """
         stuck = total == -torch.inf
         last = tokens.gather(1, length[:, None])[:, 0]
         ends = stuck if self.eos is None else stuck | (last == self.eos)
@@ -214,6 +242,7 @@ class BeamSearch:
                 search.greedy = self._hypothesis(
                     tokens[r, first:stop].tolist(), float(log_prob), ended=not bool(stuck[r])
                 )
+        return ends
 
     def _close(self, running: _Running, found: list[_Search]) -> None:
         """End searches that have reached the largest length, or can't find a better one."""
