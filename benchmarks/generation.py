@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import save
-from ensue.generation import BeamSearch, Drawing, GenerationConfig, collect
+from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
 from ensue.models.charrnn import TokenDecoder
 from ensue.nn import GRU
 
@@ -47,10 +47,8 @@ def all_steps(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
 def with_room(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
     """The project's way."""
     drawing = Drawing(
-        decoder,
-        [torch.tensor([BOS])] * NUM,
+        Prompts(decoder, [torch.tensor([BOS])] * NUM, num_tokens=V),
         GenerationConfig(max_length=MOST, num_rows=BATCH),
-        num_tokens=V,
         generator=torch.Generator().manual_seed(0),
         limits=lengths,
     )
@@ -96,7 +94,7 @@ def beams(num_prompts: int = 64, pairs: int = 3) -> dict[str, Any]:
     config = GenerationConfig(method="beam", num_beams=5, max_length=40)
 
     def search(some: list[Tensor]) -> list[list[Any]]:
-        return BeamSearch(decoder, some, config, num_tokens=V, eos=0).run()
+        return BeamSearch(Prompts(decoder, some, num_tokens=V, eos=0), config).run()
 
     ratios, together, alone = [], [], []
     for _ in range(pairs):

@@ -79,3 +79,21 @@ def nvp_run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "nvp"
     assert main(f"train realnvp {table} --out {out} --depth 2 {QUICK}".split()) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six texts of 20 to 60 bytes."""
+    folder = tmp_path_factory.mktemp("texts")
+    for i in range(6):
+        (folder / f"{i}.txt").write_text("an apple \u00e9 " * (i + 2))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def text_run(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of characters."""
+    out = tmp_path_factory.mktemp("runs") / "text"
+    small = "--tokens characters --hidden-size 8 --embedding-size 4 --window-tokens 10"
+    assert main(f"train charrnn {texts} --out {out} {small} {QUICK}".split()) == 0
+    return out

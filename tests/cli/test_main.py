@@ -252,6 +252,18 @@ RUBBISH = {
     "probe {nvp} {table} --label kind --finetune-steps 9": "of --finetune",
     "probe {nvp} {table} --label kind --finetune --finetune-rate -1": "learning rate above 0",
     "sample {cpc}": "families that do: charrnn, realnvp",
+    "sample {nvp} --top-k 3": "doesn't generate token by token",
+    "sample {txt} --top-k 0": "top_k",
+    "sample {txt} --min-length 9 --max-length 3": "min_length is 9 but max_length 3",
+    "sample {txt} --temperature -1": "temperature is -1",
+    "complete {nvp} --prompt a": "families that do: charrnn",
+    "complete {txt}": "give DATA with items that have begun, or one text as --prompt",
+    "complete {txt} {table} --prompt a": "give DATA with items that have begun, or one text",
+    "complete {txt} {rec}": "families for audio: cpc",
+    "complete {txt} --prompt a --method beam --temperature 0.5": "beam doesn't draw",
+    "train charrnn {table} --out {new}": "families for table: realnvp",
+    "train realnvp {table} --out {new} --speed-perturbation .1": "for data of kind audio",
+    "check {table} --window-tokens 5": "for data of kind text",
     "sample {nvp} --num 0": "at least 1",
     "sample {nvp} --temperature -1": "temperature",
     "list famlies": "families",
@@ -265,11 +277,13 @@ def test_rubbish_is_one_line_that_names_it_and_exit_2(
     table: Path,
     cpc_run: Path,
     nvp_run: Path,
+    text_run: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     new = tmp_path / "new"
-    filled = words.format(rec=recordings, table=table, cpc=cpc_run, nvp=nvp_run, new=new)
+    paths = {"rec": recordings, "table": table, "cpc": cpc_run, "nvp": nvp_run, "txt": text_run}
+    filled = words.format(**paths, new=new)
     status, _, err = said(capsys, filled)
     assert status == 2
     assert err.startswith("error: ")

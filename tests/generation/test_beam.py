@@ -8,20 +8,16 @@ import torch
 
 from ensue.configuration import validate
 from ensue.errors import ConfigError
-from ensue.generation import BeamSearch, GenerationConfig, Hypothesis
+from ensue.generation import BeamSearch, GenerationConfig, Hypothesis, Prompts
 from tests.generation.toys import Chain, Decoder, sequences
 
 
 def search(
     model: Decoder | Chain, prompts: list[list[int]], **settings: Any
 ) -> list[list[Hypothesis]]:
-    return BeamSearch(
-        model,
-        [torch.tensor(p) for p in prompts],
-        validate(GenerationConfig, {"method": "beam", **settings}, section="generation"),
-        num_tokens=model.num_tokens,
-        eos=0,
-    ).run()
+    config = validate(GenerationConfig, {"method": "beam", **settings}, section="generation")
+    begun = [torch.tensor(p) for p in prompts]
+    return BeamSearch(Prompts(model, begun, num_tokens=model.num_tokens, eos=0), config).run()
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.8, 2.0, -0.5])
@@ -52,12 +48,17 @@ def test_values_equal_scoring_again(settings: dict[str, Any], seed: int) -> None
         assert len({h.tokens for h in found}) == len(found)
 
 
+@pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("early_stop", [False, True])
-def test_the_greedy_hypothesis_is_among_the_finalists(early_stop: bool, seed: int) -> None:
+def test_the_greedy_hypothesis_is_among_the_finalists(
+    early_stop: bool, num_beams: int, seed: int
+) -> None:
     model, prompts = Decoder(8), [[int(t)] for t in torch.randint(1, 8, (30,))]
     shared = {"max_length": 10, "early_stop": early_stop}
     for prompt, found in zip(
-        prompts, search(model, prompts, num_beams=3, num_best=4, **shared), strict=True
+        prompts,
+        search(model, prompts, num_beams=num_beams, num_best=num_beams + 1, **shared),
+        strict=True,
     ):
         greedy: list[int] = []
         while len(greedy) < 10 and greedy[-1:] != [0]:

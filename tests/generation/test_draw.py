@@ -11,24 +11,19 @@ from torch import Tensor
 
 from ensue.configuration import validate
 from ensue.errors import ConfigError
-from ensue.generation import Drawing, GenerationConfig, collect, forbid, no_repeat_ngram
+from ensue.generation import Drawing, GenerationConfig, Prompts, collect, forbid, no_repeat_ngram
 from ensue.generation.choose import by_cumulative, choose
 from ensue.generation.processors import min_p, top_k, top_p
 from tests.generation.toys import Decoder, sequences
 
 
 def draw(model: Decoder, prompts: list[list[int]], *, seed: int = 0, **settings: Any) -> Any:
-    keys = ("eos", "processors", "limits")
-    more = {k: settings.pop(k) for k in keys if k in settings}
-    drawing = Drawing(
-        model,
-        [torch.tensor(p) for p in prompts],
-        validate(GenerationConfig, settings, section="generation"),
-        num_tokens=model.num_tokens,
-        generator=torch.Generator().manual_seed(seed),
-        **more,
-    )
-    return collect(drawing, pad=-1)
+    rules = {k: settings.pop(k) for k in ("eos", "processors") if k in settings}
+    limits = settings.pop("limits", None)
+    config = validate(GenerationConfig, settings, section="generation")
+    begun = Prompts(model, [torch.tensor(p) for p in prompts], num_tokens=model.num_tokens, **rules)
+    generator = torch.Generator().manual_seed(seed)
+    return collect(Drawing(begun, config, generator=generator, limits=limits), pad=-1)
 
 
 def texts(drawn: Any) -> list[list[int]]:
@@ -83,8 +78,9 @@ def test_temperature_0_is_the_likeliest_token(seed: int) -> None:
 def test_tokens_come_as_they_are_drawn(seed: int) -> None:
     model = Decoder(5)
     settings = GenerationConfig(max_length=6, num_rows=2)
-    drawing = Drawing(model, [torch.tensor([1])] * 3, settings, num_tokens=5, eos=0)
-    emissions = list(drawing)
+    emissions = list(
+        Drawing(Prompts(model, [torch.tensor([1])] * 3, num_tokens=5, eos=0), settings)
+    )
     assert all(len(e.row) <= 2 for e in emissions)
     got: dict[int, list[int]] = {0: [], 1: [], 2: []}
     for e in emissions:

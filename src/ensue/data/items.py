@@ -179,3 +179,25 @@ def group_of(labels: Mapping[str, Sequence[str]], name: str | None) -> Sequence[
     if name not in labels:
         raise DataError(unknown("group column", name, labels))
     return labels[name]
+
+
+def require_few_skipped(
+    skipped: Sequence[tuple[str, str]], total: int, max_skipped: float, *, more: str = ""
+) -> None:
+    """Refuse data of which too much can't be used.
+
+    Args:
+        skipped: Items, and why.
+        total: How many items there are.
+        max_skipped: The part of them that may be skipped.
+        more: Said after it.
+
+    Raises:
+        DataError: More are skipped.
+    """
+    if len(skipped) > max_skipped * total:
+        item, reason = skipped[0]
+        raise DataError(
+            f"{len(skipped)} of {total} items can't be used (the first, {item!r}: {reason}); "
+            f"max_skipped allows {max_skipped:.0%}{more}"
+        )

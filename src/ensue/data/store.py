@@ -27,7 +27,7 @@ from filelock import FileLock
 
 from ensue.configuration import FORMAT, check_format, to_plain
 from ensue.data.codecs import Codec
-from ensue.data.items import Intervals, Items, fingerprint
+from ensue.data.items import Intervals, Items, fingerprint, require_few_skipped
 from ensue.errors import DataError
 
 LABEL, VALUES = "label.", "values.bin"
@@ -277,11 +277,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
 
 
 def _judge(store: Store, total: int, max_skipped: float) -> None:
-    if len(store.skipped) > max_skipped * total:
-        item, reason = store.skipped[0]
-        raise DataError(
-            f"{len(store.skipped)} of {total} items can't be used (the first, {item!r}: {reason}); "
-            f"max_skipped allows {max_skipped:.0%}; the list is {store.folder / 'skipped.csv'}"
-        )
+    listed = f"; the list is {store.folder / 'skipped.csv'}"
+    require_few_skipped(store.skipped, total, max_skipped, more=listed)
     if not len(store):
         raise DataError(f"no item can be used; the list is {store.folder / 'skipped.csv'}")

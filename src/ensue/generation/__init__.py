@@ -10,6 +10,7 @@ from ensue.generation.beam import BeamSearch, Hypothesis
 from ensue.generation.config import GenerationConfig
 from ensue.generation.draw import Drawing, Drawn, Emission, collect
 from ensue.generation.processors import Processor, forbid, no_repeat_ngram
+from ensue.generation.prompts import Prompts
 
 __all__ = [
     "BeamSearch",
@@ -19,6 +20,7 @@ __all__ = [
     "GenerationConfig",
     "Hypothesis",
     "Processor",
+    "Prompts",
     "collect",
     "forbid",
     "no_repeat_ngram",

@@ -11,7 +11,6 @@ prompt runs the greedy one, so that the best that is found is never worth less t
 Dims: R prompts that run, K beams, G = K + 1 rows of a prompt, V vocabulary.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,10 +19,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from ensue.generation.config import GenerationConfig
-from ensue.generation.processors import Processor, forbid_end, process, processors_of
-from ensue.generation.prompts import Initial, check_prompts, state_after
+from ensue.generation.prompts import Prompts
 from ensue.generation.slots import side_by_side
-from ensue.nn.streaming import Steps
 
 
 @dataclass(frozen=True)
@@ -82,46 +79,24 @@ class BeamSearch:
     """Searches the likeliest sequences for each prompt, many prompts side by side.
 
     Args:
-        steps: Takes tokens (B, T) to scores (B, T, V).
-        prompts: For each search its first tokens, at least one: a forced prefix.
+        prompts: What the sequences begin with: forced prefixes.
         config: How to search.
-        num_tokens: V.
-        eos: The token that ends a sequence, or None.
-        initial: The state before the prompts; by default ``steps.init_state``.
-        processors: Forbid tokens.
-        device: Of the model.
     """
 
-    def __init__(
-        self,
-        steps: Steps,
-        prompts: Sequence[Tensor],
-        config: GenerationConfig,
-        *,
-        num_tokens: int,
-        eos: int | None = None,
-        initial: Initial | None = None,
-        processors: Sequence[Processor] = (),
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.steps, self.config, self.eos = steps, config, eos
-        self.prompts = check_prompts(prompts, num_tokens)
-        self.initial = initial or (lambda rows: steps.init_state(len(rows)))
-        self.processors = processors_of(config, processors)
-        self.first = torch.tensor([len(p) for p in self.prompts])
-        self.device = torch.device(device)
+    def __init__(self, prompts: Prompts, config: GenerationConfig) -> None:
+        self.prompts, self.config = prompts, config
         self.num_rows = config.num_beams + 1
 
     @torch.no_grad()
     def run(self) -> list[list[Hypothesis]]:
         """For each prompt the best hypotheses, the best first, ``num_best`` at most."""
-        found = [_Search() for _ in self.prompts]
+        found = [_Search() for _ in range(len(self.prompts))]
 
         def advance(running: _Running) -> tuple[_Running, Tensor, None]:
             running = self._advance(running, found)
             self._close(running, found)
             over = [found[p].over for p in running.prompt.tolist()]
-            return running, torch.tensor(over, device=self.device), None
+            return running, torch.tensor(over, device=running.prompt.device), None
 
         places = max(1, self.config.num_rows // self.num_rows)
         for _ in side_by_side(len(self.prompts), places, self._begin, advance):
@@ -129,34 +104,28 @@ class BeamSearch:
         return [search.best(self.config.num_best) for search in found]
 
     def _begin(self, which: Tensor) -> _Running:
-        G, prompts = self.num_rows, [self.prompts[i] for i in which.tolist()]
-        state = state_after(self.steps, prompts, self.initial(which.to(self.device)), self.device)
-        state = tree_map(lambda t: t[:, None].expand(-1, G, *t.shape[1:]), state)
-        tokens = torch.full((len(which), G, int(self.first.max()) + self.config.max_length), -1)
-        for r, prompt in enumerate(prompts):
-            tokens[r, :, : len(prompt)] = prompt
-        log_prob = torch.full((len(which), G), -torch.inf, dtype=torch.float64)
+        G, width = self.num_rows, int(self.prompts.length.max()) + self.config.max_length
+        tokens, state = self.prompts.begin(which, width)
+        which = which.to(tokens.device)
         # One beam at first: G alike would find everything G times.
+        log_prob = torch.full((len(which), G), -torch.inf, dtype=torch.float64, device=which.device)
         log_prob[:, [0, G - 1]] = 0
-        running = _Running(
-            which, tokens, log_prob, torch.zeros_like(which), torch.zeros_like(which), state
-        )
-        return tree_map(lambda t: t.to(self.device), running)
+        zero = torch.zeros_like(which)
+        in_rows = lambda t: t[:, None].expand(-1, G, *t.shape[1:])  # noqa: E731
+        return _Running(which, in_rows(tokens), log_prob, zero, zero, tree_map(in_rows, state))
 
     def _advance(self, running: _Running, found: list[_Search]) -> _Running:
         """One token more for every row."""
         R, G, _ = running.tokens.shape
-        K, r = G - 1, torch.arange(R, device=self.device)
-        length = self.first.to(self.device)[running.prompt] + running.num_new
+        K, r = G - 1, torch.arange(R, device=running.prompt.device)
+        length = self.prompts.length[running.prompt] + running.num_new
         log_prob_RGV, place_RG, state = self._step(running, length)
         V = log_prob_RGV.shape[-1]
         greedy_step, greedy_token = log_prob_RGV[:, K].max(-1)
         total = (running.log_prob[:, :K, None] + log_prob_RGV[:, :K]).flatten(1)
         total, best = total.topk(min(2 * K, K * V), dim=-1)
         beam, token = best // V, best % V
-        ends = (
-            token == self.eos if self.eos is not None else torch.zeros_like(token, dtype=torch.bool)
-        )
+        ends = self.prompts.ends(token)
         self._end_beams(running, found, length, (total, beam, ends))
         # Those that go on first, each in its order; there are K at least.
         order = ends.long().argsort(dim=-1, stable=True)[:, :K]
@@ -197,14 +166,11 @@ class BeamSearch:
         place[:, K] = torch.where(shared, own, place[:, K])
         prompt, row = stepped.nonzero(as_tuple=True)
         tokens, lengths = running.tokens[prompt, row], length[prompt]
-        last = tokens.gather(1, lengths[:, None] - 1)
         state = tree_map(lambda t: t[prompt, row], running.state)
-        scores_B1V, state = self.steps.step(last, state)
-        log_prob = scores_B1V[:, -1].double().log_softmax(-1)
-        if self.eos is not None:
-            short = running.num_new[prompt] < self.config.min_length
-            log_prob = forbid_end(log_prob, self.eos, short)
-        log_prob = process(self.processors, tokens, lengths, log_prob)
+        scores, state = self.prompts.scores(tokens, lengths, state)
+        short = running.num_new[prompt] < self.config.min_length
+        log_prob = scores.double().log_softmax(-1)
+        log_prob = self.prompts.allowed(self.config, log_prob, tokens, lengths, short=short)
         return log_prob[place], place, state
 
     def _end_beams(
@@ -218,9 +184,12 @@ class BeamSearch:
         total, beam, ends = candidates
         K = self.config.num_beams
         for r, j in (ends & (total > -torch.inf))[:, :K].nonzero().tolist():
-            search, first = found[int(running.prompt[r])], int(self.first[running.prompt[r]])
-            assert self.eos is not None
-            tokens = [*running.tokens[r, beam[r, j], first : length[r]].tolist(), self.eos]
+            search, first = (
+                found[int(running.prompt[r])],
+                int(self.prompts.length[running.prompt[r]]),
+            )
+            tokens = running.tokens[r, beam[r, j], first : length[r]].tolist()
+            tokens.append(self.prompts.eos)
             self._add(search, tokens, float(total[r, j]), ended=True)
 
     def _end_greedy(
@@ -233,9 +202,12 @@ class BeamSearch:
         """
         stuck = total == -torch.inf
         last = tokens.gather(1, length[:, None])[:, 0]
-        ends = stuck if self.eos is None else stuck | (last == self.eos)
+        ends = stuck | self.prompts.ends(last)
         for r in ends.nonzero()[:, 0].tolist():
-            search, first = found[int(running.prompt[r])], int(self.first[running.prompt[r]])
+            search, first = (
+                found[int(running.prompt[r])],
+                int(self.prompts.length[running.prompt[r]]),
+            )
             if search.greedy is None:
                 stop = length[r] + int(not stuck[r])
                 log_prob = running.log_prob[r, -1] if stuck[r] else total[r]
@@ -269,7 +241,7 @@ class BeamSearch:
         return search.finished[-1].value >= most
 
     def _cut(self, running: _Running, r: int, search: _Search) -> None:
-        first = int(self.first[running.prompt[r]])
+        first = int(self.prompts.length[running.prompt[r]])
         tokens = running.tokens[r, :, first : first + int(running.num_new[r])].tolist()
         for row, log_prob in zip(tokens[:-1], running.log_prob[r].tolist(), strict=False):
             if log_prob > -torch.inf:

@@ -1,4 +1,4 @@
-"""Prompts: what every sequence begins with, checked and run through the model once."""
+"""Prompts: what every sequence begins with, and the model that goes on from there."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,34 +7,88 @@ import torch
 from torch import Tensor
 
 from ensue.errors import ConfigError
+from ensue.generation.config import GenerationConfig
+from ensue.generation.processors import Processor, forbid_end, process, processors_of
 from ensue.nn.streaming import Steps, join, select
 
 Initial = Callable[[Tensor], Any]
 """From positions of prompts to the model's state before their first token."""
 
 
-def check_prompts(prompts: Sequence[Tensor], num_tokens: int) -> list[Tensor]:
-    """The prompts as whole numbers, each of one token at least.
+class Prompts:
+    """The first tokens of sequences, with the model that goes on and the rules that it keeps.
+
+    Args:
+        steps: Takes tokens (B, T) to scores (B, T, V).
+        tokens: For each sequence its first tokens, at least one.
+        num_tokens: V.
+        eos: The token that ends a sequence, or None.
+        initial: The state before the prompts; by default ``steps.init_state``.
+        processors: Forbid tokens.
+        device: Of the model.
 
     Raises:
         ConfigError: A prompt is empty, or holds what is no token of the vocabulary.
     """
-    found = []
-    for i, prompt in enumerate(prompts):
-        prompt = torch.as_tensor(prompt)
-        if prompt.dim() != 1 or not len(prompt):
-            raise ConfigError(
-                f"prompt {i} is empty; give at least one token, such as the one that begins a text"
-            )
-        if prompt.is_floating_point() or prompt.min() < 0 or prompt.max() >= num_tokens:
-            raise ConfigError(
-                f"prompt {i} holds {prompt.tolist()}; tokens are 0 to {num_tokens - 1}"
-            )
-        found.append(prompt.long())
-    return found
+
+    def __init__(
+        self,
+        steps: Steps,
+        tokens: Sequence[Tensor],
+        *,
+        num_tokens: int,
+        eos: int | None = None,
+        initial: Initial | None = None,
+        processors: Sequence[Processor] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.steps, self.eos, self.processors = steps, eos, processors
+        self.tokens = _checked(tokens, num_tokens)
+        self.initial = initial or (lambda rows: steps.init_state(len(rows)))
+        self.device = torch.device(device)
+        self.length = torch.tensor([len(p) for p in self.tokens], device=self.device)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def begin(self, rows: Tensor, width: int) -> tuple[Tensor, Any]:
+        """The tokens (B, width) of some sequences, -1 after the prompt, and the model's state.
+
+        The state is that before the last token of each prompt.
+        """
+        prompts = [self.tokens[i] for i in rows.tolist()]
+        tokens = torch.full((len(rows), width), -1)
+        for i, prompt in enumerate(prompts):
+            tokens[i, : len(prompt)] = prompt
+        first = self.initial(rows.to(self.device))
+        return tokens.to(self.device), _state_after(self.steps, prompts, first, self.device)
+
+    def scores(self, tokens: Tensor, length: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The model's scores (B, V) after the last token of each row, and its state then."""
+        scores_B1V, state = self.steps.step(tokens.gather(1, length[:, None] - 1), state)
+        scores = scores_B1V[:, -1]
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)), state
+
+    def allowed(
+        self,
+        config: GenerationConfig,
+        scores: Tensor,
+        tokens: Tensor,
+        length: Tensor,
+        *,
+        short: Tensor,
+    ) -> Tensor:
+        """The scores, -inf where a token is forbidden; the end is in rows that are ``short``."""
+        if self.eos is not None:
+            scores = forbid_end(scores, self.eos, short)
+        return process(processors_of(config, self.processors), tokens, length, scores)
+
+    def ends(self, token: Tensor) -> Tensor:
+        """Which tokens end a sequence."""
+        return token == self.eos if self.eos is not None else torch.zeros_like(token).bool()
 
 
-def state_after(steps: Steps, prompts: Sequence[Tensor], state: Any, device: torch.device) -> Any:
+def _state_after(steps: Steps, prompts: Sequence[Tensor], state: Any, device: torch.device) -> Any:
     """The state of each row after all tokens of its prompt but the last.
 
     Rows run side by side up to the shortest prompt's end, the others on to the next one's, so that
@@ -60,3 +114,19 @@ def state_after(steps: Steps, prompts: Sequence[Tensor], state: Any, device: tor
     for part in parts[1:]:
         whole = join(whole, part)
     return select(whole, torch.cat(order).argsort().to(device))
+
+
+def _checked(prompts: Sequence[Tensor], num_tokens: int) -> list[Tensor]:
+    found = []
+    for i, prompt in enumerate(prompts):
+        prompt = torch.as_tensor(prompt)
+        if prompt.dim() != 1 or not len(prompt):
+            raise ConfigError(
+                f"prompt {i} is empty; give at least one token, such as the one that begins a text"
+            )
+        if prompt.is_floating_point() or prompt.min() < 0 or prompt.max() >= num_tokens:
+            raise ConfigError(
+                f"prompt {i} holds {prompt.tolist()}; tokens are 0 to {num_tokens - 1}"
+            )
+        found.append(prompt.long())
+    return found

@@ -4,7 +4,6 @@ The recurrent layers stand in ``ensue.nn.recurrent``, drawing and beams in ``ens
 Dims: B batch, T tokens, E embedding, H features, V vocabulary.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -17,9 +16,9 @@ from torch.nn.functional import cross_entropy
 from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
-from ensue.generation import BeamSearch, Drawing, GenerationConfig, collect
-from ensue.generation.config import OF_DRAWS
+from ensue.generation import GenerationConfig, Prompts
 from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.tokens import draw, first_tokens, search
 from ensue.nn import GRU, LSTM
 from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 
@@ -178,12 +177,14 @@ class CharRNN(
             batch: ``x`` (B, T) tokens.
             step: Plays no part.
         """
-        nats_BT, valid_BT = self._nats(batch.x, batch.lengths)
-        count = valid_BT.sum()
-        mean = nats_BT.detach().sum() / count
-        chance = torch.tensor(float(self.num_tokens), device=mean.device).log()
-        metrics = {"chance_loss": chance, "bits_per_token": mean / torch.tensor(2.0).log()}
-        return Loss(nats_BT.sum(), count, metrics)
+        score, lengths = self.score(batch.x, batch.lengths), batch.lengths
+        assert score.terms is not None
+        everywhere = torch.tensor(score.terms.numel(), device=batch.x.device)
+        count = everywhere if lengths is None else (lengths - 1).sum()
+        total = -score.terms.sum()
+        chance = torch.tensor(float(self.num_tokens), device=total.device).log()
+        bits = total.detach() / count / torch.tensor(2.0).log()
+        return Loss(total, count, {"chance_loss": chance, "bits_per_token": bits})
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
         """Embeddings of tokens, features of all up to each, and their mean and deviation.
@@ -256,8 +257,9 @@ class CharRNN(
             ``log_prob`` of each.
         """
         _require_no_condition(condition)
-        prompts = [torch.tensor([self.bos])] * num
-        return self._draw(prompts, {**settings, "temperature": temperature}, generator)
+        prompts = self._prompts([torch.tensor([self.bos])] * num)
+        settings = {**settings, "temperature": temperature}
+        return draw(prompts, self.config.generation, settings, generator=generator)
 
     def complete(
         self,
@@ -281,23 +283,18 @@ class CharRNN(
 
         Returns:
             Whole texts (B num, T), those of the first one first, with the ``log_prob`` of what is
-            new. With the method ``beam`` they are the likeliest, as many as it finds.
+            new and ``item``, which of the texts goes on so. With the method ``beam`` they are the
+            likeliest, as many as it finds.
 
         Raises:
             ConfigError: A token is known after one that isn't: this family goes forward only.
         """
-        lengths = known.sum(-1)
-        first = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        if not torch.equal(first, known):
-            raise ConfigError(
-                "this family goes on from the first tokens only: known must be true up to some "
-                "token of each text and false after it"
-            )
-        given = [x[i, :n].cpu() for i, n in enumerate(lengths.tolist())]
-        if settings.get("method", self.config.generation.method) == "beam":
-            return self._search(given, num, {**settings, "temperature": temperature})
-        prompts = [prompt for prompt in given for _ in range(num)]
-        return self._draw(prompts, {**settings, "temperature": temperature}, generator)
+        given, own = first_tokens(x, known), self.config.generation
+        settings = {**settings, "temperature": temperature}
+        if settings.get("method", own.method) == "beam":
+            return search(self._prompts(given), own, settings, num=num)
+        prompts = self._prompts([prompt for prompt in given for _ in range(num)])
+        return draw(prompts, own, settings, num=num, generator=generator)
 
     def init_state(self, batch: int) -> CharRNNState:
         """The state of ``batch`` streams before their first token."""
@@ -322,64 +319,10 @@ class CharRNN(
     def _device(self) -> torch.device:
         return self.decoder.scores.weight.device
 
-    def _nats(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(B, T - 1) nats of each token after the first, 0 where not valid, and which are."""
-        scores, _ = self.decoder.step(x[:, :-1], self.decoder.init_state(len(x)))
-        nats = _cross_entropy(scores, x[:, 1:])
-        valid = torch.ones_like(nats, dtype=torch.bool)
-        if lengths is not None:
-            valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
-        return nats.masked_fill(~valid, 0), valid
-
-    def _draw(
-        self, prompts: list[Tensor], settings: dict[str, Any], generator: torch.Generator | None
-    ) -> Samples:
-        own = dataclasses.asdict(self.config.generation)
-        config = validate(GenerationConfig, {**own, **settings}, section="generation")
-        drawing = Drawing(
-            self.decoder,
-            prompts,
-            config,
-            num_tokens=self.num_tokens,
-            eos=self.eos,
-            generator=generator,
-            device=self._device,
+    def _prompts(self, tokens: list[Tensor]) -> Prompts:
+        return Prompts(
+            self.decoder, tokens, num_tokens=self.num_tokens, eos=self.eos, device=self._device
         )
-        drawn = collect(drawing)
-        rows = [
-            [*prompt.tolist(), *new[:n].tolist(), *[self.eos] * ended]
-            for prompt, new, n, ended in zip(
-                prompts, drawn.tokens, drawn.length.tolist(), drawn.ended.tolist(), strict=True
-            )
-        ]
-        return self._samples(rows, drawn.log_prob.tolist())
-
-    def _search(self, prompts: list[Tensor], num: int, settings: dict[str, Any]) -> Samples:
-        """The ``num`` likeliest texts for each prompt."""
-        # What the model was saved with for drawing says nothing of searching.
-        own = dataclasses.asdict(self.config.generation)
-        own = {name: value for name, value in own.items() if name not in OF_DRAWS}
-        wide = {"num_best": num, "num_beams": max(num, own["num_beams"])}
-        config = validate(GenerationConfig, {**own, **wide, **settings}, section="generation")
-        search = BeamSearch(
-            self.decoder,
-            prompts,
-            config,
-            num_tokens=self.num_tokens,
-            eos=self.eos,
-            device=self._device,
-        )
-        found = [(p, h) for p, best in zip(prompts, search.run(), strict=True) for h in best]
-        rows = [[*prompt.tolist(), *hypothesis.tokens] for prompt, hypothesis in found]
-        return self._samples(rows, [hypothesis.log_prob for _, hypothesis in found])
-
-    def _samples(self, rows: list[list[int]], log_prob: list[float]) -> Samples:
-        """Texts side by side, eos after the last token of each."""
-        lengths = torch.tensor([len(row) for row in rows])
-        width = int(lengths.max())
-        values = torch.tensor([row + [self.eos] * (width - len(row)) for row in rows])
-        nats = torch.tensor(log_prob, dtype=self.decoder.scores.weight.dtype)
-        return Samples(*(t.to(self._device) for t in (values, lengths, nats)))
 
 
 def _recurrent_layers(config: CharRNNConfig) -> LSTM | GRU:

@@ -98,12 +98,14 @@ class Samples:
         lengths: (N,) valid steps, or None where all are.
         log_prob: (N,) nats under the model, or None where unknown.
         attention: Attention weights, or None.
+        item: (N,) of completions: which of the given items each one completes.
     """
 
     values: Tensor
     lengths: Tensor | None = None
     log_prob: Tensor | None = None
     attention: Tensor | None = None
+    item: Tensor | None = None
 
 
 @runtime_checkable

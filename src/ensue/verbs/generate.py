@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
+from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written
 from ensue.verbs.loaded import load
 from ensue.verbs.tables import check_out, write_table
@@ -136,7 +137,7 @@ def complete(
     max_skipped
         Part of the items that may be unreadable.
     """
-    from ensue.errors import ConfigError, DataError
+    from ensue.data.items import require_few_skipped
     from ensue.models.registry import require_contract
     from ensue.training.run_folder import RunFolder
     from ensue.verbs.apply import read_items
@@ -159,25 +160,19 @@ def complete(
         num_beams=num_beams,
         length_penalty=length_penalty,
     )
-    named = [("prompt", prompt)]
+    named, skipped = {"prompt": prompt}, []
     if data is not None:
         items = read_items(loaded, data, max_skipped=max_skipped)
-        named = list(zip(items.ids, items.raw, strict=True))
-    rows, skipped = [], []
-    for i, (name, raw) in enumerate(named):
-        try:
-            found = loaded.complete(
-                raw, num=num, temperature=temperature, seed=seed + i, **settings
-            )
-        except DataError as error:
-            skipped.append(f"{name}: {error}")
-            continue
-        rows += [(name, item) for item in found]
-    if len(skipped) > max_skipped * len(named) or not rows:
-        raise DataError(
-            f"{len(skipped)} of {len(named)} items can't be read (the first: {skipped[0]}); "
-            f"max_skipped allows {max_skipped:.0%}"
-        )
+        named = dict(zip(items.ids, items.raw, strict=True))
+        skipped = _unreadable(loaded.codec, named)
+        require_few_skipped(skipped, len(named), max_skipped)
+        named = {name: raw for name, raw in named.items() if name not in dict(skipped)}
+    if not named:
+        raise DataError(f"no item can be used; the first, {skipped[0][0]!r}: {skipped[0][1]}")
+    found = loaded.complete(
+        list(named.values()), num=num, temperature=temperature, seed=seed, **settings
+    )
+    rows = [(name, item) for name, each in zip(named, found, strict=True) for item in each]
     write_table({"item": [name for name, _ in rows], **_columns([item for _, item in rows])}, path)
     return Written(
         what="completions",
@@ -186,6 +181,17 @@ def complete(
         skipped=len(skipped),
         files=(path,),
     )
+
+
+def _unreadable(codec: Any, named: dict[str, Any]) -> list[tuple[str, str]]:
+    """The items that can't be begun with, and why."""
+    found = []
+    for name, raw in named.items():
+        try:
+            codec.start(raw)
+        except DataError as error:
+            found.append((name, str(error)))
+    return found
 
 
 def _given(**settings: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ensue.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 
 @dataclass(frozen=True)
@@ -108,39 +109,56 @@ class Loaded:
 
     def complete(
         self,
-        raw: Any,
+        raws: Sequence[Any],
         *,
         num: int = 1,
         temperature: float = 1.0,
         seed: int = 0,
         **settings: Any,
-    ) -> list[Any]:
-        """How a raw item that has only begun may go on: ``num`` whole items.
+    ) -> list[list[Any]]:
+        """How raw items that have only begun may go on: for each ``num`` whole items.
 
         Args:
-            raw: The beginning, such as a text.
-            num: How many; with the method ``beam``, the likeliest ones.
+            raws: The beginnings, such as texts.
+            num: How many of each; with the method ``beam``, the likeliest ones it finds.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
             settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
                 token by token.
 
         Raises:
-            DataError: The item can't be read.
+            DataError: An item can't be read.
             ConfigError: The family can't complete, or not with these settings.
         """
         import torch
+        from torch.nn.utils.rnn import pad_sequence
 
         self._require("completes")
         self._require_tokens(settings)
-        x = self.codec.start(self.codec.of_user(raw))[None].to(next(self.model.parameters()).device)
+        begun = [self.codec.start(self.codec.of_user(raw)) for raw in raws]
+        if not begun:
+            return []
+        lengths = torch.tensor([len(x) for x in begun])
+        x = pad_sequence(begun, batch_first=True)
+        known = torch.arange(x.shape[1]) < lengths[:, None]
         generator = torch.Generator().manual_seed(seed)
-        known = torch.ones_like(x, dtype=torch.bool)
         with torch.inference_mode():
             drawn = self.model.complete(
-                x, known, num=num, temperature=temperature, generator=generator, **settings
+                x.to(self._device),
+                known.to(self._device),
+                num=num,
+                temperature=temperature,
+                generator=generator,
+                **settings,
             )
-        return self._decoded(drawn)
+        found = [[] for _ in raws]
+        for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
+            found[i].append(item)
+        return found
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def _decoded(self, drawn: Any) -> list[Any]:
         lengths = [None] * len(drawn.values) if drawn.lengths is None else drawn.lengths.tolist()
@@ -153,9 +171,7 @@ class Loaded:
             return self.model.encode(self._encoded(raw))
 
     def _encoded(self, raw: Any) -> Any:
-        return self.codec.encode(self.codec.of_user(raw))[None].to(
-            next(self.model.parameters()).device
-        )
+        return self.codec.encode(self.codec.of_user(raw))[None].to(self._device)
 
     def _require_tokens(self, settings: dict[str, Any]) -> None:
         if settings and not hasattr(self.model.config, "generation"):
