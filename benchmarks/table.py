@@ -126,17 +126,99 @@ def store_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def recurrent_rows() -> list[tuple[str, ...]]:
+    """Our recurrent layers beside torch's and beside the equations as a loop."""
+    found = read("recurrent")
+    shape = ", ".join(f"{name} {found[name]}" for name in ("T", "B", "H"))
+    rows = []
+    for kind, of in found["kinds"].items():
+        dense, loop = (of["dense"][k]["ratio_median"] for k in ("torch.nn", "gate by gate"))
+        packed = min(r["ratio_median"] for r in of["packed"].values())
+        what = f"{kind.upper()} forward and backward, {shape}, one thread"
+        measured = f"{1 / dense:.2f} times torch.nn's time; packed {packed:.1f} times faster"
+        beside = f"a loop of one linear a gate takes {loop:.1f} times ours; equal outputs"
+        rows.append((what, measured, beside, "`make results ROW=recurrent`"))
+    return rows
+
+
+def generation_rows() -> list[tuple[str, ...]]:
+    """Sequences that make room when they end, and beams of many prompts together."""
+    found, command = read("generation"), "`make results ROW=generation`"
+    strings, beams = found["strings"], found["beams"]
+    times = strings["times_faster"]
+    return [
+        (
+            f"{strings['num']:,} strings of N(35, 5) tokens, {strings['layers']} x "
+            f"{strings['hidden']} GRU, one thread",
+            f"{times['ours']:.1f} times faster, {times['ours, bfloat16']:.1f} times in bfloat16",
+            "than a torch.nn loop of all 100 steps; same lengths",
+            command,
+        ),
+        (
+            f"beam search, five beams, {beams['of']} prompts together",
+            f"{beams['times_faster']:.1f} times faster",
+            "than one by one; same results",
+            command,
+        ),
+    ]
+
+
+def text_rows() -> list[tuple[str, ...]]:
+    """The recurrent language model beside compressors and n-grams."""
+    found = read("text")
+    bits, seconds = (
+        [run[key] for run in found["runs"]] for key in ("bits_per_byte", "training_cpu_seconds")
+    )
+    beside = ", ".join(f"{name} {value:.2f}" for name, value in found["baselines"].items())
+    return [
+        (
+            f"tinyshakespeare, last 5 %, bits a byte ({max(seconds):.0f} s of one CPU thread)",
+            f"{statistics.mean(bits):.3f} ({min(bits):.3f} to {max(bits):.3f})",
+            beside,
+            "`make results ROW='text FOLDER'`",
+        )
+    ]
+
+
 def table() -> str:
-    rows = [*speech_rows(), *fsdd_rows(), *librispeech_rows(), *info_nce_rows(), *store_rows()]
-    head = ("what", "measured", "beside it", "command")
-    lines = [head, ("---",) * 4, *rows]
+    rows = [
+        *speech_rows(),
+        *fsdd_rows(),
+        *librispeech_rows(),
+        *text_rows(),
+        *info_nce_rows(),
+        *store_rows(),
+        *recurrent_rows(),
+        *generation_rows(),
+    ]
+    lines = _lines(("what", "measured", "beside it", "command"), rows)
     speech = read("speech")
     machine, seeds = speech["environment"], ", ".join(str(r["seed"]) for r in speech["runs"])
     note = (
         f"On 2 cores of an {machine['processor']}, torch {machine['versions']['torch']}; the demo "
         f"with seeds {seeds}, mean and range. `benchmarks/results/` has each probe's interval."
     )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}\n"
+    return f"{lines}\n\n{note}\n"
+
+
+def shared_gates() -> str:
+    """What one matrix for all gates costs, for the page on recurrent layers."""
+    runs = read("shared_gates")["runs"]
+    nats = {(run["cell"], run["shared"]): run["nats_a_byte"] for run in runs}
+    kinds = ("nothing", "matrices", "all")
+    rows = [
+        (cell.upper(), *(f"{nats[cell, kind]:.3f}" for kind in kinds)) for cell in ("lstm", "gru")
+    ]
+    head = ("nats a byte", "every gate its own", "one matrix, own biases", "one linear layer")
+    return _lines(head, rows)
+
+
+TABLES = {"README": table, "shared_gates": shared_gates}
+
+
+def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:

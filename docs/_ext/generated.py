@@ -3,7 +3,7 @@
 import importlib
 import re
 
-from benchmarks.table import table
+from benchmarks.table import TABLES
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -43,10 +43,13 @@ class Settings(SphinxDirective):
 
 
 class Measured(SphinxDirective):
-    """The README's table of results, from ``benchmarks/results``."""
+    """Tables of ``benchmarks/results``: the README's, or another one by its name."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        return self.parse_text_to_nodes(table())
+        (name,) = self.arguments or ["README"]
+        return self.parse_text_to_nodes(TABLES[name]())
 
 
 def _cleaned(section: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig
-from ensue.models import charrnn
+from ensue.models import tokens
 from ensue.models.charrnn import CharRNN, CharRNNConfig
 
 
@@ -37,7 +37,7 @@ def test_a_text_of_any_length_is_scored_as_a_whole(
     of, x = model(num_layers=2), torch.randint(0, 3, (2, 61))
     lengths = torch.tensor([61, 17])
     whole = of.score(x, lengths)
-    monkeypatch.setattr(charrnn, "TOKENS_A_PIECE", 7)
+    monkeypatch.setattr(tokens, "TOKENS_A_PIECE", 7)
     pieces = of.score(x, lengths)
     torch.testing.assert_close(pieces.total, whole.total)
     torch.testing.assert_close(pieces.terms, whole.terms)

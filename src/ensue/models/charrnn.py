@@ -11,19 +11,15 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
+from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
-from ensue.models.tokens import draw, first_tokens, search
 from ensue.nn import GRU, LSTM
 from ensue.nn.pooling import Moments, add_frames, no_moments, pool
-
-TOKENS_A_PIECE = 1024
-"""Tokens that are scored at a time: what a text of any length takes of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,14 +173,7 @@ class CharRNN(
             batch: ``x`` (B, T) tokens.
             step: Plays no part.
         """
-        score, lengths = self.score(batch.x, batch.lengths), batch.lengths
-        assert score.terms is not None
-        everywhere = torch.tensor(score.terms.numel(), device=batch.x.device)
-        count = everywhere if lengths is None else (lengths - 1).sum()
-        total = -score.terms.sum()
-        chance = torch.tensor(float(self.num_tokens), device=total.device).log()
-        bits = total.detach() / count / torch.tensor(2.0).log()
-        return Loss(total, count, {"chance_loss": chance, "bits_per_token": bits})
+        return tokens.loss(self.score(batch.x, batch.lengths), batch.lengths, self.num_tokens)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
         """Embeddings of tokens, features of all up to each, and their mean and deviation.
@@ -212,16 +201,7 @@ class CharRNN(
 
         Memory: B V numbers for each of 1024 tokens at a time.
         """
-        state, terms = self.decoder.init_state(len(x)), []
-        for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
-            piece = x[:, start : start + TOKENS_A_PIECE + 1]
-            scores, state = self.decoder.step(piece[:, :-1], state)
-            terms.append(-_cross_entropy(scores, piece[:, 1:]))
-        found = torch.cat(terms, dim=1)
-        if lengths is not None:
-            valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
-            found = found.masked_fill(~valid, 0)
-        return Score(found.double().sum(-1).to(found.dtype), found, "exact")
+        return tokens.score(self.decoder, x, lengths)
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
@@ -259,7 +239,7 @@ class CharRNN(
         _require_no_condition(condition)
         prompts = self._prompts([torch.tensor([self.bos])] * num)
         settings = {**settings, "temperature": temperature}
-        return draw(prompts, self.config.generation, settings, generator=generator)
+        return tokens.draw(prompts, self.config.generation, settings, generator=generator)
 
     def complete(
         self,
@@ -289,12 +269,12 @@ class CharRNN(
         Raises:
             ConfigError: A token is known after one that isn't: this family goes forward only.
         """
-        given, own = first_tokens(x, known), self.config.generation
+        given, own = tokens.first_tokens(x, known), self.config.generation
         settings = {**settings, "temperature": temperature}
         if settings.get("method", own.method) == "beam":
-            return search(self._prompts(given), own, settings, num=num)
+            return tokens.search(self._prompts(given), own, settings, num=num)
         prompts = self._prompts([prompt for prompt in given for _ in range(num)])
-        return draw(prompts, own, settings, num=num, generator=generator)
+        return tokens.draw(prompts, own, settings, num=num, generator=generator)
 
     def init_state(self, batch: int) -> CharRNNState:
         """The state of ``batch`` streams before their first token."""
@@ -319,9 +299,9 @@ class CharRNN(
     def _device(self) -> torch.device:
         return self.decoder.scores.weight.device
 
-    def _prompts(self, tokens: list[Tensor]) -> Prompts:
+    def _prompts(self, given: list[Tensor]) -> Prompts:
         return Prompts(
-            self.decoder, tokens, num_tokens=self.num_tokens, eos=self.eos, device=self._device
+            self.decoder, given, num_tokens=self.num_tokens, eos=self.eos, device=self._device
         )
 
 
@@ -337,13 +317,6 @@ def _recurrent_layers(config: CharRNNConfig) -> LSTM | GRU:
         "recurrent_dropout": config.recurrent_dropout,
     }
     return GRU(**shape) if config.cell == "gru" else LSTM(**shape, forget_bias=1.0)
-
-
-def _cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
-    """(B, T, V) scores and (B, T) tokens to (B, T) nats."""
-    return cross_entropy(scores.flatten(0, 1), target.long().flatten(), reduction="none").view(
-        target.shape
-    )
 
 
 def _require_no_condition(condition: Tensor | None) -> None:

@@ -1,4 +1,8 @@
-"""What families that write token by token share: drawing and searching, given as samples."""
+"""What families of tokens share: scores and losses of sequences, and drawing and searching them.
+
+A sequence holds the token before its first one; what follows is predicted. Nothing else shifts.
+Dims: B batch, T tokens, V vocabulary.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,12 +10,54 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ensue.configuration import validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
 from ensue.generation.config import OF_DRAWS
-from ensue.models.protocols import Samples
+from ensue.models.protocols import Loss, Samples, Score
+from ensue.nn.streaming import Steps
+
+TOKENS_A_PIECE = 1024
+"""Tokens that are scored at a time: what a sequence of any length takes of memory."""
+
+
+def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) -> Score:
+    """The log-probability of each sequence, token by token.
+
+    Args:
+        decoder: Tokens (B, T) to scores (B, T, V) of what follows each, with a state.
+        x: (B, T) tokens, padded at the end.
+        lengths: (B,) valid tokens, or None where all are.
+        state: Before the first token; by default ``decoder.init_state``.
+
+    Returns:
+        ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
+
+    Memory: B V numbers for each of 1024 tokens at a time.
+    """
+    state, terms = decoder.init_state(len(x)) if state is None else state, []
+    for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
+        piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
+        scores, state = decoder.step(piece[:, :-1], state)
+        terms.append(-cross_entropy(scores.transpose(1, 2), piece[:, 1:], reduction="none"))
+    found = torch.cat(terms, dim=1)
+    if lengths is not None:
+        valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
+        found = found.masked_fill(~valid, 0)
+    return Score(found.double().sum(-1).to(found.dtype), found, "exact")
+
+
+def loss(found: Score, lengths: Tensor | None, num_tokens: int) -> Loss:
+    """Nats of all tokens after the first, summed, with bits a token and chance beside."""
+    assert found.terms is not None
+    everywhere = torch.tensor(found.terms.numel(), device=found.terms.device)
+    count = everywhere if lengths is None else (lengths - 1).clamp(min=0).sum()
+    total = -found.terms.sum()
+    chance = torch.tensor(float(num_tokens), device=total.device).log()
+    bits = total.detach() / count / torch.tensor(2.0).log()
+    return Loss(total, count, {"chance_loss": chance, "bits_per_token": bits})
 
 
 def first_tokens(x: Tensor, known: Tensor) -> list[Tensor]:

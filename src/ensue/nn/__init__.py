@@ -1,5 +1,7 @@
 """Layers with flat keyword arguments: no configuration, no loss, no data."""
 
+from ensue.nn.causal_attention import CausalTransformer
+from ensue.nn.causal_conv import CausalConv1d, GatedStack
 from ensue.nn.coupling import AffineCoupling, alternating_halves
 from ensue.nn.norm import ChannelNorm
 from ensue.nn.recurrent import GRU, LSTM, GRUCell, LSTMCell
@@ -10,9 +12,12 @@ __all__ = [
     "GRU",
     "LSTM",
     "AffineCoupling",
+    "CausalConv1d",
+    "CausalTransformer",
     "ChannelNorm",
     "ConvBlock",
     "GRUCell",
+    "GatedStack",
     "LSTMCell",
     "LogMel",
     "StridedStack",

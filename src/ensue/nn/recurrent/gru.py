@@ -22,8 +22,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ensue.nn.product import add_product_, linear, tanh_
 from ensue.nn.recurrent.layout import refuse_second_derivative, split_steps
-from ensue.nn.recurrent.product import add_product_, linear, tanh_
 
 Reset = Literal["after", "before"]
 sigmoid_backward_ = torch.ops.aten.sigmoid_backward.grad_input

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ensue.nn.product import add_product_, linear, tanh_
 from ensue.nn.recurrent.layout import refuse_second_derivative, split_steps
-from ensue.nn.recurrent.product import add_product_, linear, tanh_
 
 sigmoid_backward_ = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward_ = torch.ops.aten.tanh_backward.grad_input

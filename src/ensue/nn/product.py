@@ -1,4 +1,4 @@
-"""The matrix product of the recurrent loops: by oneDNN where that is the faster library."""
+"""Products and activations outside of autograd: by oneDNN where that is the faster library."""
 
 import torch
 from torch import Tensor
