@@ -47,10 +47,9 @@ def all_steps(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
 def with_room(decoder: TokenDecoder, lengths: Tensor) -> Tensor:
     """The project's way."""
     drawing = Drawing(
-        Prompts(decoder, [torch.tensor([BOS])] * NUM, num_tokens=V),
-        GenerationConfig(max_length=MOST, num_rows=BATCH),
+        Prompts(decoder, [torch.tensor([BOS])] * NUM, num_tokens=V, limits=lengths),
+        GenerationConfig(num_rows=BATCH),
         generator=torch.Generator().manual_seed(0),
-        limits=lengths,
     )
     return collect(drawing).length
 

@@ -18,12 +18,11 @@ from tests.generation.toys import Decoder, sequences
 
 
 def draw(model: Decoder, prompts: list[list[int]], *, seed: int = 0, **settings: Any) -> Any:
-    rules = {k: settings.pop(k) for k in ("eos", "processors") if k in settings}
-    limits = settings.pop("limits", None)
+    rules = {k: settings.pop(k) for k in ("eos", "processors", "limits") if k in settings}
     config = validate(GenerationConfig, settings, section="generation")
     begun = Prompts(model, [torch.tensor(p) for p in prompts], num_tokens=model.num_tokens, **rules)
     generator = torch.Generator().manual_seed(seed)
-    return collect(Drawing(begun, config, generator=generator, limits=limits), pad=-1)
+    return collect(Drawing(begun, config, generator=generator), pad=-1)
 
 
 def texts(drawn: Any) -> list[list[int]]:

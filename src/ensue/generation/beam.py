@@ -85,6 +85,7 @@ class BeamSearch:
 
     def __init__(self, prompts: Prompts, config: GenerationConfig) -> None:
         self.prompts, self.config = prompts, config
+        self.most = prompts.most(config)
         self.num_rows = config.num_beams + 1
 
     @torch.no_grad()
@@ -104,7 +105,7 @@ class BeamSearch:
         return [search.best(self.config.num_best) for search in found]
 
     def _begin(self, which: Tensor) -> _Running:
-        G, width = self.num_rows, int(self.prompts.length.max()) + self.config.max_length
+        G, width = self.num_rows, int((self.prompts.length + self.most).max())
         tokens, state = self.prompts.begin(which, width)
         which = which.to(tokens.device)
         # One beam at first: G alike would find everything G times.
@@ -168,7 +169,8 @@ class BeamSearch:
         tokens, lengths = running.tokens[prompt, row], length[prompt]
         state = tree_map(lambda t: t[prompt, row], running.state)
         scores, state = self.prompts.scores(tokens, lengths, state)
-        short = running.num_new[prompt] < self.config.min_length
+        least = self.most[running.prompt].clamp(max=self.config.min_length)
+        short = (running.num_new < least)[prompt]
         log_prob = scores.double().log_softmax(-1)
         log_prob = self.prompts.allowed(self.config, log_prob, tokens, lengths, short=short)
         return log_prob[place], place, state
@@ -223,21 +225,21 @@ class BeamSearch:
         for r, (p, new) in enumerate(
             zip(running.prompt.tolist(), running.num_new.tolist(), strict=True)
         ):
-            search = found[p]
-            if new >= config.max_length:
+            search, most = found[p], int(self.most[p])
+            if new >= most:
                 self._cut(running, r, search)
                 search.over = True
                 continue
             if best[r] == -torch.inf or (
                 len(search.finished) >= K
-                and (config.early_stop or self._hopeless(search, best[r], new))
+                and (config.early_stop or self._hopeless(search, best[r], new, most))
             ):
                 running.log_prob[r, :K] = -torch.inf
                 search.over = search.greedy is not None
 
-    def _hopeless(self, search: _Search, log_prob: float, num_new: int) -> bool:
+    def _hopeless(self, search: _Search, log_prob: float, num_new: int, longest: int) -> bool:
         """Whether nothing can come that is worth more than the worst kept: log p only falls."""
-        most = max(self._value(log_prob, n) for n in (num_new + 1, self.config.max_length))
+        most = max(self._value(log_prob, n) for n in (num_new + 1, longest))
         return search.finished[-1].value >= most
 
     def _cut(self, running: _Running, r: int, search: _Search) -> None:

@@ -13,6 +13,9 @@ Method = Literal["random", "gumbel", "greedy", "beam"]
 OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
 """Settings that have no meaning for a search."""
 
+OF_LENGTH = ("min_length", "max_length")
+"""Settings that have no meaning where each sequence has a given length."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig:

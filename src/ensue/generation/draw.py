@@ -55,7 +55,6 @@ class Drawing:
         prompts: What the sequences begin with.
         config: How to draw.
         generator: Draws a seed for each sequence.
-        limits: (N,) new tokens at most, by sequence; by default ``max_length`` for all.
 
     Raises:
         ConfigError: The method is ``beam``, which searches.
@@ -67,14 +66,12 @@ class Drawing:
         config: GenerationConfig,
         *,
         generator: torch.Generator | None = None,
-        limits: Tensor | None = None,
     ) -> None:
         if config.method == "beam":
             raise ConfigError("the method 'beam' searches and doesn't draw; use BeamSearch")
         self.prompts, self.config = prompts, config
         N = len(prompts)
-        limits = torch.full((N,), config.max_length) if limits is None else limits
-        self.limits = limits.to(prompts.device)
+        self.limits = prompts.most(config)
         self.least = self.limits.clamp(max=config.min_length)
         self.width = int((prompts.length + self.limits).max()) if N else 0
         seeds = torch.randint(2**62, (N,), generator=generator)

@@ -25,10 +25,12 @@ class Prompts:
         eos: The token that ends a sequence, or None.
         initial: The state before the prompts; by default ``steps.init_state``.
         processors: Forbid tokens.
+        limits: (N,) new tokens at most, by sequence; by default ``max_length`` for all.
         device: Of the model.
 
     Raises:
-        ConfigError: A prompt is empty, or holds what is no token of the vocabulary.
+        ConfigError: A prompt is empty, or holds what is no token of the vocabulary, or a limit is
+            below 1.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Prompts:
         eos: int | None = None,
         initial: Initial | None = None,
         processors: Sequence[Processor] = (),
+        limits: Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.steps, self.eos, self.processors = steps, eos, processors
@@ -47,9 +50,19 @@ class Prompts:
         self.initial = initial or (lambda rows: steps.init_state(len(rows)))
         self.device = torch.device(device)
         self.length = torch.tensor([len(p) for p in self.tokens], device=self.device)
+        if limits is not None and len(limits) and int(limits.min()) < 1:
+            at = int(limits.argmin())
+            raise ConfigError(f"prompt {at} may have {int(limits[at])} new tokens; at least 1")
+        self.limits = limits
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def most(self, config: GenerationConfig) -> Tensor:
+        """(N,) new tokens at most, by sequence."""
+        if self.limits is None:
+            return torch.full_like(self.length, config.max_length)
+        return self.limits.to(self.device)
 
     def begin(self, rows: Tensor, width: int) -> tuple[Tensor, Any]:
         """The tokens (B, width) of some sequences, -1 after the prompt, and the model's state.

@@ -211,7 +211,7 @@ class CharRNN(
         Raises:
             ConfigError: There is a condition, which this family has no place for.
         """
-        _require_no_condition(condition)
+        tokens.require_no_condition(condition, "charrnn")
         return self.score(x, lengths).total
 
     def sample(
@@ -236,7 +236,7 @@ class CharRNN(
             ``values`` (num, T) tokens, bos first and, where one came, eos last; their ``lengths``;
             ``log_prob`` of each.
         """
-        _require_no_condition(condition)
+        tokens.require_no_condition(condition, "charrnn")
         prompts = self._prompts([torch.tensor([self.bos])] * num)
         settings = {**settings, "temperature": temperature}
         return tokens.draw(prompts, self.config.generation, settings, generator=generator)
@@ -317,8 +317,3 @@ def _recurrent_layers(config: CharRNNConfig) -> LSTM | GRU:
         "recurrent_dropout": config.recurrent_dropout,
     }
     return GRU(**shape) if config.cell == "gru" else LSTM(**shape, forget_bias=1.0)
-
-
-def _require_no_condition(condition: Tensor | None) -> None:
-    if condition is not None:
-        raise ConfigError("charrnn has no place for a condition; leave it out")

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from ensue.configuration import validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
-from ensue.generation.config import OF_DRAWS
+from ensue.generation.config import OF_DRAWS, OF_LENGTH
 from ensue.models.protocols import Loss, Samples, Score
 from ensue.nn.streaming import Steps
 
@@ -76,6 +76,12 @@ def first_tokens(x: Tensor, known: Tensor) -> list[Tensor]:
     return [row[:n].cpu() for row, n in zip(x, lengths.tolist(), strict=True)]
 
 
+def require_no_condition(condition: Tensor | None, family: str) -> None:
+    """Refuse a condition where there is no place for one."""
+    if condition is not None:
+        raise ConfigError(f"{family} has no place for a condition; leave it out")
+
+
 def draw(
     prompts: Prompts,
     own: GenerationConfig,
@@ -93,7 +99,7 @@ def draw(
         num: Sequences of an item.
         generator: Of the draw.
     """
-    config = _over(dataclasses.asdict(own), settings)
+    config = _over(dataclasses.asdict(own), settings, prompts)
     drawn = collect(Drawing(prompts, config, generator=generator))
     rows = [
         [*prompt.tolist(), *new[:n].tolist(), *[prompts.eos] * ended]
@@ -112,7 +118,7 @@ def search(
     # What the model was saved with for drawing says nothing of searching.
     mine = {n: value for n, value in dataclasses.asdict(own).items() if n not in OF_DRAWS}
     wide = {"num_best": num, "num_beams": max(num, own.num_beams)}
-    found = BeamSearch(prompts, _over({**mine, **wide}, settings)).run()
+    found = BeamSearch(prompts, _over({**mine, **wide}, settings, prompts)).run()
     rows = [
         [*prompt.tolist(), *hypothesis.tokens]
         for prompt, best in zip(prompts.tokens, found, strict=True)
@@ -123,7 +129,13 @@ def search(
     return _samples(rows, nats, item, prompts)
 
 
-def _over(own: dict[str, Any], settings: dict[str, Any]) -> GenerationConfig:
+def _over(own: dict[str, Any], settings: dict[str, Any], prompts: Prompts) -> GenerationConfig:
+    if prompts.limits is not None:
+        # Where lengths are given, the model's own say nothing, and a user's would be ignored.
+        unread = [name for name in OF_LENGTH if name in settings]
+        if unread:
+            raise ConfigError(f"{', '.join(unread)}: these items have one length; leave it out")
+        own = {name: value for name, value in own.items() if name not in OF_LENGTH}
     return validate(GenerationConfig, {**own, **settings}, section="generation")
 
 

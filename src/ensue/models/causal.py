@@ -1,0 +1,418 @@
+"""Causal models of tokens: what comes next, from everything before it, exactly.
+
+The layers stand in ``ensue.nn.causal_conv`` and ``ensue.nn.causal_attention``, drawing and beams in
+``ensue.generation``. Dims: B batch, T tokens, E channels, S skip channels, V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypedDict
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+
+from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError
+from ensue.generation import GenerationConfig, Prompts
+from ensue.models import tokens
+from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.nn import CausalConv1d, CausalTransformer, GatedStack
+from ensue.nn.pooling import Moments, add_frames, no_moments, pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CausalConfig:
+    """Settings of a causal model. The defaults are those of the benchmark ``causal``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["causal"] = "causal"
+    backbone: Annotated[
+        Literal["convolution", "transformer"],
+        Field(description="gated causal convolutions (WaveNet), or causal attention"),
+    ] = "convolution"
+    channels: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    skip_channels: Annotated[
+        int, Field(gt=0, description="features S that each convolution gives to the scores")
+    ] = 64
+    num_layers: Annotated[int, Field(gt=0, description="layers")] = 8
+    kernel_size: Annotated[int, Field(gt=0, description="taps of a convolution")] = 3
+    dilations: Annotated[
+        tuple[int, ...],
+        Field(
+            description="dilations of the convolutions, taken in turn; none: 1, 2, 4 to 128 for "
+            "sequences, 1 and the width for images"
+        ),
+    ] = ()
+    num_heads: Annotated[int, Field(gt=0, description="heads of attention")] = 4
+    attention_window: Annotated[
+        int, Field(gt=0, description="tokens back that attention reaches")
+    ] = 1024
+    dropout: Annotated[float, Field(ge=0, lt=1, description="inside the layers")] = 0.0
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    eos: Annotated[int | None, Field(ge=0)] = from_data()
+    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    generation: GenerationConfig = field(
+        default_factory=GenerationConfig, metadata={"from_data": True}
+    )
+
+
+class CausalState(TypedDict):
+    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
+
+    decoder: dict[str, Any]
+    moments: Moments
+
+
+class CausalDecoder(nn.Module):
+    """Tokens (B, T) to scores (B, T, V) of the next ones, with a state: what generation steps.
+
+    Args:
+        num_tokens: Tokens that can be read.
+        num_scores: V, tokens that can follow; the first ones of those.
+        config: Of the layers.
+    """
+
+    def __init__(self, num_tokens: int, num_scores: int, config: CausalConfig) -> None:
+        super().__init__()
+        E, shape = config.channels, config.shape
+        self.embedding = nn.Embedding(num_tokens, E)
+        self.positions = self.above = None
+        if shape is not None:
+            self.positions = nn.Embedding(math.prod(shape) + 1, E)
+            # The token read last is the left neighbor; the one above was read a row less one ago.
+            row = shape[0] * shape[2]
+            self.above = CausalConv1d(E, E, 2, dilation=row - 1) if row > 1 else None
+        if config.backbone == "transformer":
+            self.layers: GatedStack | CausalTransformer = CausalTransformer(
+                E,
+                num_layers=config.num_layers,
+                num_heads=config.num_heads,
+                window=config.attention_window,
+                dropout=config.dropout,
+            )
+            self.scores: nn.Module = nn.Linear(E, num_scores)
+            self.num_features = E
+        else:
+            S = config.skip_channels
+            self.layers = GatedStack(
+                E,
+                S,
+                kernel_size=config.kernel_size,
+                dilations=_dilations(config),
+                dropout=config.dropout,
+            )
+            self.scores = nn.Sequential(
+                nn.ReLU(), nn.Linear(S, S), nn.ReLU(), nn.Linear(S, num_scores)
+            )
+            self.num_features = S
+
+    def features(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Embeddings (B, T, E) of tokens, features (B, T, S) of all up to each, and the state."""
+        new = dict(state)
+        z = self.embedding(x.long())
+        if self.above is not None:
+            z, new["above"] = self.above.step(z, state["above"])
+        if self.positions is not None:
+            at = state["layers"]["at"][:, None] + torch.arange(x.shape[1], device=x.device)
+            z = z + self.positions(at)
+        y, new["layers"] = self.layers.step(z, state["layers"])
+        return z, y, new
+
+    def init_state(self, batch: int) -> dict[str, Any]:
+        """The state of ``batch`` sequences before their first token."""
+        state: dict[str, Any] = {"layers": self.layers.init_state(batch)}
+        return state if self.above is None else {**state, "above": self.above.init_state(batch)}
+
+    def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
+        _, y, state = self.features(x, state)
+        return self.scores(y), state
+
+    def finish(self, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """No more scores."""
+        y, _ = self.layers.finish(state["layers"])
+        return self.scores(y), state
+
+
+class Causal(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["autoregressive", "wavenet", "transformer", "density-estimation"],
+):
+    r"""A causal autoregressive model of tokens.
+
+    .. math:: \log p(x_1 \ldots x_T) = \sum_t \log \mathrm{softmax}(f(x_0 \ldots x_{t-1}))_{x_t},
+              \quad x_0 = \mathrm{bos}
+
+    (eq. 1, van den Oord et al. 2016, 1609.03499). All T conditionals of a sequence are one pass in
+    training; in generation a step costs the same wherever it stands.
+
+    Texts are tokens (B, T), bos first. Images are levels (B, C, H, W), which are read row by row,
+    the channels of a pixel together.
+
+    Args:
+        config: The settings; the codec gives ``num_tokens``, ``bos``, ``eos`` and ``shape``.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> config = CausalConfig(num_tokens=5, bos=4, shape=(1, 2, 3), num_layers=2, channels=8)
+        >>> model = Causal(config).eval()
+        >>> score = model.score(torch.zeros(2, 1, 2, 3, dtype=torch.long))
+        >>> score.kind, score.terms.shape
+        ('exact', torch.Size([2, 6]))
+    """
+
+    def __init__(self, config: CausalConfig) -> None:
+        super().__init__()
+        self.config = config = validate(CausalConfig, config, section="model")
+        V, bos, eos = config.num_tokens, config.bos, config.eos
+        if V is None or bos is None or max(bos, eos or 0) >= V:
+            raise ConfigError(f"num_tokens is {V}, bos {bos} and eos {eos}; the codec gives them")
+        self.num_tokens, self.bos, self.eos = V, bos, eos
+        # Of images bos is the last token, which never follows.
+        self.num_scores = V if config.shape is None else V - 1
+        self.decoder = CausalDecoder(V, self.num_scores, config)
+
+    def untrained_variants(self) -> dict[str, CausalConfig]:
+        """What to compare a trained model with: itself, untrained."""
+        return {"causal": self.config}
+
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest sequence that has something to predict, bos and another."""
+        return 1 if self.config.shape else 2
+
+    @property
+    def shortest_item(self) -> int:
+        """Tokens of the shortest item, bos and eos; an image is one."""
+        return 1 if self.config.shape else 2
+
+    @property
+    def hop(self) -> int:
+        """Tokens per frame."""
+        return 1
+
+    @property
+    def receptive_field(self) -> int:
+        """Tokens that one context feature sees."""
+        above = 0 if self.decoder.above is None else self.decoder.above.reach
+        return self.decoder.layers.receptive_field + above
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        """Nats of all tokens after the first, summed.
+
+        Args:
+            batch: ``x`` (B, T) tokens or (B, C, H, W) levels.
+            step: Plays no part.
+        """
+        score = self.score(batch.x, batch.lengths)
+        return tokens.loss(score, batch.lengths, self.num_scores)
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+        """Embeddings of tokens, features of all up to each, and their mean and deviation.
+
+        Args:
+            x: (B, T) tokens, padded at the end, or (B, C, H, W) levels.
+            lengths: (B,) valid tokens, or None where all are.
+
+        Returns:
+            ``local`` (B, T, E), ``context`` (B, T, S), ``embedding`` (B, 2 S).
+        """
+        x = self._sequence(x)
+        z, c, _ = self.decoder.features(x, self.decoder.init_state(len(x)))
+        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
+        return Features(z, c, pool(moments, "statistics"), lengths)
+
+    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
+        """The log-probability of each item, token by token.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end, or (B, C, H, W) levels.
+            lengths: (B,) valid tokens, or None where all are.
+
+        Returns:
+            ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end. Bits a dimension of an
+            image are ``-total / (C H W log 2)``.
+
+        Memory: B V numbers for each of 1024 tokens at a time.
+        """
+        return tokens.score(self.decoder, self._sequence(x), lengths)
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """(B,) nats of items.
+
+        Raises:
+            ConfigError: There is a condition, which this family has no place for.
+        """
+        tokens.require_no_condition(condition, "causal")
+        return self.score(x, lengths).total
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw items.
+
+        Args:
+            num: How many.
+            condition: None; this family has no place for one.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            ``values`` (num, T) tokens, bos first and, where one came, eos last, with their
+            ``lengths``; or (num, C, H, W) levels. ``log_prob`` of each.
+        """
+        tokens.require_no_condition(condition, "causal")
+        prompts = self._prompts([torch.tensor([self.bos])] * num)
+        settings = {**settings, "temperature": temperature}
+        return self._items(
+            tokens.draw(prompts, self.config.generation, settings, generator=generator)
+        )
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        *,
+        num: int = 1,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw how items go on.
+
+        Args:
+            x: (B, T) tokens, bos first, or (B, C, H, W) levels.
+            known: Boolean like x: what is given, which must be what is read first.
+            num: Completions of each.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            Whole items (B num, ...), those of the first one first, with the ``log_prob`` of what
+            is new and ``item``, which of the given ones goes on so. With the method ``beam`` they
+            are the likeliest, as many as it finds.
+
+        Raises:
+            ConfigError: Something is known after what isn't: this family goes forward only. Or
+                ``known`` has another shape, or leaves nothing to complete.
+        """
+        if known.shape != x.shape:
+            raise ConfigError(f"known has the shape {tuple(known.shape)}, x {tuple(x.shape)}")
+        if self.config.shape is not None:
+            if bool(known.flatten(1).all(1).any()):
+                raise ConfigError("everything is known of an item; nothing is left to complete")
+            known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
+        given = tokens.first_tokens(self._sequence(x), known)
+        settings = {**settings, "temperature": temperature}
+        if settings.get("method", self.config.generation.method) == "beam":
+            return self._items(
+                tokens.search(self._prompts(given), self.config.generation, settings, num=num)
+            )
+        prompts = self._prompts([prompt for prompt in given for _ in range(num)])
+        drawn = tokens.draw(prompts, self.config.generation, settings, num=num, generator=generator)
+        return self._items(drawn)
+
+    def init_state(self, batch: int) -> CausalState:
+        """The state of ``batch`` streams of tokens before their first one."""
+        like = self.decoder.embedding.weight
+        moments = no_moments(batch, self.decoder.num_features, like)
+        return CausalState(decoder=self.decoder.init_state(batch), moments=moments)
+
+    def step(self, x: Tensor, state: CausalState) -> tuple[Features, CausalState]:
+        """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
+        z, c, decoder = self.decoder.features(x, state["decoder"])
+        moments = add_frames(state["moments"], c)
+        lengths = torch.full((len(x),), x.shape[1], device=x.device)
+        features = Features(z, c, pool(moments, "statistics"), lengths)
+        return features, CausalState(decoder=decoder, moments=moments)
+
+    def finish(self, state: CausalState) -> tuple[Features, CausalState]:
+        """No more features; the embedding of all."""
+        batch = len(state["moments"]["count"])
+        return self.step(torch.zeros(batch, 0, dtype=torch.long, device=self._device), state)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.decoder.embedding.weight.device
+
+    def _sequence(self, x: Tensor) -> Tensor:
+        """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
+        if self.config.shape is None or x.dim() == 2:
+            return x
+        if x.shape[1:] != self.config.shape:
+            raise ConfigError(
+                f"images are {tuple(x.shape[1:])}, and the model is of {self.config.shape}"
+            )
+        if bool(((x < 0) | (x >= self.bos)).any()):
+            raise ConfigError(
+                f"levels are {int(x.min())} to {int(x.max())}; they must be 0 to {self.bos - 1}"
+            )
+        return nn.functional.pad(sequence_of(x).long(), (1, 0), value=self.bos)
+
+    def _items(self, samples: Samples) -> Samples:
+        """Samples in the form of the items."""
+        if self.config.shape is None:
+            return samples
+        values = image_of(samples.values[:, 1:], self.config.shape)
+        return Samples(values, None, samples.log_prob, item=samples.item)
+
+    def _prompts(self, given: list[Tensor]) -> Prompts:
+        shape, limits = self.config.shape, None
+        if shape is not None:
+            limits = torch.tensor([math.prod(shape) + 1 - len(prompt) for prompt in given])
+        return Prompts(
+            self.decoder,
+            given,
+            num_tokens=self.num_tokens,
+            eos=self.eos,
+            limits=limits,
+            device=self._device,
+        )
+
+
+def sequence_of(images: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, H W C): row by row, the channels of a pixel together.
+
+    Example:
+        >>> sequence_of(torch.arange(8).view(1, 2, 2, 2))
+        tensor([[0, 4, 1, 5, 2, 6, 3, 7]])
+    """
+    return images.movedim(1, -1).flatten(1)
+
+
+def image_of(sequence: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """The inverse of :func:`sequence_of`: (B, H W C) to (B, C, H, W)."""
+    C, H, W = shape
+    return sequence.unflatten(1, (H, W, C)).movedim(-1, 1)
+
+
+def _dilations(config: CausalConfig) -> tuple[int, ...]:
+    """One for each layer, in turn."""
+    if config.dilations:
+        turn = config.dilations
+    elif config.shape is not None:
+        turn = (1, config.shape[0] * config.shape[2])
+    else:
+        turn = tuple(2**i for i in range(8))
+    return tuple(turn[i % len(turn)] for i in range(config.num_layers))
