@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ensue.data.batches import Batch
 from ensue.generation import GenerationConfig
+from ensue.models.causal import Causal, CausalConfig
 from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
@@ -27,6 +28,7 @@ class Case:
         name: Of this variant.
         build: A new model with random weights.
         items: ``items(num)``: a list of single items, of different lengths where it can be.
+        longest: Steps of the longest stretch.
         noisy: Whether its training draws from torch's own generator, as dropout does.
         stretch: ``stretch(num, steps)``: items of so many steps each, where they have a length.
     """
@@ -36,6 +38,7 @@ class Case:
     build: Callable[[], Any]
     items: Callable[[int], list[Tensor]]
     stretch: Callable[[int, int], Tensor] = torch.randn
+    longest: int = 100_000
     noisy: bool = False
 
 
@@ -51,6 +54,15 @@ def texts(num: int) -> list[Tensor]:
     return [tokens(1, 24 + 4 * (i % 4))[0] for i in range(num)]
 
 
+def levels(num: int, steps: int) -> Tensor:
+    """Images as tokens: of 5 levels, bos first."""
+    return torch.randint(0, 5, (num, steps))
+
+
+def pictures(num: int) -> list[Tensor]:
+    return [torch.randint(0, 5, (3, 4, 5)) for _ in range(num)]
+
+
 def tokens(num: int, steps: int) -> Tensor:
     """Of the 9 that texts are made of; bos is 9 and eos 10."""
     return torch.randint(0, 9, (num, steps))
@@ -60,6 +72,12 @@ def charrnn(**settings: Any) -> Callable[[], CharRNN]:
     small = {"num_tokens": 11, "bos": 9, "eos": 10, "embedding_size": 6, "hidden_size": 8}
     few = GenerationConfig(max_length=40)
     return lambda: CharRNN(CharRNNConfig(**{**small, "generation": few, **settings}))
+
+
+def causal(**settings: Any) -> Callable[[], Causal]:
+    small = {"channels": 8, "skip_channels": 6, "num_layers": 2, "num_heads": 2}
+    few = GenerationConfig(max_length=40)
+    return lambda: Causal(CausalConfig(**{**small, "generation": few, **settings}))
 
 
 def cpc(**settings: Any) -> Callable[[], CPC]:
@@ -104,6 +122,28 @@ CASES = [
         noisy=True,
         stretch=tokens,
     ),
+    Case(
+        family="causal",
+        name="convolution",
+        build=causal(num_tokens=11, bos=9, eos=10, num_layers=3, dilations=(1, 2, 4)),
+        items=texts,
+        stretch=tokens,
+    ),
+    Case(
+        family="causal",
+        name="transformer",
+        build=causal(num_tokens=11, bos=9, eos=10, backbone="transformer", attention_window=30),
+        items=texts,
+        stretch=tokens,
+    ),
+    Case(
+        family="causal",
+        name="images",
+        build=causal(num_tokens=6, bos=5, shape=(3, 4, 5)),
+        items=pictures,
+        stretch=levels,
+        longest=61,
+    ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),
 ]
 
@@ -121,7 +161,7 @@ def label(case: Case) -> str:
 
 def batch_of(items: list[Tensor], *, extra: int = 0) -> Batch:
     """Items side by side; of different lengths, they are padded, by ``extra`` steps more."""
-    if items[0].is_floating_point() and len(items[0]) < 100:
+    if items[0].dim() > 1 or (items[0].is_floating_point() and len(items[0]) < 100):
         return Batch(x=torch.stack(items))
     lengths = torch.tensor([len(item) for item in items])
     x = items[0].new_zeros(len(items), int(lengths.max()) + extra)

@@ -70,6 +70,9 @@ def _(result: Written, console: Console) -> None:
         console.print(f"{result.skipped} items couldn't be read and were left out")
     _files(result.files, console)
     path = result.files[0]
+    if path.suffix == ".png":
+        _next(f"open {path}", console)
+        return
     read = {
         ".parquet": "pyarrow.parquet.read_table",
         ".csv": "pyarrow.csv.read_csv",

@@ -10,6 +10,7 @@ from ensue.errors import ConfigError
 
 OF_KIND = {
     "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
+    "image": ("levels", "image_size", "grayscale"),
     "table": ("columns",),
     "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
 }
@@ -54,6 +55,14 @@ class DataConfig:
     columns: Annotated[
         tuple[str, ...], Field(description="columns of a table to model; none: all numeric ones")
     ] = ()
+    levels: Annotated[
+        int, Field(gt=1, le=256, description="values of a channel of a pixel of an image")
+    ] = 256
+    image_size: Annotated[
+        tuple[int, int] | None,
+        Field(description="height and width that images are resized to; none: as they are"),
+    ] = None
+    grayscale: Annotated[bool, Field(description="images in color become gray")] = False
     tokens: Annotated[
         Literal["bytes", "characters", "words"], Field(description="what a text is made of")
     ] = "bytes"

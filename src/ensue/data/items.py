@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ensue.errors import DataError, unknown
 
-Kind = Literal["audio", "table", "text"]
+Kind = Literal["audio", "image", "table", "text"]
 Positions = Sequence[int] | np.ndarray
 LIST_SEPARATOR = ";"
 """Stands between the values of a list in a Parquet column, once it is text."""
@@ -28,7 +28,7 @@ class Items:
         kind: What the items are, which says what codec reads them.
         ids: A name for each item, unique.
         raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair,
-            a row, a :class:`Document`, a text.
+            a row, a :class:`Document`, a text, a :class:`Picture`, an array of pixels.
         labels: Columns of labels, one text an item.
         group: What must not be split between training and test (a speaker), or None.
         intervals: Labels of stretches of time, by name.
@@ -57,8 +57,15 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A file with an image."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class Document:
-    """A file of text, plain or compressed by gzip (``.gz``)."""
+    """A file read whole, plain or compressed by gzip (``.gz``)."""
 
     path: Path
 

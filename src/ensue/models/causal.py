@@ -19,7 +19,7 @@ from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
-from ensue.nn import CausalConv1d, CausalTransformer, GatedStack
+from ensue.nn import CausalTransformer, GatedStack
 from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 
 
@@ -75,19 +75,21 @@ class CausalDecoder(nn.Module):
     Args:
         num_tokens: Tokens that can be read.
         num_scores: V, tokens that can follow; the first ones of those.
+        bos: The token before the first.
         config: Of the layers.
     """
 
-    def __init__(self, num_tokens: int, num_scores: int, config: CausalConfig) -> None:
+    def __init__(self, num_tokens: int, num_scores: int, bos: int, config: CausalConfig) -> None:
         super().__init__()
+        self.bos = bos
         E, shape = config.channels, config.shape
         self.embedding = nn.Embedding(num_tokens, E)
         self.positions = self.above = None
         if shape is not None:
             self.positions = nn.Embedding(math.prod(shape) + 1, E)
             # The token read last is the left neighbor; the one above was read a row less one ago.
-            row = shape[0] * shape[2]
-            self.above = CausalConv1d(E, E, 2, dilation=row - 1) if row > 1 else None
+            self.row = shape[0] * shape[2] - 1
+            self.above = nn.Embedding(num_tokens, E) if self.row else None
         if config.backbone == "transformer":
             self.layers: GatedStack | CausalTransformer = CausalTransformer(
                 E,
@@ -117,7 +119,9 @@ class CausalDecoder(nn.Module):
         new = dict(state)
         z = self.embedding(x.long())
         if self.above is not None:
-            z, new["above"] = self.above.step(z, state["above"])
+            seen = torch.cat([state["above"], x.long()], dim=1)
+            z = z + self.above(seen[:, : x.shape[1]])
+            new["above"] = seen[:, x.shape[1] :]
         if self.positions is not None:
             at = state["layers"]["at"][:, None] + torch.arange(x.shape[1], device=x.device)
             z = z + self.positions(at)
@@ -127,7 +131,11 @@ class CausalDecoder(nn.Module):
     def init_state(self, batch: int) -> dict[str, Any]:
         """The state of ``batch`` sequences before their first token."""
         state: dict[str, Any] = {"layers": self.layers.init_state(batch)}
-        return state if self.above is None else {**state, "above": self.above.init_state(batch)}
+        if self.above is not None:
+            state["above"] = torch.full(
+                (batch, self.row), self.bos, device=self.embedding.weight.device
+            )
+        return state
 
     def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
@@ -181,7 +189,7 @@ class Causal(
         self.num_tokens, self.bos, self.eos = V, bos, eos
         # Of images bos is the last token, which never follows.
         self.num_scores = V if config.shape is None else V - 1
-        self.decoder = CausalDecoder(V, self.num_scores, config)
+        self.decoder = CausalDecoder(V, self.num_scores, bos, config)
 
     def untrained_variants(self) -> dict[str, CausalConfig]:
         """What to compare a trained model with: itself, untrained."""
@@ -204,9 +212,8 @@ class Causal(
 
     @property
     def receptive_field(self) -> int:
-        """Tokens that one context feature sees."""
-        above = 0 if self.decoder.above is None else self.decoder.above.reach
-        return self.decoder.layers.receptive_field + above
+        """Tokens from its own on that a feature sees."""
+        return 1
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all tokens after the first, summed.
@@ -358,7 +365,14 @@ class Causal(
 
     def _sequence(self, x: Tensor) -> Tensor:
         """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
-        if self.config.shape is None or x.dim() == 2:
+        if self.config.shape is None:
+            return x
+        if x.dim() == 2:
+            if x.shape[1] > math.prod(self.config.shape) + 1:
+                raise ConfigError(
+                    f"an image has {math.prod(self.config.shape)} tokens after bos, not "
+                    f"{x.shape[1] - 1}"
+                )
             return x
         if x.shape[1:] != self.config.shape:
             raise ConfigError(

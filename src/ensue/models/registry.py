@@ -49,6 +49,19 @@ FAMILIES = {
             "It can't generate.",
         ),
     ),
+    "causal": Family(
+        module="ensue.models.causal",
+        model="Causal",
+        kinds=("image", "text"),
+        contracts=("trains", "encodes", "scores", "samples", "completes", "steps"),
+        summary="Causal convolutions or attention: exact likelihood of texts and images, samples",
+        objective="Negative log-likelihood of each token given those before it (van den Oord et "
+        "al. 2016, 1609.03499, eq. 1), in nats; of images row by row.",
+        limits=(
+            "A window of training begins without memory of what came before it.",
+            "An image is read from the upper left: only what lies below can be completed.",
+        ),
+    ),
     "charrnn": Family(
         module="ensue.models.charrnn",
         model="CharRNN",

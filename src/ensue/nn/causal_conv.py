@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, dropout, pad
 
 from ensue.errors import ConfigError
-from ensue.nn.product import linear, tanh_
+from ensue.nn.product import gated_, product_of
 
 
 class CausalConv1d(nn.Conv1d):
@@ -140,7 +140,7 @@ class GatedStack(nn.Module):
         # A past of no steps is never asked for; 1 keeps the remainder defined.
         sizes = torch.tensor(self.reaches).clamp(min=1)
         self.register_buffer("sizes", sizes, persistent=False)
-        back = torch.tensor(dilations)[:, None] * torch.arange(K - 1, 0, -1)
+        back = torch.tensor(dilations)[:, None] * torch.arange(K - 1, -1, -1)
         self.register_buffer("back", back, persistent=False)
         self.reset_parameters()
 
@@ -233,30 +233,37 @@ class GatedStack(nn.Module):
         return y.transpose(1, 2), {**state, "past": torch.cat(parts, dim=1), "at": at + T}
 
     def _one(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step of every layer: what lies behind it enters all of them in one product."""
+        """One step of every layer: what it needs of the past is fetched for all layers at once."""
         at, past = state["at"], state["past"].contiguous()
         L, K, C, _ = self.weight.shape
         B, R, _ = past.shape
         rows, of_row = past.view(B * R, C), torch.arange(B, device=at.device)[:, None] * R
-        behind = (at[:, None] - self.back[:, None]) % self.sizes[:, None, None]
-        behind += self.starts[:, None, None] + of_row
-        taps = rows.index_select(0, behind.flatten()).view(L, B, (K - 1) * C)
-        gates = torch.baddbmm(
-            self.bias[:, None], taps, self.weight[:, :-1].reshape(L, (K - 1) * C, 2 * C)
-        )
-        now, x, inputs = self.weight[:, -1].transpose(1, 2).unbind(), x[:, 0], []
-        y = x.new_zeros(B, self.skip_channels)
-        for layer, e in enumerate(self._conditions(state, 1)):
-            inputs.append(x)
-            gate = gates[layer].add_(linear(x, now[layer]))
-            a, g = (gate if e is None else gate.add_(e[..., 0])).chunk(2, dim=1)
-            h = tanh_(a) * g.sigmoid()
-            out = linear(h, self.out_weight[layer], self.out_bias[layer])
-            x, y = x + out[:, :C], y.add_(out[:, C:])
         if R:
-            slots = at[:, None] % self.sizes + self.starts + of_row
-            rows.index_copy_(0, slots.flatten(), torch.stack(inputs, dim=1).view(B * L, C))
-        return y[:, None], {**state, "past": past, "at": at + 1}
+            # The last tap is the step itself: what lies in its slot is over, and replaced below.
+            slots = (at[:, None] - self.back[:, None]) % self.sizes[:, None, None]
+            slots += self.starts[:, None, None] + of_row
+            taps = rows.index_select(0, slots.flatten()).view(L, B, K * C)
+        else:
+            slots, taps = None, x.new_empty(L, B, C)
+        product = product_of(x[:, 0], self.weight, B)
+        weights = self.weight.view(L, K * C, 2 * C).transpose(1, 2).unbind()
+        # The input of a layer and the outputs of those before it, side by side: one sum for both.
+        both = torch.cat([x[:, 0], x.new_zeros(B, self.skip_channels)], dim=1)
+        for seen, w, b, v, c, e in zip(
+            taps.unbind(),
+            weights,
+            self.bias.unbind(),
+            self.out_weight.unbind(),
+            self.out_bias.unbind(),
+            self._conditions(state, 1),
+            strict=True,
+        ):
+            seen[:, -C:] = both[:, :C]
+            gates = product(seen, w, b)
+            both += product(gated_(gates if e is None else gates.add_(e[..., 0])), v, c)
+        if slots is not None:
+            rows.index_copy_(0, slots[..., -1].flatten(), taps[..., -C:].reshape(L * B, C))
+        return both[:, None, C:], {**state, "past": past, "at": at + 1}
 
     def _conditions(self, state: dict[str, Tensor], num: int) -> Sequence[Any]:
         """What the condition adds to the gates of each layer: (B, 2 C, T), (B, 2 C, 1) or None."""

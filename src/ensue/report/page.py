@@ -14,6 +14,7 @@ from ensue.report.charts import theme
 from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
 from ensue.report.panels.density import density_panel
 from ensue.report.panels.listening import listening_panel
+from ensue.report.panels.pictures import pictures_panel
 from ensue.report.panels.probes import probe_panel
 from ensue.report.panels.representation import collapse_panel, map_panel
 from ensue.report.panels.training import horizon_panel, loss_panel
@@ -39,6 +40,7 @@ PANELS: Sequence[Panel] = (
     Panel("listening", "Listening", listening_panel),
     Panel("density", "Density and samples", density_panel),
     Panel("writing", "Writing", writing_panel),
+    Panel("pictures", "Pictures", pictures_panel),
     Panel("collapse", "Has it collapsed?", collapse_panel),
     Panel("use", "Use it", use_panel),
     Panel("settings", "Settings", settings_panel),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from ensue.data.store import Store
 
 
-OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind", "bits_per_byte"}
+OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
+OWN_COLUMNS |= {"bits_per_byte", "bits_per_dim"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,8 @@ def score(
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
 
-    Texts have bits per byte beside it, their end counted as one byte.
+    Texts have bits per byte beside it, their end counted as one byte; images have bits per
+    dimension, a channel of a pixel being one.
 
     Information about the frames ahead is counted among the frames of the item; an item of more
     than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.
@@ -87,6 +90,8 @@ def score(
     }
     if loaded.codec.kind == "text":
         columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
+    if loaded.codec.kind == "image":
+        columns["bits_per_dim"] = -totals / (np.log(2) * math.prod(loaded.codec.shape))
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
 

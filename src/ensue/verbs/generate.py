@@ -9,9 +9,12 @@ from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written
-from ensue.verbs.loaded import load
-from ensue.verbs.tables import check_out, write_table
+from ensue.verbs.loaded import Loaded, load
+from ensue.verbs.tables import SUFFIXES as TABLES
+from ensue.verbs.tables import check_out
+from ensue.verbs.written import write_items
 
+SUFFIXES = (*TABLES, ".png")
 Draw = Literal["random", "gumbel", "greedy"]
 
 
@@ -39,7 +42,8 @@ def sample(
     num
         How many.
     out
-        File to write: .csv, .parquet or .npz; by default samples/samples.csv in the run.
+        File to write: .csv, .parquet or .npz, and of images .npz or a sheet as .png; by default
+        samples/samples.csv in the run, or .png.
     temperature
         1 draws from the model, less is closer to the likeliest.
     seed
@@ -59,9 +63,8 @@ def sample(
     no_repeat_ngram
         No so many tokens in a row come twice.
     """
-    from ensue.training.run_folder import RunFolder
-
-    path = check_out(out or RunFolder(Path(run)).samples / "samples.csv")
+    if out is not None:
+        check_out(out, SUFFIXES)
     require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     settings = _given(
@@ -73,8 +76,9 @@ def sample(
         max_length=max_length,
         no_repeat_ngram=no_repeat_ngram,
     )
-    drawn = load(run).sample(num, temperature=temperature, seed=seed, **settings)
-    write_table(_columns(drawn), path)
+    loaded = load(run)
+    path = _path(out, loaded, "samples")
+    write_items(loaded.sample(num, temperature=temperature, seed=seed, **settings), {}, path)
     return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
@@ -83,6 +87,7 @@ def complete(
     data: Data | None = None,
     *,
     prompt: str | None = None,
+    known: float | None = None,
     num: int = 1,
     out: str | Path | None = None,
     temperature: float = 1.0,
@@ -105,13 +110,15 @@ def complete(
     run
         A run folder.
     data
-        Items that have begun: a folder, a table, a file.
+        Items that have begun: a folder, a table, a file; of images the upper part is taken.
     prompt
         Or one text.
+    known
+        The part of an image, from its upper edge, that is given; by default half.
     num
         Completions of each item; with the method beam, the likeliest ones.
     out
-        File to write: .csv, .parquet or .npz; by default samples/completions.csv in the run.
+        File to write, as by ``sample``; by default samples/completions.csv in the run, or .png.
     temperature
         1 draws from the model, less is closer to the likeliest.
     seed
@@ -139,16 +146,19 @@ def complete(
     """
     from ensue.data.items import require_few_skipped
     from ensue.models.registry import require_contract
-    from ensue.training.run_folder import RunFolder
     from ensue.verbs.apply import read_items
 
-    path = check_out(out or RunFolder(Path(run)).samples / "completions.csv")
+    if out is not None:
+        check_out(out, SUFFIXES)
     require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     if (data is None) == (prompt is None):
         raise ConfigError("give DATA with items that have begun, or one text as --prompt")
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
+    path = _path(out, loaded, "completions")
+    if prompt is not None and loaded.codec.kind != "text":
+        raise ConfigError("prompt is a text, and this run's items aren't; give DATA")
     settings = _given(
         method=method,
         top_k=top_k,
@@ -170,10 +180,11 @@ def complete(
     if not named:
         raise DataError(f"no item can be used; the first, {skipped[0][0]!r}: {skipped[0][1]}")
     found = loaded.complete(
-        list(named.values()), num=num, temperature=temperature, seed=seed, **settings
+        list(named.values()), num=num, temperature=temperature, seed=seed, known=known, **settings
     )
     rows = [(name, item) for name, each in zip(named, found, strict=True) for item in each]
-    write_table({"item": [name for name, _ in rows], **_columns([item for _, item in rows])}, path)
+    names = {"item": [name for name, _ in rows]}
+    write_items([item for _, item in rows], names, path, across=num)
     return Written(
         what="completions",
         num_rows=len(rows),
@@ -188,7 +199,7 @@ def _unreadable(codec: Any, named: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name, raw in named.items():
         try:
-            codec.start(raw)
+            codec.encode(raw)
         except DataError as error:
             found.append((name, str(error)))
     return found
@@ -198,8 +209,12 @@ def _given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _columns(items: list[Any]) -> dict[str, list[Any]]:
-    """Rows of a table by column; texts as the column ``text``."""
-    if not isinstance(items[0], dict):
-        return {"text": items}
-    return {name: [row[name] for row in items] for name in items[0]}
+def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:
+    """The file asked for, or the usual one in the run, if the items can be written so."""
+    from ensue.training.run_folder import RunFolder
+
+    suffixes = (".png", ".npz") if loaded.codec.kind == "image" else TABLES
+    usual = RunFolder(loaded.path).samples / f"{name}{suffixes[0]}"
+    if loaded.codec.kind != "image":
+        usual = usual.with_suffix(".csv")
+    return check_out(out or usual, suffixes)

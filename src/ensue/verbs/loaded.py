@@ -114,15 +114,17 @@ class Loaded:
         num: int = 1,
         temperature: float = 1.0,
         seed: int = 0,
+        known: float | None = None,
         **settings: Any,
     ) -> list[list[Any]]:
         """How raw items that have only begun may go on: for each ``num`` whole items.
 
         Args:
-            raws: The beginnings, such as texts.
+            raws: The beginnings, such as texts, or whole images.
             num: How many of each; with the method ``beam``, the likeliest ones it finds.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
+            known: The part of an image, from its upper edge, that is given; by default half.
             settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
                 token by token.
 
@@ -131,21 +133,17 @@ class Loaded:
             ConfigError: The family can't complete, or not with these settings.
         """
         import torch
-        from torch.nn.utils.rnn import pad_sequence
 
         self._require("completes")
         self._require_tokens(settings)
-        begun = [self.codec.start(self.codec.of_user(raw)) for raw in raws]
-        if not begun:
+        if not len(raws):
             return []
-        lengths = torch.tensor([len(x) for x in begun])
-        x = pad_sequence(begun, batch_first=True)
-        known = torch.arange(x.shape[1]) < lengths[:, None]
+        x, given = self.codec.begun([self.codec.of_user(raw) for raw in raws], known)
         generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
             drawn = self.model.complete(
                 x.to(self._device),
-                known.to(self._device),
+                given.to(self._device),
                 num=num,
                 temperature=temperature,
                 generator=generator,

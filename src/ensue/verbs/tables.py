@@ -36,7 +36,7 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
         DataError: The file can't be written.
     """
     table = _table(columns)
-    with _drafted(path) as draft:
+    with drafted(path) as draft:
         if path.suffix == ".npz":
             _write_npz(table.column_names, lambda name: iter([_array(table[name])]), draft)
         elif path.suffix == ".csv":
@@ -73,7 +73,7 @@ class TableParts:
             DataError: It can't be written; the parts before it stay.
         """
         try:
-            with _drafted(self._part(number), told=self.path) as draft:
+            with drafted(self._part(number), told=self.path) as draft:
                 _write_parquet(map(_table, tables), draft)
         finally:
             if not any(self.folder.glob("*.parquet")):
@@ -87,7 +87,7 @@ class TableParts:
         """
         parts = [self._part(number) for number in range(num_parts)]
         num_rows = sum(pyarrow.parquet.read_metadata(part).num_rows for part in parts)
-        with _drafted(self.path) as draft:
+        with drafted(self.path) as draft:
             if self.path.suffix == ".npz":
                 names = pyarrow.parquet.read_schema(parts[0]).names
                 _write_npz(
@@ -109,7 +109,7 @@ class TableParts:
 
 
 @contextlib.contextmanager
-def _drafted(path: Path, told: Path | None = None) -> Iterator[Path]:
+def drafted(path: Path, told: Path | None = None) -> Iterator[Path]:
     """A temporary name, which becomes the path when all went well; ``told`` is what errors name."""
     draft = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:

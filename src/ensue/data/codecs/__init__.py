@@ -10,6 +10,7 @@ import torch
 
 from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
+from ensue.data.codecs.image import ImageCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
@@ -43,7 +44,12 @@ class Codec(Protocol):
     def of_user(raw: Any) -> Any: ...
 
 
-CODECS: dict[str, Any] = {"audio": AudioCodec, "table": TableCodec, "text": TextCodec}
+CODECS: dict[str, Any] = {
+    "audio": AudioCodec,
+    "image": ImageCodec,
+    "table": TableCodec,
+    "text": TextCodec,
+}
 
 
 def fit_codec(items: Items, config: DataConfig, rows: Positions) -> Codec:

@@ -1,7 +1,7 @@
 """Text: bytes, characters or words as tokens, with one before the first and one after the last."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items, Positions
-from ensue.errors import DataError
+from ensue.errors import ConfigError, DataError
 
 NUM_BYTES = 256
 
@@ -102,6 +103,19 @@ class TextCodec:
     def start(self, raw: str | Document) -> Tensor:
         """A text without the token after its last, as the beginning of one."""
         return self.encode(raw)[:-1]
+
+    def begun(self, raws: Sequence[str | Document], known: float | None) -> tuple[Tensor, Tensor]:
+        """Texts that have begun: (B, T) tokens, and which of them are given.
+
+        Raises:
+            ConfigError: A part is asked for; texts are given as far as they go.
+        """
+        if known is not None:
+            raise ConfigError("known is the part of an image; a text is given as far as it goes")
+        starts = [self.start(raw) for raw in raws]
+        lengths = torch.tensor([len(x) for x in starts])
+        x = pad_sequence(starts, batch_first=True)
+        return x, torch.arange(x.shape[1]) < lengths[:, None]
 
     def encode(self, raw: str | Document) -> Tensor:
         """A text to (T,) int32, bos and eos included.

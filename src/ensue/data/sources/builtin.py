@@ -15,17 +15,21 @@ from filelock import FileLock
 from ensue.data.config import DataConfig
 from ensue.data.items import Intervals, Items
 from ensue.data.sources.audio import read_manifest
+from ensue.data.sources.image import read_image_array
 from ensue.data.sources.table import read_array, read_columns
 from ensue.errors import DataError
 
 BUILTIN = {
     "speech": "synthetic speech of 48 voices with phone and speaker labels (extra: demo)",
+    "digits": "1,797 handwritten digits of 8 x 8 pixels in 17 levels (scikit-learn)",
     "moons": "two moons: 4,000 points in the plane, noise 0.1",
 }
 
 
 def open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
     """The items of a built-in corpus."""
+    if name == "digits":
+        return open_digits(config)
     return open_moons(config) if name == "moons" else open_speech(config, cache)
 
 
@@ -59,6 +63,22 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
     items = read_manifest(manifest, read_columns(manifest), config)
     phones = Intervals(read_columns(folder / "phones.csv"))
     return dataclasses.replace(items, intervals={**items.intervals, "phone": phones})
+
+
+def open_digits(config: DataConfig) -> Items:
+    """The handwritten digits that come with scikit-learn, as 8-bit images; label ``label``.
+
+    Of a permutation drawn once 1,297 are for training, 200 for validation and 300 for the test.
+    """
+    from sklearn.datasets import load_digits
+
+    values, digits = load_digits(return_X_y=True)
+    images = np.round(values.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    split = np.full(len(images), "train", dtype="<U10")
+    order = np.random.default_rng(0).permutation(len(images))
+    split[order[1297:1497]], split[order[1497:]] = "validation", "test"
+    labels = {"label": [str(digit) for digit in digits], "split": split.tolist()}
+    return read_image_array(images, config, labels)
 
 
 def open_moons(

@@ -16,6 +16,16 @@ from ensue.data.sources.audio import (
 )
 from ensue.data.sources.builtin import BUILTIN, open_builtin
 from ensue.data.sources.files import walk
+from ensue.data.sources.image import (
+    IMAGE_SUFFIXES,
+    is_idx,
+    is_image,
+    read_idx,
+    read_image_array,
+    read_image_file,
+    read_image_folder,
+    read_image_manifest,
+)
 from ensue.data.sources.kinds import Data
 from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
 from ensue.data.sources.text import (
@@ -32,9 +42,9 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     """The items that ``data`` names.
 
     Args:
-        data: A folder of recordings or texts, a manifest or table (CSV, Parquet; with a column
-            ``text`` its rows are texts), one file, ``builtin:NAME``, an (N, D) array, or a list of
-            paths or (samples, rate) pairs.
+        data: A folder of recordings, images or texts, a manifest or table (CSV, Parquet; with a
+            column ``text`` its rows are texts), one file, ``builtin:NAME``, an (N, D) array, an
+            (N, H, W) or (N, H, W, 3) array of images, or a list of paths or (samples, rate) pairs.
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
 
@@ -42,7 +52,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         DataError: There is nothing of that name, or nothing in it can be read.
     """
     if isinstance(data, np.ndarray):
-        return read_array(data, config)
+        return (read_image_array if data.ndim > 2 else read_array)(data, config)
     if not isinstance(data, str | Path):
         return read_audio_arrays(data, config)
     if str(data).startswith("builtin:"):
@@ -59,15 +69,22 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         return read_documents([path], config, path.parent)
     if is_audio(path):
         return read_audio_file(path, config)
+    if is_idx(path):
+        return read_idx([path], config)
+    if is_image(path):
+        return read_image_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
         columns = read_columns(path)
         if "path" in columns.column_names:
+            if columns.num_rows and is_image(Path(str(columns["path"][0]))):
+                return read_image_manifest(path, columns, config)
             return read_manifest(path, columns, config)
         if "text" in columns.column_names:
             return read_text_table(path, columns, config)
         return read_table(path, columns, config)
     raise DataError(
         f"{str(data)!r} is of no known type; sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
+        f"images are {', '.join(sorted(IMAGE_SUFFIXES))}, "
         f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
         f"a manifest or table is {', '.join(sorted(TABLE_SUFFIXES))}"
     )
@@ -80,8 +97,11 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
-    """Recordings if there are any, else texts."""
+    """Recordings if there are any, else images, else texts."""
     paths = list(walk(folder))
-    if any(map(is_text, paths)) and not any(map(is_audio, paths)):
-        return read_text_folder(folder, config)
+    if not any(map(is_audio, paths)):
+        if any(is_image(p) or is_idx(p) for p in paths):
+            return read_image_folder(folder, config)
+        if any(map(is_text, paths)):
+            return read_text_folder(folder, config)
     return read_audio_folder(folder, config)

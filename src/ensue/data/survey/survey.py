@@ -9,6 +9,7 @@ import numpy as np
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.splits import TEST, splits_of, train_validation
+from ensue.data.survey.image import survey_image
 from ensue.data.survey.intervals import survey_intervals
 from ensue.data.survey.sound import survey_sound
 from ensue.data.survey.table import survey_table
@@ -51,7 +52,12 @@ class Survey:
     usable: bool
 
 
-SURVEYS = {"audio": survey_sound, "table": survey_table, "text": survey_text}
+SURVEYS = {
+    "audio": survey_sound,
+    "image": survey_image,
+    "table": survey_table,
+    "text": survey_text,
+}
 """By the kind of items."""
 
 

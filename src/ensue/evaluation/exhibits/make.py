@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ensue.evaluation.exhibits.density import density
 from ensue.evaluation.exhibits.listening import listening
+from ensue.evaluation.exhibits.pictures import pictures
 from ensue.evaluation.exhibits.representation import representation
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.evaluation.exhibits.writing import writing
@@ -13,6 +14,7 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
     listening,
     density,
     writing,
+    pictures,
 )
 
 

@@ -1,0 +1,166 @@
+"""Images: of one size, gray or in color, in a number of levels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from pydantic import Field
+from torch import Tensor
+
+from ensue.configuration import STRICT, Format
+from ensue.data.config import DataConfig
+from ensue.data.items import Items, Picture, Positions
+from ensue.errors import ConfigError, DataError
+
+Raw = Picture | np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageCodec:
+    """An image to (C, H, W) levels: v of 8 bits to round(v (levels - 1) / 255).
+
+    Args:
+        levels: Values of a channel of a pixel.
+        shape: C (1 gray, 3 color), H and W.
+        resize: Whether images of another size are resized; otherwise they can't be used.
+
+    Example:
+        >>> codec = ImageCodec(levels=2, shape=(1, 1, 3))
+        >>> codec.encode(np.array([[0, 127, 128]], dtype=np.uint8))
+        tensor([[[0, 0, 1]]], dtype=torch.uint8)
+        >>> codec.decode(torch.tensor([[[0, 0, 1]]]))
+        array([[  0,   0, 255]], dtype=uint8)
+    """
+
+    __pydantic_config__ = STRICT
+    kind: ClassVar[str] = "image"
+    sequence: ClassVar[bool] = False
+
+    format: Format = 1
+    levels: Annotated[int, Field(gt=1, le=256)]
+    shape: tuple[int, int, int]
+    resize: bool = False
+
+    @classmethod
+    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "ImageCodec":
+        """The size, and gray or color, of the first training image, unless the settings say.
+
+        Raises:
+            DataError: No image can be read.
+        """
+        reason = "there is none"
+        for row in rows:
+            try:
+                image = opened(items.raw[row])
+            except DataError as error:
+                reason = str(error)
+                continue
+            height, width = config.image_size or (image.height, image.width)
+            gray = config.grayscale or image.mode == "L"
+            return cls(
+                levels=config.levels,
+                shape=(1 if gray else 3, height, width),
+                resize=config.image_size is not None,
+            )
+        raise DataError(f"no training image can be used: {reason}")
+
+    def encode(self, raw: Raw) -> Tensor:
+        """An image to (C, H, W) uint8.
+
+        Raises:
+            DataError: It can't be read, or has another size.
+        """
+        C, H, W = self.shape
+        image = opened(raw).convert("L" if C == 1 else "RGB")
+        if (image.height, image.width) != (H, W):
+            if not self.resize:
+                raise DataError(
+                    f"it has {image.height} x {image.width} pixels, not {H} x {W}; resize all "
+                    "with image_size"
+                )
+            image = image.resize((W, H), Image.Resampling.LANCZOS)
+        values = np.asarray(image, dtype=np.int64).reshape(H, W, C)
+        levels = (values * (self.levels - 1) * 2 + 255) // 510
+        return torch.from_numpy(levels.astype(np.uint8)).movedim(-1, 0).contiguous()
+
+    def begun(self, raws: Sequence[Raw], known: float | None) -> tuple[Tensor, Tensor]:
+        """Images of which the upper part is given: (B, C, H, W) levels, and which of them are.
+
+        Args:
+            raws: Whole images.
+            known: The part, by default half; a row belongs to it as a whole.
+
+        Raises:
+            ConfigError: The part isn't between none and all of the rows.
+        """
+        rows = round((0.5 if known is None else known) * self.shape[1])
+        if not 0 <= rows < self.shape[1]:
+            raise ConfigError(
+                f"known is {known}, which gives {rows} of {self.shape[1]} rows; something must be "
+                "left to complete"
+            )
+        x = torch.stack([self.encode(raw) for raw in raws])
+        given = torch.zeros_like(x, dtype=torch.bool)
+        given[:, :, :rows] = True
+        return x, given
+
+    def pieces(self, raw: Raw) -> Iterator[Tensor]:
+        """An image is one piece: (1, C, H, W)."""
+        yield self.encode(raw)[None]
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """(C, H, W) levels to (H, W) or (H, W, 3) of 8 bits."""
+        levels = x.detach().cpu().movedim(0, -1).numpy().astype(np.int64)
+        values = (levels * 255 * 2 + self.levels - 1) // (2 * (self.levels - 1))
+        values = values.astype(np.uint8)
+        return values[..., 0] if self.shape[0] == 1 else values
+
+    def log_det(self, raw: Any) -> float:
+        """0: levels have probabilities, no densities."""
+        return 0.0
+
+    def window(self, config: DataConfig) -> None:
+        """Images are taken whole."""
+
+    def facts(self) -> dict[str, Any]:
+        """The tokens: the levels, and the one before the first; and the shape."""
+        return {"num_tokens": self.levels + 1, "bos": self.levels, "shape": self.shape}
+
+    @staticmethod
+    def of_user(raw: Any) -> Any:
+        """An array itself, or the path of an image."""
+        return Picture(Path(raw)) if isinstance(raw, str | Path) else raw
+
+
+def opened(raw: Raw) -> Image.Image:
+    """The image in 8 bits, gray or color; what is transparent shows white.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    if isinstance(raw, np.ndarray):
+        if raw.dtype != np.uint8 or not (raw.ndim == 2 or (raw.ndim == 3 and raw.shape[2] == 3)):
+            raise DataError(
+                f"an image is an array (H, W) or (H, W, 3) of uint8, not {raw.shape} of {raw.dtype}"
+            )
+        return Image.fromarray(np.ascontiguousarray(raw))
+    try:
+        with Image.open(raw.path) as image:
+            image.load()
+            if image.mode in ("I;16", "I;16B", "I"):
+                return Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
+            if image.mode in ("1", "L"):
+                return image.convert("L")
+            if image.has_transparency_data:
+                whole = image.convert("RGBA")
+                paper = Image.new("RGBA", whole.size, "white")
+                return Image.alpha_composite(paper, whole).convert("RGB")
+            return image.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise DataError("it is no image that can be read") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"can't read {str(raw.path)!r}: {error}") from error

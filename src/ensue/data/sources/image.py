@@ -1,0 +1,162 @@
+"""Images: files, folders of them, IDX files, and arrays.
+
+An item is a :class:`ensue.data.items.Picture`, or an array (H, W) or (H, W, 3) of 8 bits.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Document, Items, Picture, file_facts, fingerprint, group_of
+from ensue.data.sources.files import folder_label, walk
+from ensue.data.sources.table import as_text, label_columns
+from ensue.errors import ConfigError, DataError
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
+"""How the names of IDX files end (LeCun, Cortes and Burges), gzip's ending aside."""
+OF_TEST = ("t10k", "test")
+
+
+def is_image(path: Path) -> bool:
+    """Whether its name says that it holds an image.
+
+    Example:
+        >>> is_image(Path("a.PNG"))
+        True
+    """
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_idx(path: Path) -> bool:
+    """Whether its name says that it holds images as IDX.
+
+    Example:
+        >>> is_idx(Path("train-images-idx3-ubyte.gz"))
+        True
+    """
+    return path.name.removesuffix(".gz").endswith(IMAGES)
+
+
+def read_image_folder(folder: Path, config: DataConfig) -> Items:
+    """All images below a folder; the names of the sub-folders are the column ``label``.
+
+    Raises:
+        DataError: A folder in it can't be read.
+    """
+    paths = sorted(walk(folder))
+    if idx := [p for p in paths if is_idx(p)]:
+        return read_idx(idx, config)
+    found = [p for p in paths if is_image(p)]
+    inside = [p.relative_to(folder) for p in found]
+    names = [p.as_posix() for p in inside]
+    facts = [file_facts(p) for p in found]
+    return _items([Picture(p) for p in found], names, folder_label(inside), config, facts)
+
+
+def read_image_manifest(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+    """A table with a column ``path`` of images; the other columns are labels.
+
+    Raises:
+        DataError: It has no rows.
+    """
+    if not columns.num_rows:
+        raise DataError(f"the manifest {str(path)!r} has no rows")
+    names = as_text(columns, "path")
+    pictures = [Picture(path.parent / name) for name in names]
+    if len(set(names)) < len(names):
+        raise DataError(f"the manifest {str(path)!r} lists an image twice; leave one row out")
+    # A file that isn't there is counted as unreadable later, with the others.
+    facts = [file_facts(p.path) if p.path.exists() else str(p.path) for p in pictures]
+    return _items(pictures, names, label_columns(columns, without=("path",)), config, facts)
+
+
+def read_image_file(path: Path, config: DataConfig) -> Items:
+    """One image."""
+    return _items([Picture(path)], [path.name], {}, config, [file_facts(path)])
+
+
+def read_idx(paths: Sequence[Path], config: DataConfig) -> Items:
+    """IDX files of images, with the labels in the files beside them, as ``label``.
+
+    Where there are several, those called t10k or test have ``test`` in the column ``split``.
+
+    Raises:
+        DataError: A file is damaged, or its labels are of another number.
+    """
+    raw, ids, labels, split, facts = [], [], [], [], []
+    for path in paths:
+        images = _idx(path, 3)
+        part = path.name.split(IMAGES)[0]
+        beside = path.with_name(path.name.replace(IMAGES, LABELS))
+        raw += list(images)
+        ids += [f"{part}/{i:05d}" for i in range(len(images))]
+        split += ["test" if part in OF_TEST else "train"] * len(images)
+        facts.append(file_facts(path))
+        if beside.exists():
+            found = _idx(beside, 1)
+            facts.append(file_facts(beside))
+            if len(found) != len(images):
+                raise DataError(f"{str(beside)!r} has {len(found)} labels for {len(images)} images")
+            labels += [str(label) for label in found.tolist()]
+    columns = {"label": labels} if len(labels) == len(raw) else {}
+    if len(paths) > 1:
+        columns["split"] = split
+    return _items(raw, ids, columns, config, facts)
+
+
+def read_image_array(
+    data: np.ndarray, config: DataConfig, labels: dict[str, list[str]] | None = None
+) -> Items:
+    """An array (N, H, W) or (N, H, W, 3) of 8 bits.
+
+    Raises:
+        DataError: It has another shape, holds something else, or no image.
+    """
+    gray_or_color = data.ndim == 3 or (data.ndim == 4 and data.shape[3] == 3)
+    if not gray_or_color or not data.size or data.dtype != np.uint8:
+        raise DataError(
+            f"images are an array (N, H, W) or (N, H, W, 3) of uint8, not {data.shape} of "
+            f"{data.dtype}"
+        )
+    ids = [f"{i:06d}" for i in range(len(data))]
+    facts = [data.shape, data.tobytes()]
+    return _items(list(data), ids, labels or {}, config, facts)
+
+
+def _items(
+    raw: Sequence[Picture | np.ndarray],
+    ids: list[str],
+    labels: dict[str, list[str]],
+    config: DataConfig,
+    facts: Sequence[object],
+) -> Items:
+    if config.intervals:
+        raise ConfigError("intervals label stretches of sound, and the data are images")
+    return Items(
+        kind="image",
+        ids=ids,
+        raw=raw,
+        labels=labels,
+        group=group_of(labels, config.group),
+        fingerprint=fingerprint(facts),
+    )
+
+
+def _idx(path: Path, num_dims: int) -> np.ndarray:
+    """The unsigned bytes of an IDX file: two zeros, 8 for bytes, the dimensions, the values."""
+    content = Document(path).read()
+    head = 4 + 4 * num_dims
+    if len(content) < head or content[:4] != bytes([0, 0, 8, num_dims]):
+        raise DataError(f"{str(path)!r} isn't an IDX file of bytes in {num_dims} dimensions")
+    shape = struct.unpack(f">{num_dims}I", content[4:head])
+    if len(content) - head != math.prod(shape):
+        raise DataError(
+            f"{str(path)!r} is damaged: it says {shape} and has {len(content) - head} bytes"
+        )
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)

@@ -1,0 +1,70 @@
+"""The survey of images: sizes, gray or color, ones that come twice, ones that can't be read."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from ensue.data.codecs.image import opened
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.survey.own import Own
+from ensue.errors import DataError
+
+
+def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Own:
+    """Every image, read once."""
+    unreadable, sizes, modes = [], Counter(), Counter()
+    seen: dict[int, str] = {}
+    twice = []
+    for name, raw in zip(items.ids, items.raw, strict=True):
+        try:
+            image = opened(raw)
+        except DataError as error:
+            unreadable.append((name, str(error)))
+            continue
+        finally:
+            on_item()
+        sizes[f"{image.height} x {image.width}"] += 1
+        modes["gray" if image.mode == "L" else "color"] += 1
+        first = seen.setdefault(hash((image.size, image.tobytes())), name)
+        if first != name:
+            twice.append((first, name))
+    facts = [
+        ("pixels, height x width", _listed(sizes)),
+        ("gray or color", _listed(modes)),
+    ]
+    return Own(
+        facts=facts if sizes else [],
+        unreadable=unreadable,
+        findings=[*_sizes(sizes, config), *_modes(modes, config), *_twice(twice)],
+    )
+
+
+def _listed(counts: Counter[str], most: int = 4) -> str:
+    named = [f"{what} ({num:,})" for what, num in counts.most_common(most)]
+    more = len(counts) - most
+    return ", ".join(named) + (f" and {more} others" if more > 0 else "")
+
+
+def _sizes(sizes: Counter[str], config: DataConfig) -> list[str]:
+    if len(sizes) < 2 or config.image_size:
+        return []
+    return [f"images have {len(sizes)} sizes; give one with image_size, such as 32,32"]
+
+
+def _modes(modes: Counter[str], config: DataConfig) -> list[str]:
+    if len(modes) < 2 or config.grayscale:
+        return []
+    return [
+        "some images are gray and some in color; all become what the first one is, or gray with "
+        "grayscale"
+    ]
+
+
+def _twice(pairs: list[tuple[str, str]]) -> list[str]:
+    if not pairs:
+        return []
+    (first, again), num = pairs[0], len(pairs)
+    return [
+        f"{num} images come twice, such as {first!r} and {again!r}; one of them in training and "
+        "one in validation or test would count as learnt"
+    ]

@@ -1,0 +1,87 @@
+"""Images that a model drew, beginnings that it completed, and where in an image the bits go."""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib.image
+import numpy as np
+import torch
+from PIL import Image
+
+from ensue.evaluation.exhibits.subject import Exhibit, Subject
+
+NUM_SAMPLES, COLUMNS = 48, 12
+NUM_BEGUN, NUM_COMPLETIONS = 6, 4
+NUM_SCORED = 200
+GAP = 1
+
+
+def pictures(subject: Subject) -> list[Exhibit]:
+    """The exhibit ``pictures``, for families that score, sample and complete images."""
+    wanted = {"scores", "samples", "completes"}
+    if subject.codec.kind != "image" or not wanted <= set(subject.contracts):
+        return []
+    model, codec = subject.model.cpu(), subject.codec
+    generator = torch.Generator().manual_seed(subject.seed)
+    items = torch.stack([subject.store[int(row)][0] for row in subject.rows[:NUM_SCORED]])
+    begun = items[:NUM_BEGUN]
+    known = torch.zeros_like(begun, dtype=torch.bool)
+    known[:, :, : begun.shape[2] // 2] = True
+    with torch.inference_mode():
+        drawn = model.sample(NUM_SAMPLES, generator=generator).values
+        gone_on = model.complete(begun, known, num=NUM_COMPLETIONS, generator=generator).values
+        nats = -model.score(items).terms
+    size = tuple(items.shape[1:])
+    bits = nats.mean(0).double().numpy() / np.log(2)
+    # As read: row by row, the channels of a pixel together.
+    place = bits.reshape(size[1], size[2], size[0]).mean(-1)
+    rows = []
+    for i, (whole, given) in enumerate(zip(begun, known, strict=True)):
+        of = gone_on[i * NUM_COMPLETIONS : (i + 1) * NUM_COMPLETIONS]
+        rows += [codec.decode(x) for x in (whole, whole * given, *of)]
+    files = {
+        "pictures/samples.png": png(sheet([codec.decode(x) for x in drawn], COLUMNS)),
+        "pictures/completions.png": png(sheet(rows, 2 + NUM_COMPLETIONS)),
+        "pictures/bits.png": _map(place),
+    }
+    values = {
+        "size": [size[1], size[2]],
+        "num_samples": NUM_SAMPLES,
+        "num_completions": NUM_COMPLETIONS,
+        "num_scored": len(items),
+        "bits_per_dim": round(float(bits.mean()), 4),
+        "least_bits": round(float(place.min()), 3),
+        "most_bits": round(float(place.max()), 3),
+        "files": list(files),
+    }
+    return [Exhibit(name="pictures", values=values, files=files)]
+
+
+def sheet(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Images (H, W) or (H, W, 3) of 8 bits in rows, a line of gray between them.
+
+    Example:
+        >>> sheet([np.zeros((2, 2), np.uint8)] * 3, 2).shape
+        (7, 7)
+    """
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    shape = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, *images[0].shape[2:])
+    found = np.full(shape, 128, np.uint8)
+    for i, image in enumerate(images):
+        y, x = (i // columns) * (height + GAP) + GAP, (i % columns) * (width + GAP) + GAP
+        found[y : y + height, x : x + width] = image
+    return found
+
+
+def png(image: np.ndarray) -> bytes:
+    """An image (H, W) or (H, W, 3) of 8 bits as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _map(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, values, cmap="magma", format="png")
+    return buffer.getvalue()

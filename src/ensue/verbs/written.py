@@ -1,0 +1,46 @@
+"""Raw items into files: tables of rows or texts, and images as arrays or a sheet to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensue.verbs.tables import drafted, write_table
+
+
+def write_items(
+    items: Sequence[Any], columns: Mapping[str, Any], path: Path, *, across: int | None = None
+) -> None:
+    """Write raw items as the path says, with further columns where it is a table.
+
+    Args:
+        items: Rows, texts, or images (H, W) or (H, W, 3) of 8 bits.
+        columns: Values beside each item.
+        path: A table; of images .npz, with the array ``image``, or .png.
+        across: Images in a row of a sheet; by default as many as there are rows.
+
+    Raises:
+        DataError: The file can't be written.
+    """
+    if not isinstance(items[0], np.ndarray):
+        write_table({**columns, **_columns(items)}, path)
+        return
+    from ensue.evaluation.exhibits.pictures import png, sheet
+
+    with drafted(path) as draft:
+        if path.suffix == ".png":
+            draft.write_bytes(png(sheet(items, across or math.ceil(math.sqrt(len(items))))))
+        else:
+            values: dict[str, Any] = {name: np.asarray(of) for name, of in columns.items()}
+            np.savez(draft, image=np.stack(items), **values)
+
+
+def _columns(items: Sequence[Any]) -> dict[str, list[Any]]:
+    """Rows of a table by column; texts as the column ``text``."""
+    if not isinstance(items[0], dict):
+        return {"text": list(items)}
+    return {name: [row[name] for row in items] for name in items[0]}

@@ -1,0 +1,131 @@
+"""Images through the verbs: trained on, scored in bits, drawn, completed, and shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+import ensue
+from ensue.cli import main
+from tests.conftest import QUICK
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten gray images of 4 x 5 pixels."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        Image.fromarray(rng.integers(0, 256, (4, 5), dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image_run(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "images"
+    small = "--levels 6 --channels 8 --skip-channels 8 --num-layers 2"
+    assert main(f"train causal {images} --out {out} {small} {QUICK}".split()) == 0
+    return out
+
+
+def test_bits_are_of_each_channel_of_each_pixel(
+    image_run: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.parquet"
+    assert main(f"score {image_run} {images} --out {out} --quiet".split()) == 0
+    for row in pyarrow.parquet.read_table(out).to_pylist():
+        assert row["bits_per_dim"] == pytest.approx(-row["nats"] / np.log(2) / 20)
+        assert row["score_kind"] == "exact"
+
+
+def test_samples_are_images_of_the_levels(
+    image_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"sample {image_run} --num 7 --seed 3".split()) == 0
+    sheet = image_run / "samples" / "samples.png"
+    assert f"next: open {sheet}" in capsys.readouterr().out
+    with Image.open(sheet) as image:
+        assert image.size == (3 * 6 + 1, 3 * 5 + 1)
+    out = image_run / "samples" / "all.npz"
+    assert main(f"sample {image_run} --num 7 --seed 3 --out {out}".split()) == 0
+    found = np.load(out)["image"]
+    assert found.shape == (7, 4, 5)
+    assert set(np.unique(found)) <= {0, 51, 102, 153, 204, 255}
+    np.testing.assert_array_equal(found, ensue.load(image_run).sample(7, seed=3))
+
+
+def test_the_upper_part_is_kept_in_completions(
+    image_run: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "c.npz"
+    words = f"complete {image_run} {images} --num 2 --known 0.75 --out {out}"
+    assert main(words.split()) == 0
+    found = np.load(out)
+    codec = ensue.load(image_run).codec
+    for name, image in zip(found["item"], found["image"], strict=True):
+        given = codec.decode(codec.encode(codec.of_user(images / name)))
+        np.testing.assert_array_equal(image[:3], given[:3])
+
+
+def test_the_report_shows_them(image_run: Path) -> None:
+    page = (image_run / "report.html").read_text()
+    assert "Pictures" in page
+    assert "48 samples." in page
+    assert page.count("data:image/png") >= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("complete {run} --prompt a", "prompt is a text, and this run's items aren't"),
+        ("complete {run} {data} --known 1", "something must be left to complete"),
+        ("complete {run} {data} --known -1", "something must be left to complete"),
+        ("complete {run} {data} --max-length 3", "these items have one length"),
+        ("sample {run} --out {new}.csv", "its ending must be one of .png, .npz"),
+        ("sample {text} --out {new}.png", "its ending must be one of .parquet"),
+        ("complete {text} --prompt a --known 0.5", "known is the part of an image"),
+        ("train causal {data} --out {new} --levels 1", "levels is '1'"),
+        ("train causal {data} --out {new} --tokens words", "for data of kind text"),
+        ("train charrnn {data} --out {new}", "families for image: causal"),
+    ],
+)
+def test_rubbish_is_told(
+    words: str,
+    said: str,
+    image_run: Path,
+    text_run: Path,
+    images: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = tmp_path / "new"
+    assert main(words.format(run=image_run, text=text_run, data=images, new=new).split()) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("new*"))
+
+
+def test_check_tells_of_images(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for path in images.iterdir():
+        (mixed / path.name).write_bytes(path.read_bytes())
+    (mixed / "again.png").write_bytes((images / "0.png").read_bytes())
+    (mixed / "bad.png").write_text("no image")
+    Image.new("RGB", (9, 9)).save(mixed / "other.png")
+    main(f"check {mixed} --quiet --max-skipped 0.5".split())
+    out = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "4 x 5 (11), 9 x 9 (1)",
+        "gray (11), color (1)",
+        "it is no image that can be read",
+        "images have 2 sizes; give one with image_size",
+        "1 images come twice",
+        "some images are gray and some in color",
+    ):
+        assert words in out
