@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from ensue.generation.config import GenerationConfig
+from ensue.generation.processors import require_numbers
 from ensue.generation.prompts import Prompts
 from ensue.generation.slots import side_by_side
 
@@ -171,6 +172,7 @@ class BeamSearch:
         scores, state = self.prompts.scores(tokens, lengths, state)
         least = self.most[running.prompt].clamp(max=self.config.min_length)
         short = (running.num_new < least)[prompt]
+        require_numbers(scores)
         log_prob = scores.double().log_softmax(-1)
         log_prob = self.prompts.allowed(self.config, log_prob, tokens, lengths, short=short)
         return log_prob[place], place, state

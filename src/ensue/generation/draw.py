@@ -15,11 +15,14 @@ import torch
 from torch import Tensor
 
 from ensue.errors import ConfigError
-from ensue.generation.choose import choose
+from ensue.generation.choose import choose, is_greedy
 from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import require_choice
 from ensue.generation.prompts import Prompts
 from ensue.generation.slots import side_by_side
+
+DRAWS = 64
+"""Numbers that a row draws at a time."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,26 @@ class Emission:
 
     Attributes:
         row: (B,) which sequence.
+        number: (B,) how many new tokens it had before.
         token: (B,) its next token.
         log_prob: (B,) nats of the token under the model, whatever was done to its scores.
         over: (B,) whether that was its last.
     """
 
     row: Tensor
+    number: Tensor
     token: Tensor
     log_prob: Tensor
     over: Tensor
 
 
 class _Running(NamedTuple):
-    """The rows that run: which sequences, what they hold, and the model's state of each."""
+    """The rows that run: which sequences, what they hold, what they draw, the model's state."""
 
     row: Tensor
     tokens: Tensor
     length: Tensor
+    uniform: Tensor
     state: Any
 
 
@@ -83,23 +89,42 @@ class Drawing:
     @torch.no_grad()
     def _begin(self, rows: Tensor) -> _Running:
         tokens, state = self.prompts.begin(rows, self.width)
+        uniform = self._uniform(rows, DRAWS)
         rows = rows.to(tokens.device)
-        return _Running(rows, tokens, self.prompts.length[rows], state)
+        return _Running(rows, tokens, self.prompts.length[rows], uniform, state)
 
     @torch.no_grad()
     def _advance(self, running: _Running) -> tuple[_Running, Tensor, Emission]:
-        row, tokens, length, _ = running
-        scores, state = self.prompts.scores(tokens, length, running.state)
+        row, tokens, length, uniform, state = running
+        scores, state = self.prompts.scores(tokens, length, state)
         num_new = length - self.prompts.length[row]
         short = num_new < self.least[row]
         allowed = self.prompts.allowed(self.config, scores, tokens, length, short=short)
         require_choice(allowed)
-        token = choose(allowed, self.config, [self.generators[i] for i in row.tolist()])
+        token = choose(allowed, self.config, self._next(row, num_new, uniform, scores.shape[1]))
         every = torch.arange(len(row), device=row.device)
         tokens[every, length] = token
         over = (num_new + 1 >= self.limits[row]) | self.prompts.ends(token)
         log_prob = scores.log_softmax(-1)[every, token]
-        return _Running(row, tokens, length + 1, state), over, Emission(row, token, log_prob, over)
+        emission = Emission(row, num_new, token, log_prob, over)
+        return _Running(row, tokens, length + 1, uniform, state), over, emission
+
+    def _next(self, row: Tensor, num_new: Tensor, uniform: Tensor, num_tokens: int) -> Tensor:
+        """The numbers (B, 1), or (B, V), by which each row chooses its next token."""
+        if is_greedy(self.config):
+            return uniform[:, :1]
+        if self.config.method == "gumbel":
+            return self._uniform(row, num_tokens)
+        used = num_new % DRAWS
+        again = (used == 0) & (num_new > 0)
+        if bool(again.any()):
+            uniform[again] = self._uniform(row[again], DRAWS)
+        return uniform.gather(1, used[:, None])
+
+    def _uniform(self, rows: Tensor, size: int) -> Tensor:
+        """(B, size) draws from [0, 1), each row's from a generator of its own."""
+        drawn = [self.generators[i].random(size) for i in rows.tolist()]
+        return torch.from_numpy(np.stack(drawn)).to(self.limits.device)
 
 
 @dataclass(frozen=True)
@@ -127,11 +152,17 @@ def collect(drawing: Drawing, *, pad: int = 0) -> Drawn:
     length = torch.zeros(N, dtype=torch.long, device=device)
     log_prob = torch.zeros(N, dtype=torch.float64, device=device)
     ended = torch.zeros(N, dtype=torch.bool, device=device)
-    for emission in drawing:
-        row, token = emission.row, emission.token
-        log_prob[row] += emission.log_prob
-        ends = drawing.prompts.ends(token)
-        ended[row] = ends
-        tokens[row[~ends], length[row[~ends]]] = token[~ends]
-        length[row[~ends]] += 1
-    return Drawn(tokens[:, : int(length.max()) if N else 0], length, log_prob, ended)
+    if not N:
+        return Drawn(tokens, length, log_prob, ended)
+    row, number, token, nats = (torch.cat(of) for of in zip(*map(_fields, drawing), strict=True))
+    log_prob.index_add_(0, row, nats.double())
+    ends = drawing.prompts.ends(token)
+    ended[row[ends]] = True
+    row, number, token = row[~ends], number[~ends], token[~ends]
+    tokens[row, number] = token
+    length.index_add_(0, row, torch.ones_like(row))
+    return Drawn(tokens[:, : int(length.max())], length, log_prob, ended)
+
+
+def _fields(emission: Emission) -> tuple[Tensor, ...]:
+    return emission.row, emission.number, emission.token, emission.log_prob

@@ -85,8 +85,6 @@ def process(
         length: (B,) how many tokens each row holds.
         scores: (B, V).
 
-    Raises:
-        ConfigError: Scores are no numbers.
     """
     if processors:
         T = int(length.max())
@@ -94,18 +92,29 @@ def process(
         held = tokens.gather(1, index.clamp_min(0)).masked_fill(index < 0, -1)
         for processor in processors:
             scores = processor(held, scores)
-    if bool(scores.isnan().any()):
-        raise ConfigError("the model's scores are NaN; look at the loss of its training")
     return scores
+
+
+def require_numbers(scores: Tensor) -> Tensor:
+    """The best score (B,) of each row, -inf where every token is forbidden.
+
+    Raises:
+        ConfigError: Scores are no numbers.
+    """
+    best = scores.amax(-1)
+    if bool(best.isnan().any()):
+        raise ConfigError("the model's scores are NaN; look at the loss of its training")
+    return best
 
 
 def require_choice(scores: Tensor) -> None:
     """Refuse to go on where every token is forbidden.
 
     Raises:
-        ConfigError: A row has no token left.
+        ConfigError: A row has no token left, or scores are no numbers.
     """
-    if bool((scores.amax(-1) == -torch.inf).any()):
+    if not bool(scores.amax(-1).isfinite().all()):
+        require_numbers(scores)
         raise ConfigError(
             "a sequence has no allowed next token; forbid less (no_repeat_ngram, min_length, "
             "processors)"

@@ -92,7 +92,7 @@ class Prompts:
         short: Tensor,
     ) -> Tensor:
         """The scores, -inf where a token is forbidden; the end is in rows that are ``short``."""
-        if self.eos is not None:
+        if self.eos is not None and config.min_length:
             scores = forbid_end(scores, self.eos, short)
         return process(processors_of(config, self.processors), tokens, length, scores)
 
