@@ -308,7 +308,7 @@ def test_loading_undoes_saving(tmp_path: Path, codec: Codec) -> None:
         ({"format": 2}, "format 2 and this version reads up to 1; upgrade"),
         ({"format": None}, "carries no format number"),
         ({"levl": 1.0}, "is damaged: codec: unknown setting 'levl': did you mean 'level'"),
-        ({"kind": "smell"}, r"of kind 'smell', not one of \['audio', 'table', 'text'\]"),
+        ({"kind": "smell"}, r"of kind 'smell', not one of \['audio', 'image', 'table', 'text'\]"),
         ({"kind": ["audio"]}, "of kind"),
         ({"kind": None}, "of kind None"),
         ({"kind": "table"}, "codec.columns is missing"),
