@@ -6,7 +6,7 @@ The layers stand in ``ensue.nn.causal_conv`` and ``ensue.nn.causal_attention``, 
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -20,7 +20,6 @@ from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import CausalTransformer, GatedStack
-from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +59,6 @@ class CausalConfig:
     generation: GenerationConfig = field(
         default_factory=GenerationConfig, metadata={"from_data": True}
     )
-
-
-class CausalState(TypedDict):
-    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
-
-    decoder: dict[str, Any]
-    moments: Moments
 
 
 class CausalDecoder(nn.Module):
@@ -235,10 +227,7 @@ class Causal(
         Returns:
             ``local`` (B, T, E), ``context`` (B, T, S), ``embedding`` (B, 2 S).
         """
-        x = self._sequence(x)
-        z, c, _ = self.decoder.features(x, self.decoder.init_state(len(x)))
-        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
-        return Features(z, c, pool(moments, "statistics"), lengths)
+        return tokens.encode(self.decoder, self._sequence(x), lengths)
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The log-probability of each item, token by token.
@@ -291,9 +280,8 @@ class Causal(
         tokens.require_no_condition(condition, "causal")
         prompts = self._prompts([torch.tensor([self.bos])] * num)
         settings = {**settings, "temperature": temperature}
-        return self._items(
-            tokens.draw(prompts, self.config.generation, settings, generator=generator)
-        )
+        own = self.config.generation
+        return self._items(tokens.sample(prompts, own, settings, generator=generator))
 
     def complete(
         self,
@@ -332,32 +320,22 @@ class Causal(
             known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
         given = tokens.first_tokens(self._sequence(x), known)
         settings = {**settings, "temperature": temperature}
-        if settings.get("method", self.config.generation.method) == "beam":
-            return self._items(
-                tokens.search(self._prompts(given), self.config.generation, settings, num=num)
-            )
-        prompts = self._prompts([prompt for prompt in given for _ in range(num)])
-        drawn = tokens.draw(prompts, self.config.generation, settings, num=num, generator=generator)
-        return self._items(drawn)
+        own = self.config.generation
+        return self._items(
+            tokens.complete(self._prompts, given, own, settings, num=num, generator=generator)
+        )
 
-    def init_state(self, batch: int) -> CausalState:
+    def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams of tokens before their first one."""
-        like = self.decoder.embedding.weight
-        moments = no_moments(batch, self.decoder.num_features, like)
-        return CausalState(decoder=self.decoder.init_state(batch), moments=moments)
+        return tokens.init_state(self.decoder, batch, self.decoder.embedding.weight)
 
-    def step(self, x: Tensor, state: CausalState) -> tuple[Features, CausalState]:
+    def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
-        z, c, decoder = self.decoder.features(x, state["decoder"])
-        moments = add_frames(state["moments"], c)
-        lengths = torch.full((len(x),), x.shape[1], device=x.device)
-        features = Features(z, c, pool(moments, "statistics"), lengths)
-        return features, CausalState(decoder=decoder, moments=moments)
+        return tokens.step(self.decoder, x, state)
 
-    def finish(self, state: CausalState) -> tuple[Features, CausalState]:
+    def finish(self, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """No more features; the embedding of all."""
-        batch = len(state["moments"]["count"])
-        return self.step(torch.zeros(batch, 0, dtype=torch.long, device=self._device), state)
+        return tokens.finish(self.decoder, state)
 
     @property
     def _device(self) -> torch.device:

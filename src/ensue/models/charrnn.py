@@ -5,7 +5,7 @@ Dims: B batch, T tokens, E embedding, H features, V vocabulary.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -19,7 +19,6 @@ from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
-from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +51,6 @@ class CharRNNConfig:
     )
 
 
-class CharRNNState(TypedDict):
-    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
-
-    layers: dict[str, Tensor]
-    moments: Moments
-
-
 class TokenDecoder(nn.Module):
     """Tokens (B, T) to scores (B, T, V) of the next ones, with a state: what generation steps.
 
@@ -77,6 +69,7 @@ class TokenDecoder(nn.Module):
         self.layers = layers
         self.scores = nn.Linear(layers.hidden_size, num_tokens)
         self.dropout = nn.Dropout(dropout)
+        self.num_features = layers.hidden_size
 
     def features(
         self, x: Tensor, state: dict[str, Tensor]
@@ -185,9 +178,7 @@ class CharRNN(
         Returns:
             ``local`` (B, T, E), ``context`` (B, T, H), ``embedding`` (B, 2 H).
         """
-        z, c, _ = self.decoder.features(x, self.decoder.init_state(len(x)))
-        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
-        return Features(z, c, pool(moments, "statistics"), lengths)
+        return tokens.encode(self.decoder, x, lengths)
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The log-probability of each text, token by token.
@@ -239,7 +230,7 @@ class CharRNN(
         tokens.require_no_condition(condition, "charrnn")
         prompts = self._prompts([torch.tensor([self.bos])] * num)
         settings = {**settings, "temperature": temperature}
-        return tokens.draw(prompts, self.config.generation, settings, generator=generator)
+        return tokens.sample(prompts, self.config.generation, settings, generator=generator)
 
     def complete(
         self,
@@ -271,29 +262,19 @@ class CharRNN(
         """
         given, own = tokens.first_tokens(x, known), self.config.generation
         settings = {**settings, "temperature": temperature}
-        if settings.get("method", own.method) == "beam":
-            return tokens.search(self._prompts(given), own, settings, num=num)
-        prompts = self._prompts([prompt for prompt in given for _ in range(num)])
-        return tokens.draw(prompts, own, settings, num=num, generator=generator)
+        return tokens.complete(self._prompts, given, own, settings, num=num, generator=generator)
 
-    def init_state(self, batch: int) -> CharRNNState:
+    def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams before their first token."""
-        like = self.decoder.scores.weight
-        moments = no_moments(batch, self.config.hidden_size, like)
-        return CharRNNState(layers=self.decoder.init_state(batch), moments=moments)
+        return tokens.init_state(self.decoder, batch, self.decoder.embedding.weight)
 
-    def step(self, x: Tensor, state: CharRNNState) -> tuple[Features, CharRNNState]:
+    def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
-        z, c, layers = self.decoder.features(x, state["layers"])
-        moments = add_frames(state["moments"], c)
-        lengths = torch.full((len(x),), x.shape[1], device=x.device)
-        features = Features(z, c, pool(moments, "statistics"), lengths)
-        return features, CharRNNState(layers=layers, moments=moments)
+        return tokens.step(self.decoder, x, state)
 
-    def finish(self, state: CharRNNState) -> tuple[Features, CharRNNState]:
+    def finish(self, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """No more features; the embedding of all."""
-        batch = len(state["moments"]["count"])
-        return self.step(torch.zeros(batch, 0, dtype=torch.long, device=self._device), state)
+        return tokens.finish(self.decoder, state)
 
     @property
     def _device(self) -> torch.device:

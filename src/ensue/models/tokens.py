@@ -1,12 +1,12 @@
-"""What families of tokens share: scores and losses of sequences, and drawing and searching them.
+"""What families of tokens share: scores, losses and features of sequences, drawing and searching.
 
 A sequence holds the token before its first one; what follows is predicted. Nothing else shifts.
 Dims: B batch, T tokens, V vocabulary.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypedDict
 
 import torch
 from torch import Tensor
@@ -16,7 +16,8 @@ from ensue.configuration import validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
 from ensue.generation.config import OF_DRAWS, OF_LENGTH
-from ensue.models.protocols import Loss, Samples, Score
+from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 from ensue.nn.streaming import Steps
 
 TOKENS_A_PIECE = 1024
@@ -76,30 +77,105 @@ def first_tokens(x: Tensor, known: Tensor) -> list[Tensor]:
     return [row[:n].cpu() for row, n in zip(x, lengths.tolist(), strict=True)]
 
 
+class TokenState(TypedDict):
+    """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
+
+    decoder: dict[str, Any]
+    moments: Moments
+
+
+class Decoder(Steps, Protocol):
+    """What steps from tokens to scores, and tells the features on the way."""
+
+    num_features: int
+
+    def features(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Local features (B, T, E), those of all so far (B, T, H), and the state."""
+        ...
+
+
+def encode(decoder: Decoder, x: Tensor, lengths: Tensor | None) -> Features:
+    """Features of tokens (B, T), those of all up to each, and their mean and deviation."""
+    z, c, _ = decoder.features(x, decoder.init_state(len(x)))
+    moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
+    return Features(z, c, pool(moments, "statistics"), lengths)
+
+
+def init_state(decoder: Decoder, batch: int, like: Tensor) -> TokenState:
+    """The state of ``batch`` streams before their first token, on the device of ``like``."""
+    moments = no_moments(batch, decoder.num_features, like)
+    return TokenState(decoder=decoder.init_state(batch), moments=moments)
+
+
+def step(decoder: Decoder, x: Tensor, state: TokenState) -> tuple[Features, TokenState]:
+    """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
+    z, c, after = decoder.features(x, state["decoder"])
+    moments = add_frames(state["moments"], c)
+    lengths = torch.full((len(x),), x.shape[1], device=x.device)
+    features = Features(z, c, pool(moments, "statistics"), lengths)
+    return features, TokenState(decoder=after, moments=moments)
+
+
+def finish(decoder: Decoder, state: TokenState) -> tuple[Features, TokenState]:
+    """No more features; the embedding of all."""
+    count = state["moments"]["count"]
+    none = torch.zeros(len(count), 0, dtype=torch.long, device=count.device)
+    return step(decoder, none, state)
+
+
 def require_no_condition(condition: Tensor | None, family: str) -> None:
     """Refuse a condition where there is no place for one."""
     if condition is not None:
         raise ConfigError(f"{family} has no place for a condition; leave it out")
 
 
-def draw(
+def sample(
     prompts: Prompts,
     own: GenerationConfig,
     settings: dict[str, Any],
     *,
-    num: int = 1,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | None,
 ) -> Samples:
-    """Draw one sequence for each prompt; ``num`` prompts in a row are of one item.
+    """Draw one sequence for each prompt.
 
     Args:
         prompts: What the sequences begin with.
         own: The settings that the model was saved with.
         settings: Over these.
+        generator: Of the draw.
+    """
+    return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), 1, generator)
+
+
+def complete(
+    prompts_of: Callable[[list[Tensor]], Prompts],
+    given: list[Tensor],
+    own: GenerationConfig,
+    settings: dict[str, Any],
+    *,
+    num: int,
+    generator: torch.Generator | None,
+) -> Samples:
+    """Draw ``num`` sequences for each of the given tokens, or search as many of the likeliest.
+
+    Args:
+        prompts_of: Tokens as prompts.
+        given: The first tokens of each item.
+        own: The settings that the model was saved with.
+        settings: Over these.
         num: Sequences of an item.
         generator: Of the draw.
     """
-    config = _over(dataclasses.asdict(own), settings, prompts)
+    if settings.get("method", own.method) == "beam":
+        return _search(prompts_of(given), own, settings, num)
+    prompts = prompts_of([tokens for tokens in given for _ in range(num)])
+    return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), num, generator)
+
+
+def _draw(
+    prompts: Prompts, config: GenerationConfig, num: int, generator: torch.Generator | None
+) -> Samples:
+    """One sequence for each prompt; ``num`` prompts in a row are of one item."""
     drawn = collect(Drawing(prompts, config, generator=generator))
     rows = [
         [*prompt.tolist(), *new[:n].tolist(), *[prompts.eos] * ended]
@@ -111,10 +187,8 @@ def draw(
     return _samples(rows, drawn.log_prob, item, prompts)
 
 
-def search(
-    prompts: Prompts, own: GenerationConfig, settings: dict[str, Any], *, num: int
-) -> Samples:
-    """The ``num`` likeliest sequences for each prompt; arguments as those of :func:`draw`."""
+def _search(prompts: Prompts, own: GenerationConfig, settings: dict[str, Any], num: int) -> Samples:
+    """The ``num`` likeliest sequences for each prompt."""
     # What the model was saved with for drawing says nothing of searching.
     mine = {n: value for n, value in dataclasses.asdict(own).items() if n not in OF_DRAWS}
     wide = {"num_best": num, "num_beams": max(num, own.num_beams)}
