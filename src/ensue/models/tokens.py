@@ -21,7 +21,7 @@ from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 from ensue.nn.streaming import Steps
 
 TOKENS_A_PIECE = 1024
-"""Tokens that are scored at a time: what a sequence of any length takes of memory."""
+"""Tokens that are scored at a time, which bounds the memory that a long sequence takes."""
 
 
 def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) -> Score:
