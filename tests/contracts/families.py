@@ -15,6 +15,7 @@ from ensue.generation import GenerationConfig
 from ensue.models.causal import Causal, CausalConfig
 from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
+from ensue.models.masked import Masked, MaskedConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
 
@@ -80,6 +81,11 @@ def causal(**settings: Any) -> Callable[[], Causal]:
     return lambda: Causal(CausalConfig(**{**small, "generation": few, **settings}))
 
 
+def masked(**settings: Any) -> Callable[[], Masked]:
+    small = {"num_tokens": 6, "bos": 5, "shape": (3, 4, 5), "hidden_size": 8, "embedding_size": 3}
+    return lambda: Masked(MaskedConfig(**{**small, **settings}))
+
+
 def cpc(**settings: Any) -> Callable[[], CPC]:
     small = {"sample_rate": 16000, "channels": 16, "context_size": 12, "num_mels": 20, "horizon": 3}
     return lambda: CPC(CPCConfig(**{**small, "num_negatives": 8, **settings}))
@@ -143,6 +149,18 @@ CASES = [
         items=pictures,
         stretch=levels,
         longest=61,
+    ),
+    Case(
+        family="masked",
+        name="any order",
+        build=masked(order="random"),
+        items=pictures,
+    ),
+    Case(
+        family="masked",
+        name="raster",
+        build=masked(order="raster", num_layers=0),
+        items=pictures,
     ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),
 ]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ensue.errors import ConfigError
-from ensue.models.causal import Causal, CausalConfig, image_of, sequence_of
+from ensue.models.causal import Causal, CausalConfig
+from ensue.models.images import image_of, sequence_of
 
 SMALL = {"channels": 8, "skip_channels": 6, "num_layers": 3, "num_heads": 2}
 BACKBONES: list[dict[str, Any]] = [

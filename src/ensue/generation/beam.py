@@ -170,11 +170,10 @@ class BeamSearch:
         tokens, lengths = running.tokens[prompt, row], length[prompt]
         state = tree_map(lambda t: t[prompt, row], running.state)
         scores, state = self.prompts.scores(tokens, lengths, state)
-        least = self.most[running.prompt].clamp(max=self.config.min_length)
-        short = (running.num_new < least)[prompt]
         require_numbers(scores)
         log_prob = scores.double().log_softmax(-1)
-        log_prob = self.prompts.allowed(self.config, log_prob, tokens, lengths, short=short)
+        new, limit = running.num_new[prompt], self.most[running.prompt][prompt]
+        log_prob = self.prompts.allowed(self.config, log_prob, tokens, lengths, new, limit)
         return log_prob[place], place, state
 
     def _end_beams(

@@ -45,9 +45,12 @@ class Emission:
 
 
 class _Running(NamedTuple):
-    """The rows that run: which sequences, what they hold, what they draw, the model's state."""
+    """The rows that run: which sequences, how many new tokens they have and may have, what they
+    hold, what they draw, the model's state."""
 
     row: Tensor
+    num_new: Tensor
+    limit: Tensor
     tokens: Tensor
     length: Tensor
     uniform: Tensor
@@ -78,7 +81,6 @@ class Drawing:
         self.prompts, self.config = prompts, config
         N = len(prompts)
         self.limits = prompts.most(config)
-        self.least = self.limits.clamp(max=config.min_length)
         self.width = int((prompts.length + self.limits).max()) if N else 0
         seeds = torch.randint(2**62, (N,), generator=generator)
         self.generators = [np.random.Generator(np.random.Philox(s)) for s in seeds.tolist()]
@@ -91,23 +93,26 @@ class Drawing:
         tokens, state = self.prompts.begin(rows, self.width)
         uniform = self._uniform(rows, DRAWS)
         rows = rows.to(tokens.device)
-        return _Running(rows, tokens, self.prompts.length[rows], uniform, state)
+        length = self.prompts.length[rows]
+        return _Running(
+            rows, torch.zeros_like(rows), self.limits[rows], tokens, length, uniform, state
+        )
 
     @torch.no_grad()
     def _advance(self, running: _Running) -> tuple[_Running, Tensor, Emission]:
-        row, tokens, length, uniform, state = running
+        row, num_new, limit, tokens, length, uniform, state = running
         scores, state = self.prompts.scores(tokens, length, state)
-        num_new = length - self.prompts.length[row]
-        short = num_new < self.least[row]
-        allowed = self.prompts.allowed(self.config, scores, tokens, length, short=short)
+        allowed = self.prompts.allowed(self.config, scores, tokens, length, num_new, limit)
         require_choice(allowed)
         token = choose(allowed, self.config, self._next(row, num_new, uniform, scores.shape[1]))
         every = torch.arange(len(row), device=row.device)
         tokens[every, length] = token
-        over = (num_new + 1 >= self.limits[row]) | self.prompts.ends(token)
+        more = num_new + 1
+        over = (more >= limit) | self.prompts.ends(token)
         log_prob = scores.log_softmax(-1)[every, token]
         emission = Emission(row, num_new, token, log_prob, over)
-        return _Running(row, tokens, length + 1, uniform, state), over, emission
+        going_on = _Running(row, more, limit, tokens, length + 1, uniform, state)
+        return going_on, over, emission
 
     def _next(self, row: Tensor, num_new: Tensor, uniform: Tensor, num_tokens: int) -> Tensor:
         """The numbers (B, 1), or (B, V), by which each row chooses its next token."""

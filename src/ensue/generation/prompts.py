@@ -88,11 +88,21 @@ class Prompts:
         scores: Tensor,
         tokens: Tensor,
         length: Tensor,
-        *,
-        short: Tensor,
+        num_new: Tensor,
+        limit: Tensor,
     ) -> Tensor:
-        """The scores, -inf where a token is forbidden; the end is in rows that are ``short``."""
+        """The scores, -inf where a token is forbidden.
+
+        Args:
+            config: What forbids tokens.
+            scores: (B, V).
+            tokens: (B, L) of each row so far.
+            length: (B,) how many.
+            num_new: (B,) how many of these are new.
+            limit: (B,) how many may be: no more are asked for before the end.
+        """
         if self.eos is not None and config.min_length:
+            short = num_new < limit.clamp(max=config.min_length)
             scores = forbid_end(scores, self.eos, short)
         return process(processors_of(config, self.processors), tokens, length, scores)
 

@@ -18,6 +18,13 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
+from ensue.models.images import (
+    image_of,
+    joined_values,
+    require_unknown,
+    sequence_of,
+    values_of,
+)
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import CausalTransformer, GatedStack
 
@@ -312,11 +319,8 @@ class Causal(
             ConfigError: Something is known after what isn't: this family goes forward only. Or
                 ``known`` has another shape, or leaves nothing to complete.
         """
-        if known.shape != x.shape:
-            raise ConfigError(f"known has the shape {tuple(known.shape)}, x {tuple(x.shape)}")
         if self.config.shape is not None:
-            if bool(known.flatten(1).all(1).any()):
-                raise ConfigError("everything is known of an item; nothing is left to complete")
+            require_unknown(known, x)
             known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
         given = tokens.first_tokens(self._sequence(x), known)
         settings = {**settings, "temperature": temperature}
@@ -352,15 +356,7 @@ class Causal(
                     f"{x.shape[1] - 1}"
                 )
             return x
-        if x.shape[1:] != self.config.shape:
-            raise ConfigError(
-                f"images are {tuple(x.shape[1:])}, and the model is of {self.config.shape}"
-            )
-        if bool(((x < 0) | (x >= self.bos)).any()):
-            raise ConfigError(
-                f"levels are {int(x.min())} to {int(x.max())}; they must be 0 to {self.bos - 1}"
-            )
-        return nn.functional.pad(sequence_of(x).long(), (1, 0), value=self.bos)
+        return joined_values(self.bos, values_of(x, self.config.shape, self.bos))
 
     def _items(self, samples: Samples) -> Samples:
         """Samples in the form of the items."""
@@ -381,22 +377,6 @@ class Causal(
             limits=limits,
             device=self._device,
         )
-
-
-def sequence_of(images: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, H W C): row by row, the channels of a pixel together.
-
-    Example:
-        >>> sequence_of(torch.arange(8).view(1, 2, 2, 2))
-        tensor([[0, 4, 1, 5, 2, 6, 3, 7]])
-    """
-    return images.movedim(1, -1).flatten(1)
-
-
-def image_of(sequence: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """The inverse of :func:`sequence_of`: (B, H W C) to (B, C, H, W)."""
-    C, H, W = shape
-    return sequence.unflatten(1, (H, W, C)).movedim(-1, 1)
 
 
 def _dilations(config: CausalConfig) -> tuple[int, ...]:

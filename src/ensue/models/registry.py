@@ -75,6 +75,16 @@ FAMILIES = {
             "What it writes is likely, not true.",
         ),
     ),
+    "masked": Family(
+        module="ensue.models.masked",
+        model="Masked",
+        kinds=("image",),
+        contracts=("trains", "scores", "samples", "completes"),
+        summary="Any-order autoregression: fills in whatever is missing of an image",
+        objective="Negative log-likelihood of unknown values given any known ones, in the mean "
+        "over orders (Hoogeboom et al. 2022, 2110.02037, eq. 8), in nats.",
+        limits=("Its score is the log-likelihood in one order; another order gives another one.",),
+    ),
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",

@@ -245,8 +245,9 @@ class GatedStack(nn.Module):
             taps = rows.index_select(0, slots.flatten()).view(L, B, K * C)
         else:
             slots, taps = None, x.new_empty(L, B, C)
-        product = product_of(x[:, 0], self.weight, B)
         weights = self.weight.view(L, K * C, 2 * C).transpose(1, 2).unbind()
+        to_gates = product_of(taps[0], weights[0])
+        to_both = product_of(x[:, 0], self.out_weight[0])
         # The input of a layer and the outputs of those before it, side by side: one sum for both.
         both = torch.cat([x[:, 0], x.new_zeros(B, self.skip_channels)], dim=1)
         for seen, w, b, v, c, e in zip(
@@ -259,8 +260,8 @@ class GatedStack(nn.Module):
             strict=True,
         ):
             seen[:, -C:] = both[:, :C]
-            gates = product(seen, w, b)
-            both += product(gated_(gates if e is None else gates.add_(e[..., 0])), v, c)
+            gates = to_gates(seen, w, b)
+            both += to_both(gated_(gates if e is None else gates.add_(e[..., 0])), v, c)
         if slots is not None:
             rows.index_copy_(0, slots[..., -1].flatten(), taps[..., -C:].reshape(L * B, C))
         return both[:, None, C:], {**state, "past": past, "at": at + 1}

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import linear as torch_linear
 
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-# Below this many rows the product is bound by reading the weights, and the call costs more.
-ROWS_FOR_ONEDNN = 8
+# Below these the product is bound by reading the weights, or by the call: 12 microseconds.
+ROWS_FOR_ONEDNN, PRODUCTS_FOR_ONEDNN = 8, 600_000
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -31,12 +31,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> linear(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), torch.ones(1))
         tensor([[4.]])
     """
-    return product_of(x, weight, len(x))(x, weight, bias)
+    return product_of(x, weight)(x, weight, bias)
 
 
-def product_of(x: Tensor, weight: Tensor, rows: int) -> Product:
+def product_of(x: Tensor, weight: Tensor) -> Product:
     """The faster one of :func:`linear`'s products for tensors like these, to ask once for many."""
-    return _by_onednn if _onednn_takes(x, weight, rows) else torch_linear
+    return _by_onednn if _onednn_takes(x, weight) else torch_linear
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -49,17 +49,17 @@ def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def add_product_(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """y + x W^T in place of y: (N, O), (N, I) and (O, I)."""
-    if _onednn_takes(x, weight, len(x)):
+    if _onednn_takes(x, weight):
         return y.add_(_by_onednn(x, weight))
     return y.addmm_(x, weight.t())
 
 
-def _onednn_takes(x: Tensor, weight: Tensor, rows: int) -> bool:
+def _onednn_takes(x: Tensor, weight: Tensor) -> bool:
     return (
-        rows >= ROWS_FOR_ONEDNN
+        len(x) >= ROWS_FOR_ONEDNN
+        and len(x) * weight.numel() >= PRODUCTS_FOR_ONEDNN
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
-        and weight.numel() > 0
         and torch.backends.mkldnn.is_available()
         and torch.backends.mkldnn.enabled
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -1,0 +1,56 @@
+"""Images as sequences of values, and what families of images ask of them."""
+
+import torch
+from torch import Tensor
+
+from ensue.errors import ConfigError
+
+Shape = tuple[int, int, int]
+
+
+def sequence_of(images: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, H W C): row by row, the channels of a pixel together.
+
+    Example:
+        >>> sequence_of(torch.arange(8).view(1, 2, 2, 2))
+        tensor([[0, 4, 1, 5, 2, 6, 3, 7]])
+    """
+    return images.movedim(1, -1).flatten(1)
+
+
+def image_of(sequence: Tensor, shape: Shape) -> Tensor:
+    """The inverse of :func:`sequence_of`: (B, H W C) to (B, C, H, W)."""
+    C, H, W = shape
+    return sequence.unflatten(1, (H, W, C)).movedim(-1, 1)
+
+
+def values_of(images: Tensor, shape: Shape, levels: int) -> Tensor:
+    """Levels (B, C, H, W) as a sequence of values (B, H W C).
+
+    Raises:
+        ConfigError: The images have another shape, or values that are no levels.
+    """
+    if images.shape[1:] != shape:
+        raise ConfigError(f"images are {tuple(images.shape[1:])}, and the model is of {shape}")
+    if bool(((images < 0) | (images >= levels)).any()):
+        raise ConfigError(
+            f"levels are {int(images.min())} to {int(images.max())}; they must be 0 to {levels - 1}"
+        )
+    return sequence_of(images).long()
+
+
+def require_unknown(known: Tensor, x: Tensor) -> None:
+    """Refuse a mask that doesn't fit, or that leaves nothing to complete of an item.
+
+    Raises:
+        ConfigError: It has another shape than the items, or everything is known of one.
+    """
+    if known.shape != x.shape:
+        raise ConfigError(f"known has the shape {tuple(known.shape)}, x {tuple(x.shape)}")
+    if bool(known.flatten(1).all(1).any()):
+        raise ConfigError("everything is known of an item; nothing is left to complete")
+
+
+def joined_values(bos: int, values: Tensor) -> Tensor:
+    """Values (B, D) with the token before the first: (B, 1 + D)."""
+    return torch.cat([values.new_full((len(values), 1), bos), values], dim=1)

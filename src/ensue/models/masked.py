@@ -1,0 +1,429 @@
+r"""Any-order models: what an unknown value is, given any others.
+
+.. math:: \log p(x) = \sum_t \log p(x_{\sigma(t)} \mid x_{\sigma(1)} \ldots x_{\sigma(t-1)})
+
+for every order sigma at once (Uria, Murray, Larochelle 2014, 1310.1757; Hoogeboom et al. 2022,
+2110.02037). Dims: B batch, D values of an item, T values in an order, F features of a value,
+H hidden, V levels.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError
+from ensue.generation import GenerationConfig, Prompts
+from ensue.models import tokens
+from ensue.models.images import (
+    image_of,
+    joined_values,
+    require_unknown,
+    sequence_of,
+    values_of,
+)
+from ensue.models.protocols import Loss, Samples, Score
+from ensue.nn.hashed import uniform_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedConfig:
+    """Settings of an any-order model."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["masked"] = "masked"
+    order: Annotated[
+        Literal["random", "raster"],
+        Field(
+            description="random: any values are given in training; raster: those before some place"
+        ),
+    ] = "random"
+    embedding_size: Annotated[int, Field(gt=0, description="features F of a value")] = 16
+    hidden_size: Annotated[int, Field(gt=0, description="features H of the layers")] = 512
+    num_layers: Annotated[
+        int, Field(ge=0, description="residual layers between the first and the scores")
+    ] = 2
+    dropout: Annotated[float, Field(ge=0, lt=1, description="inside the residual layers")] = 0.0
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    generation: GenerationConfig = field(
+        default_factory=GenerationConfig, metadata={"from_data": True}
+    )
+
+
+class AnyOrderNetwork(nn.Module):
+    r"""From which values are known, and these, to scores of all (B, D, V).
+
+    .. math::
+
+        h_0 &= b + \sum_{d\ \mathrm{known}} W_d \, e(x_d), \qquad
+        h_{l+1} = h_l + U_l \, \mathrm{relu}(\mathrm{norm}(h_l)) \\
+        s_d &= V_d \, \mathrm{relu}(\mathrm{norm}(h_L)) + c_d
+
+    One more known value is one more term of the first sum: nothing else need be computed again.
+
+    Args:
+        num_values: D.
+        num_levels: V.
+        embedding_size: F.
+        hidden_size: H.
+        num_layers: L.
+        dropout: Of what a layer adds.
+    """
+
+    def __init__(
+        self,
+        num_values: int,
+        num_levels: int,
+        *,
+        embedding_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        D, V, F, H = num_values, num_levels, embedding_size, hidden_size
+        self.embedding = nn.Embedding(V, F)
+        self.weight = nn.Parameter(torch.empty(D, F, H).uniform_(-1, 1) / math.sqrt(D * F))
+        self.bias = nn.Parameter(torch.zeros(H))
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(H), nn.ReLU(), nn.Dropout(dropout), nn.Linear(H, H))
+            for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(H)
+        self.out_weight = nn.Parameter(torch.empty(D, V, H).uniform_(-1, 1) / math.sqrt(H))
+        self.out_bias = nn.Parameter(torch.zeros(D, V))
+
+    def forward(self, x: Tensor, known: Tensor) -> Tensor:
+        """Values (B, D), and which are known (B, D), to scores (B, D, V) of all."""
+        given = self.embedding(x.long()) * known[..., None].to(self.bias.dtype)
+        first = given.flatten(1) @ self.weight.flatten(0, 1) + self.bias
+        return torch.einsum("bh,dvh->bdv", self.hidden(first), self.out_weight) + self.out_bias
+
+    def hidden(self, first: Tensor) -> Tensor:
+        """What the scores are made of, (..., H), from the first sum."""
+        for layer in self.layers:
+            first = first + layer(first)
+        return self.norm(first).relu()
+
+
+class Ordered:
+    """An any-order network read in one order: what generation steps, one value after the other.
+
+    Tokens (B, T) are bos and then values in the order; the scores are of the next one.
+
+    Args:
+        network: The network.
+        order: (D,) places.
+    """
+
+    def __init__(self, network: AnyOrderNetwork, order: Tensor) -> None:
+        self.network, self.order = network, order
+
+    def init_state(self, batch: int) -> dict[str, Tensor]:
+        """The state of ``batch`` items of which nothing is known, before bos."""
+        first = self.network.bias.detach().expand(batch, -1)
+        return {"first": first, "at": torch.zeros(batch, dtype=torch.long, device=first.device)}
+
+    def step(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores (B, T, V) of the places that follow each of the tokens (B, T), and the state."""
+        network, at, T = self.network, state["at"], x.shape[1]
+        place = at[:, None] + torch.arange(T, device=at.device)
+        # Token t is the value of place t - 1 of the order; bos, the token 0, is none.
+        old = self.order[(place - 1).clamp(min=0)]
+        e = network.embedding(x.long().clamp(max=network.embedding.num_embeddings - 1))
+        e = e * (place > 0)[..., None]
+        alike = bool((at == at[0]).all()) if len(at) else True
+        next_place = self.order[place.clamp(max=len(self.order) - 1)]
+        if alike:
+            added = torch.einsum("btf,tfh->bth", e, network.weight[old[0]])
+            first = state["first"][:, None] + added.cumsum(1)
+            y = network.hidden(first)
+            scores = torch.einsum("bth,tvh->btv", y, network.out_weight[next_place[0]])
+            scores = scores + network.out_bias[next_place[0]]
+        else:
+            added = torch.einsum("btf,btfh->bth", e, network.weight[old])
+            first = state["first"][:, None] + added.cumsum(1)
+            y = network.hidden(first)
+            scores = torch.einsum("bth,btvh->btv", y, network.out_weight[next_place])
+            scores = scores + network.out_bias[next_place]
+        return scores, {"first": first[:, -1] if T else state["first"], "at": at + T}
+
+    def finish(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """No more scores."""
+        num_levels = self.network.out_bias.shape[1]
+        return self.network.bias.new_zeros(len(state["at"]), 0, num_levels), state
+
+
+class Masked(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["autoregressive", "any-order", "in-filling", "density-estimation"],
+):
+    """An any-order autoregressive model of images: it fills in whatever is missing.
+
+    Args:
+        config: The settings; the codec gives ``num_tokens``, ``bos`` and ``shape``.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> config = MaskedConfig(num_tokens=5, bos=4, shape=(1, 2, 3), hidden_size=8)
+        >>> model = Masked(config).eval()
+        >>> score = model.score(torch.zeros(2, 1, 2, 3, dtype=torch.long))
+        >>> score.kind, score.terms.shape
+        ('order', torch.Size([2, 6]))
+    """
+
+    def __init__(self, config: MaskedConfig) -> None:
+        super().__init__()
+        self.config = config = validate(MaskedConfig, config, section="model")
+        if config.shape is None or config.bos is None or config.num_tokens != config.bos + 1:
+            raise ConfigError(
+                f"shape is {config.shape}, num_tokens {config.num_tokens} and bos {config.bos}; "
+                "the codec of the images gives them"
+            )
+        self.shape, self.levels = config.shape, config.bos
+        self.network = AnyOrderNetwork(
+            math.prod(config.shape),
+            self.levels,
+            embedding_size=config.embedding_size,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout,
+        )
+
+    @property
+    def shortest(self) -> int:
+        """Steps of the shortest item: an image is one."""
+        return 1
+
+    @property
+    def num_values(self) -> int:
+        """D."""
+        return math.prod(self.shape)
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        r"""Nats of an item in the mean over orders, estimated by one place of one order.
+
+        .. math:: \frac{D}{D - t} \sum_{d\ \mathrm{unknown}} -\log p(x_d \mid \mathrm{known})
+
+        with t known values, drawn uniformly from 0 to D - 1 (eq. 8, Hoogeboom et al. 2022); with
+        the order ``raster`` D times the nats of the value after the first t.
+
+        Args:
+            batch: ``x`` (B, C, H, W) levels.
+            step: What is hidden is a function of the item and the step.
+        """
+        x = self._values(batch.x)
+        B, D = x.shape
+        uniform = uniform_of(x, step, 1 + D)
+        t = (uniform[:, :1] * D).long()
+        if self.config.order == "random":
+            rank = uniform[:, 1:].argsort(1).argsort(1)
+            wanted = (rank >= t).float() * (D / (D - t))
+        else:
+            rank = torch.arange(D, device=x.device).expand(B, D)
+            wanted = (rank == t).float() * D
+        scores = self.network(x, rank < t)
+        nats = cross_entropy(scores.transpose(1, 2), x, reduction="none")
+        total, count = (nats * wanted).sum(), torch.tensor(B * D, device=x.device)
+        chance = torch.tensor(float(self.levels), device=x.device).log()
+        bits = total.detach() / count / torch.tensor(2.0).log()
+        return Loss(total, count, {"chance_loss": chance, "bits_per_dim": bits})
+
+    def score(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        order: Tensor | None = None,
+        num_orders: int = 1,
+    ) -> Score:
+        """The log-probability of items in an order, exact for that order.
+
+        Args:
+            x: (B, C, H, W) levels.
+            lengths: None; images have none.
+            order: (D,) places, in the order of :func:`ensue.models.images.sequence_of`; by default
+                that one for ``raster``, and one that is always the same for ``random``.
+            num_orders: Of more than one, drawn always alike, the mean probability: that of the
+                ensemble of them.
+
+        Returns:
+            ``total`` (B,) nats; ``terms`` (B, D) by place in the order, of one order only.
+
+        Raises:
+            ConfigError: ``order`` isn't a permutation, or is given with ``num_orders``.
+        """
+        if lengths is not None:
+            raise ConfigError("images have no lengths; leave them out")
+        values = self._values(x)
+        if num_orders == 1:
+            return self._in_order(values, self._checked(order, 0))
+        if order is not None or num_orders < 1:
+            raise ConfigError(
+                f"num_orders is {num_orders}; give one order, or at least one of them"
+            )
+        if self.config.order == "raster":
+            raise ConfigError("the model was trained in one order; num_orders must be 1")
+        totals = [self._in_order(values, self._checked(None, i)).total for i in range(num_orders)]
+        return Score(torch.stack(totals).logsumexp(0) - math.log(num_orders), None, "order")
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """(B,) nats of items in the model's own order.
+
+        Raises:
+            ConfigError: There is a condition, which this family has no place for.
+        """
+        tokens.require_no_condition(condition, "masked")
+        return self.score(x, lengths).total
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw items, value by value in the model's own order.
+
+        Args:
+            num: How many.
+            condition: None; this family has no place for one.
+            temperature: 1 draws from the model, 0 takes the likeliest value each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            ``values`` (num, C, H, W) levels, and the ``log_prob`` of each in that order.
+        """
+        tokens.require_no_condition(condition, "masked")
+        order = self._checked(None, 0)
+        prompts = self._prompts([torch.tensor([self.levels])] * num, order)
+        settings = {**settings, "temperature": temperature}
+        drawn = tokens.sample(prompts, self.config.generation, settings, generator=generator)
+        return self._items(drawn, order)
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        *,
+        num: int = 1,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw what isn't known, given whatever is.
+
+        Args:
+            x: (B, C, H, W) levels.
+            known: Boolean like x: what is given, anywhere.
+            num: Completions of each.
+            temperature: 1 draws from the model, 0 takes the likeliest value each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            Whole items (B num, C, H, W), those of the first one first, with the ``log_prob`` of
+            what is new and ``item``, which of the given ones is completed so.
+
+        Raises:
+            ConfigError: ``known`` has another shape, or leaves nothing to complete; or the model
+                was trained in one order and what is known isn't its beginning.
+        """
+        require_unknown(known, x)
+        values, given = self._values(x), sequence_of(known)
+        generator = generator or torch.default_generator
+        found = []
+        for rows, order in self._orders(given):
+            size = int(given[rows[0]].sum())
+            first = joined_values(self.levels, values[rows][:, order[:size]])
+            drawn = tokens.complete(
+                lambda some, order=order: self._prompts(some, order),
+                list(first.cpu()),
+                self.config.generation,
+                {**settings, "temperature": temperature},
+                num=num,
+                generator=generator,
+            )
+            assert drawn.item is not None
+            found.append((rows[drawn.item], self._items(drawn, order)))
+        return _joined(found)
+
+    def _orders(self, known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of which the same is known, and an order in which that comes first."""
+        different, which = torch.unique(known, dim=0, return_inverse=True)
+        own = self._checked(None, 0)
+        for i, mask in enumerate(different):
+            order = torch.cat([own[mask[own]], own[~mask[own]]])
+            if self.config.order == "raster" and not torch.equal(order, own):
+                raise ConfigError(
+                    "this model was trained in one order, row by row: what is known must come "
+                    "first; train with the order random to fill in anything"
+                )
+            yield (which == i).nonzero()[:, 0], order
+
+    def _in_order(self, values: Tensor, order: Tensor) -> Score:
+        sequence = joined_values(self.levels, values[:, order])
+        found = tokens.score(Ordered(self.network, order), sequence, None)
+        return Score(found.total, found.terms, "order")
+
+    def _checked(self, order: Tensor | None, number: int) -> Tensor:
+        """The order asked for, or the model's own by number."""
+        D, device = self.num_values, self.network.bias.device
+        if order is None:
+            if self.config.order == "raster":
+                return torch.arange(D, device=device)
+            return torch.randperm(D, generator=torch.Generator().manual_seed(number)).to(device)
+        if sorted(order.tolist()) != list(range(D)):
+            raise ConfigError(f"an order is the places 0 to {D - 1}, each once")
+        return order.to(device)
+
+    def _values(self, x: Tensor) -> Tensor:
+        return values_of(x, self.shape, self.levels)
+
+    def _items(self, samples: Samples, order: Tensor) -> Samples:
+        """Sequences in an order, bos first, as images."""
+        values = torch.empty_like(samples.values[:, 1:])
+        values[:, order] = samples.values[:, 1:]
+        images = image_of(values, self.shape)
+        return Samples(images, None, samples.log_prob, item=samples.item)
+
+    def _prompts(self, given: list[Tensor], order: Tensor) -> Prompts:
+        limits = torch.tensor([self.num_values + 1 - len(prompt) for prompt in given])
+        return Prompts(
+            Ordered(self.network, order),
+            given,
+            num_tokens=self.levels + 1,
+            limits=limits,
+            device=order.device,
+        )
+
+
+def _joined(found: list[tuple[Tensor, Samples]]) -> Samples:
+    """Samples of several groups of items in the order of the items."""
+    item = torch.cat([rows for rows, _ in found])
+    order = item.argsort(stable=True)
+    values = torch.cat([samples.values for _, samples in found])
+    nats = torch.cat([samples.log_prob for _, samples in found if samples.log_prob is not None])
+    return Samples(values[order], None, nats[order], item=item[order])
