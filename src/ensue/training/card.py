@@ -86,7 +86,7 @@ def _geometry(model: Any) -> list[tuple[str, str]]:
     rate = getattr(model.config, "sample_rate", None)
     if rate is not None:
         rows.append(("sample rate", f"{rate:,} Hz"))
-    unit = "tokens" if "text" in family_row(model.config.family).kinds else "samples"
+    unit = "samples" if rate is not None else "tokens"
     for name in ("hop", "receptive_field"):
         if (value := getattr(model, name, None)) is not None:
             seconds = "" if rate is None else f" ({1000 * value / rate:.1f} ms)"

@@ -13,6 +13,7 @@ from ensue.training.run_folder import RunFolder
 
 LINES = {
     "audio": 'vectors = run.embed(["a.wav", "b.wav"])',
+    "image": "images = run.sample(10)",
     "table": "rows = run.sample(10)",
     "text": "texts = run.sample(10)",
 }
@@ -28,9 +29,9 @@ def summary(run: RunFolder) -> str:
 
 def use_panel(run: RunFolder) -> str:
     """How to load the model, in three lines."""
-    kinds = family_row(run.read_config()["family"]).kinds
-    last = next(LINES[kind] for kind in kinds if kind in LINES)
-    return code(f'import ensue\nrun = ensue.load("{run.path}")\n{last}')
+    known = run.read_data()
+    kind = known["kind"] if known else family_row(run.read_config()["family"]).kinds[0]
+    return code(f'import ensue\nrun = ensue.load("{run.path}")\n{LINES[kind]}')
 
 
 def settings_panel(run: RunFolder) -> str:
