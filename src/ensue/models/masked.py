@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear
 
 from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
@@ -94,6 +94,7 @@ class AnyOrderNetwork(nn.Module):
     ) -> None:
         super().__init__()
         D, V, F, H = num_values, num_levels, embedding_size, hidden_size
+        self.num_levels = V
         self.embedding = nn.Embedding(V, F)
         self.weight = nn.Parameter(torch.empty(D, F, H).uniform_(-1, 1) / math.sqrt(D * F))
         self.bias = nn.Parameter(torch.zeros(H))
@@ -138,32 +139,52 @@ class Ordered:
 
     def step(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores (B, T, V) of the places that follow each of the tokens (B, T), and the state."""
+        ages = set(state["at"].tolist())
+        if not x.shape[1] or not ages:
+            return self.finish(state)
+        return self._alike(x, state, ages.pop()) if len(ages) == 1 else self._each(x, state)
+
+    def _alike(
+        self, x: Tensor, state: dict[str, Tensor], at: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Where all are at one place of the order: products with what belongs to that place."""
+        network, T = self.network, x.shape[1]
+        # Token t is the value of place t - 1 of the order; bos, the token 0, is none.
+        old, new = self.order[at - 1 : at + T - 1] if at else None, self.order[at : at + T]
+        e = network.embedding(x.long().clamp(max=network.num_levels - 1))
+        if old is None:
+            old = self.order[: T - 1]
+            added = torch.einsum("btf,tfh->bth", e[:, 1:], network.weight[old])
+            added = torch.cat([torch.zeros_like(state["first"])[:, None], added], dim=1)
+        elif T == 1:
+            added = e @ network.weight[int(old)]
+        else:
+            added = torch.einsum("btf,tfh->bth", e, network.weight[old])
+        first = state["first"][:, None] + (added if T == 1 else added.cumsum(1))
+        y = network.hidden(first)
+        if T == 1:
+            place = int(new)
+            scores = linear(y, network.out_weight[place], network.out_bias[place])
+        else:
+            scores = torch.einsum("bth,tvh->btv", y, network.out_weight[new])
+            scores = scores + network.out_bias[new]
+        return scores, {"first": first[:, -1], "at": state["at"] + T}
+
+    def _each(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Where each is at a place of its own."""
         network, at, T = self.network, state["at"], x.shape[1]
         place = at[:, None] + torch.arange(T, device=at.device)
-        # Token t is the value of place t - 1 of the order; bos, the token 0, is none.
-        old = self.order[(place - 1).clamp(min=0)]
-        e = network.embedding(x.long().clamp(max=network.embedding.num_embeddings - 1))
-        e = e * (place > 0)[..., None]
-        alike = bool((at == at[0]).all()) if len(at) else True
-        next_place = self.order[place.clamp(max=len(self.order) - 1)]
-        if alike:
-            added = torch.einsum("btf,tfh->bth", e, network.weight[old[0]])
-            first = state["first"][:, None] + added.cumsum(1)
-            y = network.hidden(first)
-            scores = torch.einsum("bth,tvh->btv", y, network.out_weight[next_place[0]])
-            scores = scores + network.out_bias[next_place[0]]
-        else:
-            added = torch.einsum("btf,btfh->bth", e, network.weight[old])
-            first = state["first"][:, None] + added.cumsum(1)
-            y = network.hidden(first)
-            scores = torch.einsum("bth,btvh->btv", y, network.out_weight[next_place])
-            scores = scores + network.out_bias[next_place]
-        return scores, {"first": first[:, -1] if T else state["first"], "at": at + T}
+        old, new = self.order[(place - 1).clamp(min=0)], self.order[place]
+        e = network.embedding(x.long().clamp(max=network.num_levels - 1)) * (place > 0)[..., None]
+        added = torch.einsum("btf,btfh->bth", e, network.weight[old])
+        first = state["first"][:, None] + added.cumsum(1)
+        scores = torch.einsum("bth,btvh->btv", network.hidden(first), network.out_weight[new])
+        return scores + network.out_bias[new], {"first": first[:, -1], "at": at + T}
 
     def finish(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """No more scores."""
-        num_levels = self.network.out_bias.shape[1]
-        return self.network.bias.new_zeros(len(state["at"]), 0, num_levels), state
+        none = self.network.bias.new_zeros(len(state["at"]), 0, self.network.num_levels)
+        return none, state
 
 
 class Masked(

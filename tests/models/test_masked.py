@@ -1,0 +1,169 @@
+"""Any-order models: probabilities that add up in every order, and in-filling of anything."""
+
+from itertools import permutations, product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError
+from ensue.models.images import sequence_of
+from ensue.models.masked import Masked, MaskedConfig, Ordered
+
+SHAPE = (1, 2, 2)
+
+
+def model(shape: tuple[int, int, int] = SHAPE, levels: int = 3, **settings: Any) -> Masked:
+    small = {"num_tokens": levels + 1, "bos": levels, "shape": shape, "hidden_size": 8}
+    of = Masked(MaskedConfig(**{**small, "embedding_size": 3, **settings})).double().eval()
+    for parameter in of.parameters():  # away from scores that are nearly equal
+        parameter.data += 0.5 * torch.randn_like(parameter)
+    return of
+
+
+def everything(levels: int = 3, size: int = 4) -> Tensor:
+    return torch.tensor(list(product(range(levels), repeat=size))).view(-1, *SHAPE)
+
+
+def by_the_whole_network(of: Masked, x: Tensor, order: Tensor) -> Tensor:
+    """The nats of each value in an order, each from a pass over all places."""
+    values, terms = sequence_of(x), []
+    for t, place in enumerate(order.tolist()):
+        known = torch.zeros_like(values, dtype=torch.bool)
+        known[:, order[:t]] = True
+        scores = of.network(values, known)[:, place].log_softmax(-1)
+        terms.append(scores.gather(1, values[:, place, None])[:, 0])
+    return torch.stack(terms, 1)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]])
+def test_probabilities_of_all_items_add_up_in_every_order(order: list[int], seed: int) -> None:
+    with torch.no_grad():
+        total = model().score(everything(), order=torch.tensor(order)).total.exp().sum()
+    assert float(total) == pytest.approx(1, abs=1e-10)
+
+
+def test_a_score_is_that_of_the_whole_network_step_by_step(seed: int) -> None:
+    of, x = model((3, 2, 3), 5, num_layers=2), torch.randint(0, 5, (4, 3, 2, 3))
+    order = torch.randperm(18)
+    with torch.no_grad():
+        expected = by_the_whole_network(of, x, order)
+        found = of.score(x, order=order)
+    torch.testing.assert_close(found.terms, expected)
+    torch.testing.assert_close(found.total, expected.sum(1))
+    assert found.kind == "order"
+
+
+def test_an_unknown_value_is_not_seen(seed: int) -> None:
+    of, x = model((1, 3, 3), 4), torch.randint(0, 4, (5, 9))
+    known = torch.rand(5, 9) < 0.5
+    changed = torch.where(known, x, torch.randint(0, 4, (5, 9)))
+    assert torch.equal(of.network(x, known), of.network(changed, known))
+
+
+def test_an_ensemble_of_orders_is_the_mean_of_their_probabilities(seed: int) -> None:
+    of, x = model(), everything()
+    with torch.no_grad():
+        found = of.score(x, num_orders=3).total.exp()
+        each = [
+            of.score(x, order=torch.randperm(4, generator=torch.Generator().manual_seed(i))).total
+            for i in range(3)
+        ]
+    torch.testing.assert_close(found, torch.stack(each).exp().mean(0))
+    assert float(found.sum()) == pytest.approx(1, abs=1e-10)
+
+
+@pytest.mark.parametrize("order", ["random", "raster"])
+def test_the_loss_is_the_mean_over_places_and_orders(order: str, seed: int) -> None:
+    """Beside brute force over all orders; every step hides something else."""
+    of = model(order=order)
+    x = torch.randint(0, 3, (1, *SHAPE))
+    orders = [list(range(4))] if order == "raster" else list(permutations(range(4)))
+    with torch.no_grad():
+        exact = torch.stack([by_the_whole_network(of, x, torch.tensor(o)).sum() for o in orders])
+        drawn = torch.stack([of.loss(Batch(x=x), step=i).total for i in range(4000)])
+    error = 5 * float(drawn.std()) / 4000**0.5
+    assert float(drawn.mean()) == pytest.approx(-float(exact.mean()), abs=error)
+
+
+def test_steps_of_different_age_run_side_by_side(seed: int) -> None:
+    of, order = model((1, 3, 4), 5), torch.randperm(12)
+    steps, x = (
+        Ordered(of.network, order),
+        torch.cat([torch.full((2, 1), 5), torch.randint(0, 5, (2, 12))], 1),
+    )
+    with torch.no_grad():
+        whole, _ = steps.step(x[:, :-1], steps.init_state(2))
+        _, old = steps.step(x[:1, :6], steps.init_state(1))
+        _, young = steps.step(x[1:, :2], steps.init_state(1))
+        state = {name: torch.cat([old[name], young[name]]) for name in old}
+        for i in range(4):
+            token = torch.stack([x[0, 6 + i], x[1, 2 + i]])[:, None]
+            scores, state = steps.step(token, state)
+            expected = torch.stack([whole[0, 6 + i], whole[1, 2 + i]])
+            torch.testing.assert_close(scores[:, 0], expected)
+
+
+def test_anything_is_filled_in_given_anything(seed: int) -> None:
+    of, x = model((1, 3, 4), 5), torch.randint(0, 5, (4, 1, 3, 4))
+    known = torch.rand(4, 1, 3, 4) < 0.6
+    known[0], known[1] = False, known[2]
+    known[:, 0, 0, 0] = False
+    generator = torch.Generator().manual_seed(seed)
+    found = of.complete(x, known, num=3, generator=generator)
+    assert found.item is not None
+    assert found.item.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    for value, item in zip(found.values, found.item.tolist(), strict=True):
+        assert torch.equal(value[known[item]], x[item][known[item]])
+
+
+def test_filled_in_values_come_as_often_as_the_model_says(seed: int) -> None:
+    """With one value unknown its distribution is one row of the network's scores."""
+    of, x = model(), torch.tensor([[[[0, 1], [2, 0]]]])
+    known = torch.tensor([[[[True, True], [False, True]]]])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = of.complete(x, known, num=4000, generator=generator).values[:, 0, 1, 0]
+    with torch.no_grad():
+        scores = of.network(sequence_of(x), sequence_of(known))
+    p = scores[0, 2].softmax(-1)
+    often = torch.bincount(drawn, minlength=3) / 4000
+    assert bool(((often - p).abs() < 5 * (p * (1 - p) / 4000).sqrt() + 1e-9).all())
+
+
+def some(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda of: of.score(some(1, 1, 2, 3)), "images are"),
+        (lambda of: of.score(some(1, *SHAPE) + 3), "levels are 3 to 3"),
+        (lambda of: of.score(some(1, *SHAPE), torch.tensor([1])), "have no lengths"),
+        (lambda of: of.score(some(1, *SHAPE), order=torch.tensor([0, 1, 1, 3])), "each once"),
+        (lambda of: of.score(some(1, *SHAPE), num_orders=0), "num_orders is 0"),
+        (
+            lambda of: of.score(some(1, *SHAPE), order=torch.arange(4), num_orders=2),
+            "give one order",
+        ),
+        (lambda of: of.complete(some(1, *SHAPE), some(1, *SHAPE) == 0), "everything is known"),
+        (lambda of: of.complete(some(1, *SHAPE), some(1, 1, 2, 3) == 0), "known has the shape"),
+        (lambda of: of.sample(1, condition=some(1)), "no place for a condition"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told(ask: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        ask(model())
+
+
+def test_a_model_of_one_order_says_what_it_can_not_fill_in() -> None:
+    of, known = model(order="raster"), some(1, *SHAPE) == 1
+    known[..., 1, 1] = True
+    with pytest.raises(ConfigError, match="train with the order random"):
+        of.complete(some(1, *SHAPE), known)
+    with pytest.raises(ConfigError, match="num_orders must be 1"):
+        of.score(some(1, *SHAPE), num_orders=2)
+    with pytest.raises(ConfigError, match="the codec of the images gives them"):
+        Masked(MaskedConfig())
