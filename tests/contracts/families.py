@@ -153,13 +153,13 @@ CASES = [
     Case(
         family="masked",
         name="any order",
-        build=masked(order="random"),
+        build=masked(order="random", channels=6),
         items=pictures,
     ),
     Case(
         family="masked",
         name="raster",
-        build=masked(order="raster", num_layers=0),
+        build=masked(order="raster", network="mlp", num_layers=0),
         items=pictures,
     ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),

@@ -10,14 +10,16 @@ from torch import Tensor
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models.images import sequence_of
-from ensue.models.masked import Masked, MaskedConfig, Ordered
+from ensue.models.masked import Masked, MaskedConfig
 
 SHAPE = (1, 2, 2)
+every_network = pytest.mark.parametrize("network", ["convolution", "mlp"])
 
 
 def model(shape: tuple[int, int, int] = SHAPE, levels: int = 3, **settings: Any) -> Masked:
-    small = {"num_tokens": levels + 1, "bos": levels, "shape": shape, "hidden_size": 8}
-    of = Masked(MaskedConfig(**{**small, "embedding_size": 3, **settings})).double().eval()
+    facts = {"num_tokens": levels + 1, "bos": levels, "shape": shape}
+    small = {"hidden_size": 8, "channels": 6, "num_layers": 2, "embedding_size": 3}
+    of = Masked(MaskedConfig(**{**facts, **small, **settings})).double().eval()
     for parameter in of.parameters():  # away from scores that are nearly equal
         parameter.data += 0.5 * torch.randn_like(parameter)
     return of
@@ -38,15 +40,21 @@ def by_the_whole_network(of: Masked, x: Tensor, order: Tensor) -> Tensor:
     return torch.stack(terms, 1)
 
 
+@every_network
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]])
-def test_probabilities_of_all_items_add_up_in_every_order(order: list[int], seed: int) -> None:
+def test_probabilities_of_all_items_add_up_in_every_order(
+    network: str, order: list[int], seed: int
+) -> None:
     with torch.no_grad():
-        total = model().score(everything(), order=torch.tensor(order)).total.exp().sum()
+        total = (
+            model(network=network).score(everything(), order=torch.tensor(order)).total.exp().sum()
+        )
     assert float(total) == pytest.approx(1, abs=1e-10)
 
 
-def test_a_score_is_that_of_the_whole_network_step_by_step(seed: int) -> None:
-    of, x = model((3, 2, 3), 5, num_layers=2), torch.randint(0, 5, (4, 3, 2, 3))
+@every_network
+def test_a_score_is_that_of_the_whole_network_step_by_step(network: str, seed: int) -> None:
+    of, x = model((3, 2, 3), 5, network=network), torch.randint(0, 5, (4, 3, 2, 3))
     order = torch.randperm(18)
     with torch.no_grad():
         expected = by_the_whole_network(of, x, order)
@@ -56,8 +64,9 @@ def test_a_score_is_that_of_the_whole_network_step_by_step(seed: int) -> None:
     assert found.kind == "order"
 
 
-def test_an_unknown_value_is_not_seen(seed: int) -> None:
-    of, x = model((1, 3, 3), 4), torch.randint(0, 4, (5, 9))
+@every_network
+def test_an_unknown_value_is_not_seen(network: str, seed: int) -> None:
+    of, x = model((1, 3, 3), 4, network=network), torch.randint(0, 4, (5, 9))
     known = torch.rand(5, 9) < 0.5
     changed = torch.where(known, x, torch.randint(0, 4, (5, 9)))
     assert torch.equal(of.network(x, known), of.network(changed, known))
@@ -88,10 +97,11 @@ def test_the_loss_is_the_mean_over_places_and_orders(order: str, seed: int) -> N
     assert float(drawn.mean()) == pytest.approx(-float(exact.mean()), abs=error)
 
 
-def test_steps_of_different_age_run_side_by_side(seed: int) -> None:
-    of, order = model((1, 3, 4), 5), torch.randperm(12)
+@every_network
+def test_steps_of_different_age_run_side_by_side(network: str, seed: int) -> None:
+    of, order = model((1, 3, 4), 5, network=network), torch.randperm(12)
     steps, x = (
-        Ordered(of.network, order),
+        of.network.ordered(order),
         torch.cat([torch.full((2, 1), 5), torch.randint(0, 5, (2, 12))], 1),
     )
     with torch.no_grad():
@@ -106,8 +116,9 @@ def test_steps_of_different_age_run_side_by_side(seed: int) -> None:
             torch.testing.assert_close(scores[:, 0], expected)
 
 
-def test_anything_is_filled_in_given_anything(seed: int) -> None:
-    of, x = model((1, 3, 4), 5), torch.randint(0, 5, (4, 1, 3, 4))
+@every_network
+def test_anything_is_filled_in_given_anything(network: str, seed: int) -> None:
+    of, x = model((1, 3, 4), 5, network=network), torch.randint(0, 5, (4, 1, 3, 4))
     known = torch.rand(4, 1, 3, 4) < 0.6
     known[0], known[1] = False, known[2]
     known[:, 0, 0, 0] = False

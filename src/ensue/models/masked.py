@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import cross_entropy
 
 from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
@@ -31,6 +31,7 @@ from ensue.models.images import (
     values_of,
 )
 from ensue.models.protocols import Loss, Samples, Score
+from ensue.nn.any_order import AnyOrderConvolution, AnyOrderMLP
 from ensue.nn.hashed import uniform_of
 
 
@@ -48,11 +49,16 @@ class MaskedConfig:
             description="random: any values are given in training; raster: those before some place"
         ),
     ] = "random"
+    network: Annotated[
+        Literal["convolution", "mlp"],
+        Field(description="convolution: few images are enough; mlp: a drawn value costs little"),
+    ] = "convolution"
+    channels: Annotated[int, Field(gt=0, description="channels inside the convolution")] = 64
     embedding_size: Annotated[int, Field(gt=0, description="features F of a value")] = 16
-    hidden_size: Annotated[int, Field(gt=0, description="features H of the layers")] = 512
+    hidden_size: Annotated[int, Field(gt=0, description="features H of the mlp")] = 512
     num_layers: Annotated[
         int, Field(ge=0, description="residual layers between the first and the scores")
-    ] = 2
+    ] = 4
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the residual layers")] = 0.0
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
@@ -60,131 +66,6 @@ class MaskedConfig:
     generation: GenerationConfig = field(
         default_factory=GenerationConfig, metadata={"from_data": True}
     )
-
-
-class AnyOrderNetwork(nn.Module):
-    r"""From which values are known, and these, to scores of all (B, D, V).
-
-    .. math::
-
-        h_0 &= b + \sum_{d\ \mathrm{known}} W_d \, e(x_d), \qquad
-        h_{l+1} = h_l + U_l \, \mathrm{relu}(\mathrm{norm}(h_l)) \\
-        s_d &= V_d \, \mathrm{relu}(\mathrm{norm}(h_L)) + c_d
-
-    One more known value is one more term of the first sum: nothing else need be computed again.
-
-    Args:
-        num_values: D.
-        num_levels: V.
-        embedding_size: F.
-        hidden_size: H.
-        num_layers: L.
-        dropout: Of what a layer adds.
-    """
-
-    def __init__(
-        self,
-        num_values: int,
-        num_levels: int,
-        *,
-        embedding_size: int,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        D, V, F, H = num_values, num_levels, embedding_size, hidden_size
-        self.num_levels = V
-        self.embedding = nn.Embedding(V, F)
-        self.weight = nn.Parameter(torch.empty(D, F, H).uniform_(-1, 1) / math.sqrt(D * F))
-        self.bias = nn.Parameter(torch.zeros(H))
-        self.layers = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(H), nn.ReLU(), nn.Dropout(dropout), nn.Linear(H, H))
-            for _ in range(num_layers)
-        )
-        self.norm = nn.LayerNorm(H)
-        self.out_weight = nn.Parameter(torch.empty(D, V, H).uniform_(-1, 1) / math.sqrt(H))
-        self.out_bias = nn.Parameter(torch.zeros(D, V))
-
-    def forward(self, x: Tensor, known: Tensor) -> Tensor:
-        """Values (B, D), and which are known (B, D), to scores (B, D, V) of all."""
-        given = self.embedding(x.long()) * known[..., None].to(self.bias.dtype)
-        first = given.flatten(1) @ self.weight.flatten(0, 1) + self.bias
-        return torch.einsum("bh,dvh->bdv", self.hidden(first), self.out_weight) + self.out_bias
-
-    def hidden(self, first: Tensor) -> Tensor:
-        """What the scores are made of, (..., H), from the first sum."""
-        for layer in self.layers:
-            first = first + layer(first)
-        return self.norm(first).relu()
-
-
-class Ordered:
-    """An any-order network read in one order: what generation steps, one value after the other.
-
-    Tokens (B, T) are bos and then values in the order; the scores are of the next one.
-
-    Args:
-        network: The network.
-        order: (D,) places.
-    """
-
-    def __init__(self, network: AnyOrderNetwork, order: Tensor) -> None:
-        self.network, self.order = network, order
-
-    def init_state(self, batch: int) -> dict[str, Tensor]:
-        """The state of ``batch`` items of which nothing is known, before bos."""
-        first = self.network.bias.detach().expand(batch, -1)
-        return {"first": first, "at": torch.zeros(batch, dtype=torch.long, device=first.device)}
-
-    def step(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores (B, T, V) of the places that follow each of the tokens (B, T), and the state."""
-        ages = set(state["at"].tolist())
-        if not x.shape[1] or not ages:
-            return self.finish(state)
-        return self._alike(x, state, ages.pop()) if len(ages) == 1 else self._each(x, state)
-
-    def _alike(
-        self, x: Tensor, state: dict[str, Tensor], at: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Where all are at one place of the order: products with what belongs to that place."""
-        network, T = self.network, x.shape[1]
-        # Token t is the value of place t - 1 of the order; bos, the token 0, is none.
-        old, new = self.order[at - 1 : at + T - 1] if at else None, self.order[at : at + T]
-        e = network.embedding(x.long().clamp(max=network.num_levels - 1))
-        if old is None:
-            old = self.order[: T - 1]
-            added = torch.einsum("btf,tfh->bth", e[:, 1:], network.weight[old])
-            added = torch.cat([torch.zeros_like(state["first"])[:, None], added], dim=1)
-        elif T == 1:
-            added = e @ network.weight[int(old)]
-        else:
-            added = torch.einsum("btf,tfh->bth", e, network.weight[old])
-        first = state["first"][:, None] + (added if T == 1 else added.cumsum(1))
-        y = network.hidden(first)
-        if T == 1:
-            place = int(new)
-            scores = linear(y, network.out_weight[place], network.out_bias[place])
-        else:
-            scores = torch.einsum("bth,tvh->btv", y, network.out_weight[new])
-            scores = scores + network.out_bias[new]
-        return scores, {"first": first[:, -1], "at": state["at"] + T}
-
-    def _each(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Where each is at a place of its own."""
-        network, at, T = self.network, state["at"], x.shape[1]
-        place = at[:, None] + torch.arange(T, device=at.device)
-        old, new = self.order[(place - 1).clamp(min=0)], self.order[place]
-        e = network.embedding(x.long().clamp(max=network.num_levels - 1)) * (place > 0)[..., None]
-        added = torch.einsum("btf,btfh->bth", e, network.weight[old])
-        first = state["first"][:, None] + added.cumsum(1)
-        scores = torch.einsum("bth,btvh->btv", network.hidden(first), network.out_weight[new])
-        return scores + network.out_bias[new], {"first": first[:, -1], "at": at + T}
-
-    def finish(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """No more scores."""
-        none = self.network.bias.new_zeros(len(state["at"]), 0, self.network.num_levels)
-        return none, state
 
 
 class Masked(
@@ -219,14 +100,20 @@ class Masked(
                 "the codec of the images gives them"
             )
         self.shape, self.levels = config.shape, config.bos
-        self.network = AnyOrderNetwork(
-            math.prod(config.shape),
-            self.levels,
-            embedding_size=config.embedding_size,
-            hidden_size=config.hidden_size,
-            num_layers=config.num_layers,
-            dropout=config.dropout,
-        )
+        inside = {
+            "embedding_size": config.embedding_size,
+            "num_layers": config.num_layers,
+            "dropout": config.dropout,
+        }
+        self.network: AnyOrderConvolution | AnyOrderMLP
+        if config.network == "convolution":
+            self.network = AnyOrderConvolution(
+                config.shape, self.levels, channels=config.channels, **inside
+            )
+        else:
+            self.network = AnyOrderMLP(
+                self.num_values, self.levels, hidden_size=config.hidden_size, **inside
+            )
 
     @property
     def shortest(self) -> int:
@@ -406,12 +293,12 @@ class Masked(
 
     def _in_order(self, values: Tensor, order: Tensor) -> Score:
         sequence = joined_values(self.levels, values[:, order])
-        found = tokens.score(Ordered(self.network, order), sequence, None)
+        found = tokens.score(self.network.ordered(order), sequence, None)
         return Score(found.total, found.terms, "order")
 
     def _checked(self, order: Tensor | None, number: int) -> Tensor:
         """The order asked for, or the model's own by number."""
-        D, device = self.num_values, self.network.bias.device
+        D, device = self.num_values, next(self.parameters()).device
         if order is None:
             if self.config.order == "raster":
                 return torch.arange(D, device=device)
@@ -433,7 +320,7 @@ class Masked(
     def _prompts(self, given: list[Tensor], order: Tensor) -> Prompts:
         limits = torch.tensor([self.num_values + 1 - len(prompt) for prompt in given])
         return Prompts(
-            Ordered(self.network, order),
+            self.network.ordered(order),
             given,
             num_tokens=self.levels + 1,
             limits=limits,
