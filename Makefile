@@ -38,6 +38,8 @@ bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.causal
+	$(BIN)/python -m benchmarks.any_order
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)

@@ -13,6 +13,9 @@ ROWS = {
     "generation": "10,000 strings beside a loop that makes no room; beams together and one by one",
     "text": "tinyshakespeare in five CPU minutes beside compressors, 5-grams (ROW='text FOLDER')",
     "shared_gates": "what one matrix for all gates costs (ROW='shared_gates FOLDER')",
+    "causal": "drawing from causal models beside loops that compute everything again",
+    "any_order": "drawing from any-order models beside a loop of whole passes",
+    "digits": "bits a dimension of small handwritten digits, causal and any-order, three seeds",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

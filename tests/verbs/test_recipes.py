@@ -10,7 +10,12 @@ from ensue.verbs.plan import section_classes
 from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
 from ensue.verbs.train import train
 
-DATA = {"causal": "builtin:digits", "cpc": "builtin:speech", "realnvp": "builtin:moons"}
+DATA = {
+    "causal": "builtin:digits",
+    "cpc": "builtin:speech",
+    "masked": "builtin:digits",
+    "realnvp": "builtin:moons",
+}
 TEXT = "What follows is said again. " * 40
 
 
