@@ -117,7 +117,7 @@ class Masked(
 
     @property
     def shortest(self) -> int:
-        """Steps of the shortest item: an image is one."""
+        """Steps of the shortest item; an image is one."""
         return 1
 
     @property
