@@ -173,7 +173,8 @@ class Masked(
                 ensemble of them.
 
         Returns:
-            ``total`` (B,) nats; ``terms`` (B, D) by place in the order, of one order only.
+            ``total`` (B,) nats; ``terms`` (B, D), of each value given those before it in the
+            order, and of one order only.
 
         Raises:
             ConfigError: ``order`` isn't a permutation, or is given with ``num_orders``.
@@ -294,7 +295,10 @@ class Masked(
     def _in_order(self, values: Tensor, order: Tensor) -> Score:
         sequence = joined_values(self.levels, values[:, order])
         found = tokens.score(self.network.ordered(order), sequence, None)
-        return Score(found.total, found.terms, "order")
+        assert found.terms is not None
+        terms = torch.empty_like(found.terms)
+        terms[:, order] = found.terms
+        return Score(found.total, terms, "order")
 
     def _checked(self, order: Tensor | None, number: int) -> Tensor:
         """The order asked for, or the model's own by number."""

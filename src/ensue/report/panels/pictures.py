@@ -20,13 +20,16 @@ def pictures_panel(run: RunFolder) -> str:
         f"{found['num_scored']} images, from {found['least_bits']:.2f} (dark) to "
         f"{found['most_bits']:.2f} (bright).",
     }
-    return "".join(_picture(run, name, caption) for name, caption in captions.items())
+    return "".join(
+        _picture(run, name, caption, "small" if name == bits else "")
+        for name, caption in captions.items()
+    )
 
 
-def _picture(run: RunFolder, name: str, caption: str) -> str:
+def _picture(run: RunFolder, name: str, caption: str, size: str) -> str:
     content = base64.b64encode(run.exhibits.file(name)).decode()
     said = html.escape(caption)
     return (
-        f'<figure class="pixels"><img alt="{said}" src="data:image/png;base64,{content}">'
+        f'<figure class="pixels {size}"><img alt="{said}" src="data:image/png;base64,{content}">'
         f"<figcaption>{said}</figcaption></figure>"
     )
