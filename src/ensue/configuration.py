@@ -123,6 +123,23 @@ def require_at_least(least: float, **values: float) -> None:
             raise ConfigError(f"{name} is {value}; it must be at least {least:g}")
 
 
+def refuse_unread(config: Any, unread: Mapping[str, str]) -> None:
+    """Refuse settings that aren't at their defaults and that nothing would look at.
+
+    Args:
+        config: The configuration.
+        unread: Names of settings, and what they are for instead.
+
+    Raises:
+        ConfigError: One of them is set.
+    """
+    for name, of in unread.items():
+        value = getattr(config, name)
+        value = tuple(value) if isinstance(value, list) else value
+        if value != getattr(type(config), name):
+            raise ConfigError(f"{name} is {value}, and is for {of}; leave it out")
+
+
 def check_format(values: Any, what: str) -> None:
     """Refuse a saved file of a newer format than this version can read."""
     found = values.get("format") if isinstance(values, Mapping) else None
@@ -166,13 +183,23 @@ def _problem(section: str, cls: type, error: Any) -> str:
 
 def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """A text for a setting that takes several values is split at its commas."""
-    several = {s.name for s in settings(cls) if typing.get_origin(s.type) is tuple}
+    several = {s.name for s in settings(cls) if any(map(_is_tuple, _options(s.type)))}
     return {
         name: [part for part in value.split(",") if part]
         if name in several and isinstance(value, str)
         else value
         for name, value in values.items()
     }
+
+
+def _is_tuple(hint: Any) -> bool:
+    return typing.get_origin(_bare(hint)) is tuple
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The types that a union offers, or the type itself."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
 
 
 def _bare(hint: Any) -> Any:
@@ -186,11 +213,14 @@ def _help(hint: Any) -> str:
 
 def type_name(hint: Any) -> str:
     """A type as the help shows it: ``int``, ``waveform|log_mel``, ``float|none``."""
+    hint = _bare(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "|".join(str(a) for a in arguments)
     if origin in (typing.Union, types.UnionType):
         return "|".join(type_name(a) for a in arguments)
+    if origin is tuple and ... not in arguments:
+        return ",".join(type_name(a) for a in arguments)
     if origin is tuple:
         return f"{type_name(arguments[0])},..."
     if hint is type(None):

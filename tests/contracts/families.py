@@ -76,13 +76,13 @@ def charrnn(**settings: Any) -> Callable[[], CharRNN]:
 
 
 def causal(**settings: Any) -> Callable[[], Causal]:
-    small = {"channels": 8, "skip_channels": 6, "num_layers": 2, "num_heads": 2}
+    small = {"channels": 8, "num_layers": 2}
     few = GenerationConfig(max_length=40)
     return lambda: Causal(CausalConfig(**{**small, "generation": few, **settings}))
 
 
 def masked(**settings: Any) -> Callable[[], Masked]:
-    small = {"num_tokens": 6, "bos": 5, "shape": (3, 4, 5), "hidden_size": 8, "embedding_size": 3}
+    small = {"num_tokens": 6, "bos": 5, "shape": (3, 4, 5), "embedding_size": 3}
     return lambda: Masked(MaskedConfig(**{**small, **settings}))
 
 
@@ -159,7 +159,7 @@ CASES = [
     Case(
         family="masked",
         name="raster",
-        build=masked(order="raster", network="mlp", num_layers=0),
+        build=masked(order="raster", network="mlp", hidden_size=8, num_layers=0),
         items=pictures,
     ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),

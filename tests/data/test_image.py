@@ -142,12 +142,29 @@ def test_what_is_no_image_is_told(pictures: Path, tmp_path: Path) -> None:
         codec.begun([], 1.0)
 
 
+def test_idx_files_of_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for part in ("a/train", "b/train", "b/emnist-test"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.zeros((2, 3, 2)))
+    items = open_items(tmp_path, DataConfig(), cache=tmp_path)
+    assert len(set(items.ids)) == 6
+    assert items.labels["split"] == ["train"] * 2 + ["test"] * 2 + ["train"] * 2
+    write_idx(tmp_path / "a" / "train-images-idx3-ubyte.gz", np.zeros((2, 3, 2)))
+    with pytest.raises(DataError, match="is there twice"):
+        open_items(tmp_path, DataConfig(), cache=tmp_path)
+    (tmp_path / "a" / "train-images-idx3-ubyte.gz").unlink()
+    Image.new("L", (2, 3)).save(tmp_path / "x.png")
+    with pytest.raises(DataError, match="3 IDX files and 1 images"):
+        open_items(tmp_path, DataConfig(), cache=tmp_path)
+
+
 def test_damaged_idx_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "train-images-idx3-ubyte"
     for content, words in (
         (b"", "isn't an IDX file"),
         (bytes([0, 0, 8, 1]) + bytes(30), "isn't an IDX file"),
         (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 4) + bytes(23), "is damaged"),
+        (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 0, 4), "holds nothing"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=words):

@@ -12,7 +12,7 @@ from ensue.errors import ConfigError
 from ensue.models.causal import Causal, CausalConfig
 from ensue.models.images import image_of, sequence_of
 
-SMALL = {"channels": 8, "skip_channels": 6, "num_layers": 3, "num_heads": 2}
+SMALL = {"channels": 8, "num_layers": 3}
 BACKBONES: list[dict[str, Any]] = [
     {"backbone": "convolution", "kernel_size": 2, "dilations": (1, 2, 3)},
     {"backbone": "convolution", "kernel_size": 3, "dilations": (1, 4)},
@@ -125,6 +125,18 @@ def test_sequences_and_images_are_turned_into_each_other(seed: int) -> None:
     assert torch.equal(image_of(sequence, (3, 4, 5)), x)
 
 
+def test_a_stream_can_be_branched(seed: int) -> None:
+    of, x = of_texts(dilations=(1, 2)), torch.randint(0, 3, (2, 9))
+    with torch.no_grad():
+        _, state = of.step(x, of.init_state(2))
+        token = torch.randint(0, 3, (2, 1))
+        first, _ = of.step(token, state)
+        again, _ = of.step(token, state)
+    assert first.context is not None
+    assert again.context is not None
+    assert torch.equal(first.context, again.context)
+
+
 def some(*shape: int) -> Tensor:
     return torch.zeros(shape, dtype=torch.long)
 
@@ -150,6 +162,10 @@ def some(*shape: int) -> Tensor:
             ),
             "true up to some token",
         ),
+        (lambda of: of.score(some(1, 1, 4, 3), torch.tensor([3])), "have no lengths"),
+        (lambda of: of.score(some(1, 1, 4, 3) + 0.5), "whole numbers"),
+        (lambda of: of.complete(some(1, 1, 4, 3), some(1, 1, 4, 3)), "known is true or false"),
+        (lambda of: of.sample(0), "num is 0"),
         (lambda of: of.sample(1, max_length=3), "max_length: these items have one length"),
         (lambda of: of.sample(1, condition=some(1)), "no place for a condition"),
     ],

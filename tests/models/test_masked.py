@@ -18,7 +18,8 @@ every_network = pytest.mark.parametrize("network", ["convolution", "mlp"])
 
 def model(shape: tuple[int, int, int] = SHAPE, levels: int = 3, **settings: Any) -> Masked:
     facts = {"num_tokens": levels + 1, "bos": levels, "shape": shape}
-    small = {"hidden_size": 8, "channels": 6, "num_layers": 2, "embedding_size": 3}
+    size = "hidden_size" if settings.get("network") == "mlp" else "channels"
+    small = {size: 8, "num_layers": 2, "embedding_size": 3}
     of = Masked(MaskedConfig(**{**facts, **small, **settings})).double().eval()
     for parameter in of.parameters():  # away from scores that are nearly equal
         parameter.data += 0.5 * torch.randn_like(parameter)

@@ -83,6 +83,14 @@ def test_the_report_shows_them(image_run: Path) -> None:
         ("complete {run} {data} --known 1", "something must be left to complete"),
         ("complete {run} {data} --known -1", "something must be left to complete"),
         ("complete {run} {data} --max-length 3", "these items have one length"),
+        ("complete {run} {data} --known nan", "something must be left to complete"),
+        ("complete {run} {texts}", "this run was trained on image, and the data are text"),
+        ("score {text} {data} --out {new}.csv", "models text, and the data are image"),
+        ("sample {run} --seed 99999999999999999999", "seed is 99999999999999999999"),
+        ("train causal {data} --out {new} --image-size 0,3", "image_size"),
+        ("train causal {data} --out {new} --num-heads 2", "num_heads is 2, and is for the"),
+        ("train causal {data} --out {new} --backbone transformer --dilations 2", "is for the conv"),
+        ("train masked {data} --out {new} --hidden-size 9", "is for the network mlp"),
         ("sample {run} --out {new}.csv", "its ending must be one of .png, .npz"),
         ("sample {text} --out {new}.png", "its ending must be one of .parquet"),
         ("complete {text} --prompt a --known 0.5", "known is the part of an image"),
@@ -97,11 +105,13 @@ def test_rubbish_is_told(
     image_run: Path,
     text_run: Path,
     images: Path,
+    texts: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     new = tmp_path / "new"
-    assert main(words.format(run=image_run, text=text_run, data=images, new=new).split()) == 2
+    paths = {"run": image_run, "text": text_run, "data": images, "texts": texts}
+    assert main(words.format(**paths, new=new).split()) == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
@@ -129,3 +139,23 @@ def test_check_tells_of_images(
         "some images are gray and some in color",
     ):
         assert words in out
+
+
+@pytest.mark.parametrize("family", ["causal", "masked"])
+def test_images_of_another_size_are_trained_on_in_256_levels(
+    family: str, images: Path, tmp_path: Path
+) -> None:
+    """The default levels: the largest of a byte is one."""
+    small = "--image-size 3,2 --channels 8 --num-layers 1"
+    assert main(f"train {family} {images} --out {tmp_path}/run {small} {QUICK}".split()) == 0
+    run = ensue.load(tmp_path / "run")
+    assert run.codec.shape == (1, 3, 2)
+    assert run.sample(2)[0].shape == (3, 2)
+
+
+def test_odd_ways_of_drawing_are_taken_or_refused(
+    image_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"sample {image_run} --num 2 --temperature 1e-40".split()) == 0
+    assert main(f"sample {image_run} --num 2 --no-repeat-ngram 1".split()) == 2
+    assert "no allowed next token" in capsys.readouterr().err

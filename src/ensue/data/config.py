@@ -59,7 +59,7 @@ class DataConfig:
         int, Field(gt=1, le=256, description="values of a channel of a pixel of an image")
     ] = 256
     image_size: Annotated[
-        tuple[int, int] | None,
+        tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,
         Field(description="height and width that images are resized to; none: as they are"),
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False

@@ -30,7 +30,8 @@ def choose(scores: Tensor, config: GenerationConfig, uniform: Tensor) -> Tensor:
     if is_greedy(config):
         return scores.argmax(-1)
     if config.temperature != 1:
-        scores = scores / config.temperature
+        # The likeliest score is 0 then, which no temperature makes infinite.
+        scores = (scores - scores.amax(-1, keepdim=True)) / config.temperature
     if config.top_k is not None:
         scores = top_k(scores, config.top_k)
     if config.top_p is not None:
@@ -38,8 +39,9 @@ def choose(scores: Tensor, config: GenerationConfig, uniform: Tensor) -> Tensor:
     if config.min_p is not None:
         scores = min_p(scores, config.min_p)
     if config.method == "gumbel":
-        # 1 - u is never 0, so that the noise is finite or -inf's opposite, never NaN.
-        return (scores - (-(1 - uniform).log()).log()).argmax(-1)
+        noisy = scores - (-(1 - uniform).log()).log()
+        # 0 makes infinite noise, which must not lift what is forbidden.
+        return noisy.masked_fill(scores == -torch.inf, -torch.inf).argmax(-1)
     return by_cumulative(scores.softmax(-1), uniform)
 
 

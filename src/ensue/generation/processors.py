@@ -34,8 +34,9 @@ def no_repeat_ngram(n: int) -> Processor:
         last = tokens[:, tokens.shape[1] - n + 1 :]
         repeated = (windows_BWn[..., :-1] == last[:, None]).all(-1) & (windows_BWn >= 0).all(-1)
         row, window = repeated.nonzero(as_tuple=True)
-        scores = scores.clone()
-        scores[row, windows_BWn[row, window, -1]] = -torch.inf
+        banned, scores = windows_BWn[row, window, -1], scores.clone()
+        can_follow = banned < scores.shape[1]  # the token before the first may have no score
+        scores[row[can_follow], banned[can_follow]] = -torch.inf
         return scores
 
     return process

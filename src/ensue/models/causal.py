@@ -12,8 +12,9 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
@@ -67,6 +68,15 @@ class CausalConfig:
         default_factory=GenerationConfig, metadata={"from_data": True}
     )
 
+    def __post_init__(self) -> None:
+        other = {
+            "convolution": dict.fromkeys(("num_heads", "attention_window"), "the transformer"),
+            "transformer": dict.fromkeys(
+                ("skip_channels", "kernel_size", "dilations"), "the convolution"
+            ),
+        }
+        refuse_unread(self, other.get(self.backbone, {}))
+
 
 class CausalDecoder(nn.Module):
     """Tokens (B, T) to scores (B, T, V) of the next ones, with a state: what generation steps.
@@ -89,12 +99,17 @@ class CausalDecoder(nn.Module):
             # The token read last is the left neighbor; the one above was read a row less one ago.
             self.row = shape[0] * shape[2] - 1
             self.above = nn.Embedding(num_tokens, E) if self.row else None
+            nn.init.normal_(self.positions.weight, std=0.3)
+            for levels in filter(None, (self.embedding, self.above)):
+                begin_smooth_(levels.weight.data[:num_scores])
         if config.backbone == "transformer":
             self.layers: GatedStack | CausalTransformer = CausalTransformer(
                 E,
                 num_layers=config.num_layers,
                 num_heads=config.num_heads,
-                window=config.attention_window,
+                window=min(config.attention_window, math.prod(shape) + 1)
+                if shape
+                else config.attention_window,
                 dropout=config.dropout,
             )
             self.scores: nn.Module = nn.Linear(E, num_scores)
@@ -185,6 +200,8 @@ class Causal(
         V, bos, eos = config.num_tokens, config.bos, config.eos
         if V is None or bos is None or max(bos, eos or 0) >= V:
             raise ConfigError(f"num_tokens is {V}, bos {bos} and eos {eos}; the codec gives them")
+        if config.shape is not None and bos != V - 1:
+            raise ConfigError(f"of images bos is the last token, {V - 1}, not {bos}")
         self.num_tokens, self.bos, self.eos = V, bos, eos
         # Of images bos is the last token, which never follows.
         self.num_scores = V if config.shape is None else V - 1
@@ -234,7 +251,7 @@ class Causal(
         Returns:
             ``local`` (B, T, E), ``context`` (B, T, S), ``embedding`` (B, 2 S).
         """
-        return tokens.encode(self.decoder, self._sequence(x), lengths)
+        return tokens.encode(self.decoder, self._sequence(x, lengths), lengths)
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The log-probability of each item, token by token.
@@ -249,7 +266,7 @@ class Causal(
 
         Memory: B V numbers for each of 1024 tokens at a time.
         """
-        return tokens.score(self.decoder, self._sequence(x), lengths)
+        return tokens.score(self.decoder, self._sequence(x, lengths), lengths)
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
@@ -335,7 +352,9 @@ class Causal(
 
     def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
-        return tokens.step(self.decoder, x, state)
+        # Layers write into the state of a single step; a stream may be branched off this one.
+        kept = tree_map(torch.clone, state["decoder"])
+        return tokens.step(self.decoder, x, {**state, "decoder": kept})
 
     def finish(self, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """No more features; the embedding of all."""
@@ -345,10 +364,12 @@ class Causal(
     def _device(self) -> torch.device:
         return self.decoder.embedding.weight.device
 
-    def _sequence(self, x: Tensor) -> Tensor:
+    def _sequence(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
         if self.config.shape is None:
             return x
+        if lengths is not None:
+            raise ConfigError("images have no lengths; leave them out")
         if x.dim() == 2:
             if x.shape[1] > math.prod(self.config.shape) + 1:
                 raise ConfigError(
@@ -377,6 +398,20 @@ class Causal(
             limits=limits,
             device=self._device,
         )
+
+
+def begin_smooth_(weight: Tensor) -> None:
+    r"""Make the features (V, E) of levels random, and those of near levels alike.
+
+    .. math:: w_{ve} = \frac12 \sum_{k=0}^{7} \frac{\epsilon_{ke}}{1 + k}
+              \cos\Bigl(\pi k \frac{v}{V - 1}\Bigr)
+
+    with standard normal numbers, so that what is learnt of a level tells of its neighbors.
+    """
+    V, E = weight.shape
+    k = torch.arange(8.0)
+    waves = torch.cos(torch.pi * k * torch.linspace(0, 1, V)[:, None]) / (1 + k)
+    weight.copy_(0.5 * waves @ torch.randn(len(k), E))
 
 
 def _dilations(config: CausalConfig) -> tuple[int, ...]:

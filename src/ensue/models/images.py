@@ -32,21 +32,28 @@ def values_of(images: Tensor, shape: Shape, levels: int) -> Tensor:
     """
     if images.shape[1:] != shape:
         raise ConfigError(f"images are {tuple(images.shape[1:])}, and the model is of {shape}")
-    if bool(((images < 0) | (images >= levels)).any()):
+    # In bytes 256 would be 0, and every level too large.
+    values = sequence_of(images).long()
+    if images.is_floating_point() and not bool((values == sequence_of(images)).all()):
+        raise ConfigError("levels are whole numbers; a codec makes them of images")
+    if bool(((values < 0) | (values >= levels)).any()):
         raise ConfigError(
-            f"levels are {int(images.min())} to {int(images.max())}; they must be 0 to {levels - 1}"
+            f"levels are {int(values.min())} to {int(values.max())}; they must be 0 to {levels - 1}"
         )
-    return sequence_of(images).long()
+    return values
 
 
 def require_unknown(known: Tensor, x: Tensor) -> None:
     """Refuse a mask that doesn't fit, or that leaves nothing to complete of an item.
 
     Raises:
-        ConfigError: It has another shape than the items, or everything is known of one.
+        ConfigError: It has another shape than the items or isn't Boolean, or everything is known
+            of one.
     """
     if known.shape != x.shape:
         raise ConfigError(f"known has the shape {tuple(known.shape)}, x {tuple(x.shape)}")
+    if known.dtype != torch.bool:
+        raise ConfigError(f"known is true or false, not {known.dtype}")
     if bool(known.flatten(1).all(1).any()):
         raise ConfigError("everything is known of an item; nothing is left to complete")
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.configuration import STRICT, Format, from_data, refuse_unread, require_at_least, validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
@@ -66,6 +66,13 @@ class MaskedConfig:
     generation: GenerationConfig = field(
         default_factory=GenerationConfig, metadata={"from_data": True}
     )
+
+    def __post_init__(self) -> None:
+        other = {
+            "convolution": {"hidden_size": "the network mlp"},
+            "mlp": {"channels": "the network convolution"},
+        }
+        refuse_unread(self, other.get(self.network, {}))
 
 
 class Masked(
@@ -261,6 +268,7 @@ class Masked(
                 was trained in one order and what is known isn't its beginning.
         """
         require_unknown(known, x)
+        require_at_least(1, num=num, items=len(x))
         values, given = self._values(x), sequence_of(known)
         generator = generator or torch.default_generator
         found = []

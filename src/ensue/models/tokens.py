@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ensue.configuration import validate
+from ensue.configuration import require_at_least, validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
 from ensue.generation.config import OF_DRAWS, OF_LENGTH
@@ -37,7 +37,12 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
         ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
 
     Memory: B V numbers for each of 1024 tokens at a time.
+
+    Raises:
+        ConfigError: There is no token to predict.
     """
+    if x.shape[1] < 2:
+        raise ConfigError(f"a sequence has {x.shape[1]} tokens; bos and one more are needed")
     state, terms = decoder.init_state(len(x)) if state is None else state, []
     for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
         piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
@@ -144,6 +149,7 @@ def sample(
         settings: Over these.
         generator: Of the draw.
     """
+    require_at_least(1, num=len(prompts))
     return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), 1, generator)
 
 
@@ -166,6 +172,7 @@ def complete(
         num: Sequences of an item.
         generator: Of the draw.
     """
+    require_at_least(1, num=num, items=len(given))
     if settings.get("method", own.method) == "beam":
         return _search(prompts_of(given), own, settings, num)
     prompts = prompts_of([tokens for tokens in given for _ in range(num)])
@@ -193,6 +200,16 @@ def _search(prompts: Prompts, own: GenerationConfig, settings: dict[str, Any], n
     mine = {n: value for n, value in dataclasses.asdict(own).items() if n not in OF_DRAWS}
     wide = {"num_best": num, "num_beams": max(num, own.num_beams)}
     found = BeamSearch(prompts, _over({**mine, **wide}, settings, prompts)).run()
+    if prompts.limits is not None:
+        # Where lengths are given, a hypothesis that found nothing more to say is no item.
+        limits = prompts.limits.tolist()
+        found = [
+            [h for h in best if len(h.tokens) == n] for best, n in zip(found, limits, strict=True)
+        ]
+    if not all(found):
+        raise ConfigError(
+            "a sequence has no allowed next token; forbid less (no_repeat_ngram, processors)"
+        )
     rows = [
         [*prompt.tolist(), *hypothesis.tokens]
         for prompt, best in zip(prompts.tokens, found, strict=True)

@@ -112,7 +112,8 @@ class OrderedSums:
         """Scores (B, T, V) of the places that follow each of the tokens (B, T), and the state."""
         ages = set(state["at"].tolist())
         if not x.shape[1] or not ages:
-            return self.finish(state)
+            none = self.network.bias.new_zeros(*x.shape, self.network.num_levels)
+            return none, state
         return self._alike(x, state, ages.pop()) if len(ages) == 1 else self._each(x, state)
 
     def _alike(

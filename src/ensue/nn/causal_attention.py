@@ -63,11 +63,7 @@ class CausalTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) to (B, T, C)."""
-        time = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        mask = None if x.shape[1] <= self.window else _visible(time, time, self.window)
-        for block in self.blocks:
-            x = block(x, rotation(time, self.head_size, x.dtype), mask)
-        return self.norm(x)
+        return self.step(x, self.init_state(len(x)))[0]
 
     def init_state(self, batch: int) -> dict[str, Tensor]:
         """The state of ``batch`` streams before their first step: no keys, no values."""
@@ -90,7 +86,13 @@ class CausalTransformer(nn.Module):
         if one:
             held = torch.where(slot == time % W, time, held)
         seen = held if one else torch.cat([held, time], dim=1)
-        mask, keys, values = _visible(time, seen, W), [], []
+        # Where nothing is held yet, a chunk attends to itself alone.
+        fresh = not one and not bool(at.any())
+        if fresh:
+            seen = time
+        mask = None if fresh and T <= W else _visible(time, seen, W)
+        keys, values = [], []
+        last = (time[:, -W:] % W)[..., None].expand(-1, -1, self.channels)
         every = torch.arange(B, device=at.device)
         for i, block in enumerate(self._blocks):
             turn = rotation(time, self.head_size, x.dtype)
@@ -100,10 +102,11 @@ class CausalTransformer(nn.Module):
                 state["values"][every, i, time[:, 0] % W] = v[:, 0]
                 all_k, all_v = state["keys"][:, i], state["values"][:, i]
             else:
-                all_k = torch.cat([state["keys"][:, i], k], dim=1)
-                all_v = torch.cat([state["values"][:, i], v], dim=1)
-                keys.append(_last(all_k, seen, at + T, W))
-                values.append(_last(all_v, seen, at + T, W))
+                held_k, held_v = state["keys"][:, i], state["values"][:, i]
+                all_k = k if fresh else torch.cat([held_k, k], dim=1)
+                all_v = v if fresh else torch.cat([held_v, v], dim=1)
+                keys.append(held_k.scatter(1, last, k[:, -W:]))
+                values.append(held_v.scatter(1, last, v[:, -W:]))
             x = block.add(x, q, all_k, all_v, mask)
         if not one:
             state = {"keys": torch.stack(keys, dim=1), "values": torch.stack(values, dim=1)}
@@ -125,9 +128,6 @@ class _Block(nn.Module):
             nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
         )
         self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
-        return self.add(x, *self.project(x, turn), mask)
 
     def project(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, rotated, and values: each (B, T, C)."""
@@ -166,13 +166,3 @@ def _visible(query: Tensor, key: Tensor, window: int) -> Tensor:
     """Which keys (B, S) the queries (B, T) attend to, by their steps; below 0 is nothing."""
     behind = query[:, :, None] - key[:, None, :]
     return (behind >= 0) & (behind < window) & (key[:, None, :] >= 0)
-
-
-def _last(rows: Tensor, time: Tensor, end: Tensor, window: int) -> Tensor:
-    """The rows (B, S, C) of the last W steps before ``end`` (B,), each at its step modulo W."""
-    slot = torch.arange(window, device=time.device)
-    wanted = end[:, None] - 1 - (end[:, None] - 1 - slot) % window
-    # Rows of the state come first, then those of the chunk in their order.
-    first = end - (time.shape[1] - window)
-    index = torch.where(wanted >= first[:, None], wanted - first[:, None] + window, slot)
-    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[2]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
+from ensue.errors import ConfigError
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.prepare import cache_of, encode, require_kind
@@ -141,6 +142,11 @@ def read_items(
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
     items = open_items(data, config, cache=cache or cache_of(None, loaded.path))
     require_kind(loaded.family, items.kind)
+    if items.kind != loaded.codec.kind:
+        raise ConfigError(
+            f"this run was trained on {loaded.codec.kind}, and the data are {items.kind}; give "
+            f"{loaded.codec.kind}"
+        )
     return items
 
 

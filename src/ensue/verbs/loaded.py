@@ -102,7 +102,7 @@ class Loaded:
 
         self._require("samples")
         self._require_tokens(settings)
-        generator = torch.Generator().manual_seed(seed)
+        generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
         return self._decoded(drawn)
@@ -139,7 +139,7 @@ class Loaded:
         if not len(raws):
             return []
         x, given = self.codec.begun([self.codec.of_user(raw) for raw in raws], known)
-        generator = torch.Generator().manual_seed(seed)
+        generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.complete(
                 x.to(self._device),
@@ -182,6 +182,14 @@ class Loaded:
         from ensue.models.registry import require_contract
 
         require_contract(self.family, contract)
+
+
+def _generator(seed: int) -> torch.Generator:
+    import torch
+
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed is {seed}; it may be 0 to 2^63 - 1")
+    return torch.Generator().manual_seed(seed)
 
 
 def load(run: str | Path) -> Loaded:

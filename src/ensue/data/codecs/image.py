@@ -97,11 +97,12 @@ class ImageCodec:
         Raises:
             ConfigError: The part isn't between none and all of the rows.
         """
-        rows = round((0.5 if known is None else known) * self.shape[1])
-        if not 0 <= rows < self.shape[1]:
+        part, height = 0.5 if known is None else known, self.shape[1]
+        rows = round(part * height) if 0 <= part < 1 else height
+        if rows == height:
             raise ConfigError(
-                f"known is {known}, which gives {rows} of {self.shape[1]} rows; something must be "
-                "left to complete"
+                f"known is {part} of {height} rows; it is 0 or more, and something must be left to "
+                "complete"
             )
         x = torch.stack([self.encode(raw) for raw in raws])
         given = torch.zeros_like(x, dtype=torch.bool)

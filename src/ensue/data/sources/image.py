@@ -20,7 +20,7 @@ from ensue.errors import ConfigError, DataError
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 """How the names of IDX files end (LeCun, Cortes and Burges), gzip's ending aside."""
-OF_TEST = ("t10k", "test")
+OF_TEST = {"t10k", "test"}
 
 
 def is_image(path: Path) -> bool:
@@ -50,9 +50,14 @@ def read_image_folder(folder: Path, config: DataConfig) -> Items:
         DataError: A folder in it can't be read.
     """
     paths = sorted(walk(folder))
-    if idx := [p for p in paths if is_idx(p)]:
-        return read_idx(idx, config)
-    found = [p for p in paths if is_image(p)]
+    idx, found = ([p for p in paths if of(p)] for of in (is_idx, is_image))
+    if idx and found:
+        raise DataError(
+            f"{str(folder)!r} holds {len(idx)} IDX files and {len(found)} images; give one of them "
+            "at a time"
+        )
+    if idx:
+        return read_idx(idx, config, folder)
     inside = [p.relative_to(folder) for p in found]
     names = [p.as_posix() for p in inside]
     facts = [file_facts(p) for p in found]
@@ -81,22 +86,25 @@ def read_image_file(path: Path, config: DataConfig) -> Items:
     return _items([Picture(path)], [path.name], {}, config, [file_facts(path)])
 
 
-def read_idx(paths: Sequence[Path], config: DataConfig) -> Items:
+def read_idx(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
     """IDX files of images, with the labels in the files beside them, as ``label``.
 
-    Where there are several, those called t10k or test have ``test`` in the column ``split``.
+    Items are named by the paths below ``base``. Where there are several files, those that have
+    t10k or test in their name have ``test`` in the column ``split``.
 
     Raises:
-        DataError: A file is damaged, or its labels are of another number.
+        DataError: A file is damaged or there twice, or its labels are of another number.
     """
     raw, ids, labels, split, facts = [], [], [], [], []
     for path in paths:
         images = _idx(path, 3)
-        part = path.name.split(IMAGES)[0]
+        part = path.relative_to(base).as_posix().split(IMAGES)[0]
+        if any(i.startswith(f"{part}/") for i in ids):
+            raise DataError(f"{part + IMAGES!r} is there twice, with .gz and without; remove one")
         beside = path.with_name(path.name.replace(IMAGES, LABELS))
         raw += list(images)
         ids += [f"{part}/{i:05d}" for i in range(len(images))]
-        split += ["test" if part in OF_TEST else "train"] * len(images)
+        split += ["test" if _is_of_test(path) else "train"] * len(images)
         facts.append(file_facts(path))
         if beside.exists():
             found = _idx(beside, 1)
@@ -148,6 +156,11 @@ def _items(
     )
 
 
+def _is_of_test(path: Path) -> bool:
+    """Whether a word of the file's name says so."""
+    return bool(set(path.name.split(IMAGES)[0].lower().split("-")) & OF_TEST)
+
+
 def _idx(path: Path, num_dims: int) -> np.ndarray:
     """The unsigned bytes of an IDX file: two zeros, 8 for bytes, the dimensions, the values."""
     content = Document(path).read()
@@ -155,6 +168,8 @@ def _idx(path: Path, num_dims: int) -> np.ndarray:
     if len(content) < head or content[:4] != bytes([0, 0, 8, num_dims]):
         raise DataError(f"{str(path)!r} isn't an IDX file of bytes in {num_dims} dimensions")
     shape = struct.unpack(f">{num_dims}I", content[4:head])
+    if not all(shape):
+        raise DataError(f"{str(path)!r} holds nothing: it says {shape}")
     if len(content) - head != math.prod(shape):
         raise DataError(
             f"{str(path)!r} is damaged: it says {shape} and has {len(content) - head} bytes"

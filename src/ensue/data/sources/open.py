@@ -70,7 +70,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     if is_audio(path):
         return read_audio_file(path, config)
     if is_idx(path):
-        return read_idx([path], config)
+        return read_idx([path], config, path.parent)
     if is_image(path):
         return read_image_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:

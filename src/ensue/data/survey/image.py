@@ -13,9 +13,9 @@ from ensue.errors import DataError
 def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Own:
     """Every image, read once."""
     unreadable, sizes, modes = [], Counter(), Counter()
-    seen: dict[int, str] = {}
+    seen: dict[int, int] = {}
     twice = []
-    for name, raw in zip(items.ids, items.raw, strict=True):
+    for number, (name, raw) in enumerate(zip(items.ids, items.raw, strict=True)):
         try:
             image = opened(raw)
         except DataError as error:
@@ -25,9 +25,9 @@ def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) 
             on_item()
         sizes[f"{image.height} x {image.width}"] += 1
         modes["gray" if image.mode == "L" else "color"] += 1
-        first = seen.setdefault(hash((image.size, image.tobytes())), name)
-        if first != name:
-            twice.append((first, name))
+        first = seen.setdefault(hash((image.size, image.tobytes())), number)
+        if first != number:
+            twice.append((items.ids[first], name))
     facts = [
         ("pixels, height x width", _listed(sizes)),
         ("gray or color", _listed(modes)),
