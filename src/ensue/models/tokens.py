@@ -21,7 +21,7 @@ from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 from ensue.nn.streaming import Steps
 
 TOKENS_A_PIECE = 1024
-"""Tokens that are scored at a time, which bounds the memory that a long sequence takes."""
+"""Tokens that run at a time, which bounds the memory that a long sequence takes."""
 
 
 def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) -> Score:
@@ -101,7 +101,11 @@ class Decoder(Steps, Protocol):
 
 def encode(decoder: Decoder, x: Tensor, lengths: Tensor | None) -> Features:
     """Features of tokens (B, T), those of all up to each, and their mean and deviation."""
-    z, c, _ = decoder.features(x, decoder.init_state(len(x)))
+    state, found = decoder.init_state(len(x)), []
+    for piece in x.split(TOKENS_A_PIECE, dim=1):
+        *features, state = decoder.features(piece, state)
+        found.append(features)
+    z, c = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
     moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
     return Features(z, c, pool(moments, "statistics"), lengths)
 
