@@ -180,16 +180,60 @@ def text_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def digits_rows() -> list[tuple[str, ...]]:
+    """Small images: bits a dimension of causal and any-order models."""
+    found = read("digits")
+    kinds = {"causal": "exact", "masked": "any order, in one of them"}
+    rows = []
+    for family, runs in found["runs"].items():
+        bits = [run["bits_per_dim"] for run in runs]
+        seconds = max(run["training_cpu_seconds"] for run in runs)
+        what = f"8 x 8 digits, 17 levels, bits a dimension, `{family}`: {kinds[family]}"
+        measured = f"{statistics.mean(bits):.3f} ({min(bits):.3f} to {max(bits):.3f})"
+        beside = f"each pixel by itself {found['each pixel by itself']:.2f}; {seconds:.0f} s"
+        rows.append((what, measured, beside, "`make results ROW=digits`"))
+    return rows
+
+
+def drawing_rows() -> list[tuple[str, ...]]:
+    """What a drawn value costs, beside computing everything again for each."""
+    causal, rows = read("causal"), []
+    what = f"drawing {causal['steps']} values of {causal['levels']} levels, one thread"
+    many = causal["batch"]["64"]
+    rows.append(
+        (
+            f"{what}: `causal`, 8 layers of 64 channels, 64 images at a time",
+            f"{many['milliseconds_a_step']:.2f} ms a step",
+            f"{many['times_faster_than_the_whole_pass']:.0f} times faster than whole passes, "
+            f"{many['times_faster_than_the_prefix']:.0f} than passes over what is there",
+            "`make results ROW=causal`",
+        )
+    )
+    any_order = read("any_order")["runs"]
+    slowest = min(any_order, key=lambda run: run["times_faster"])
+    rows.append(
+        (
+            f"{what}: `masked`, MLP of 512 features",
+            f"{slowest['milliseconds_a_step']:.2f} ms a step, {slowest['batch']} images at a time",
+            f"{slowest['times_faster']:.0f} times faster than whole passes",
+            "`make results ROW=any_order`",
+        )
+    )
+    return rows
+
+
 def table() -> str:
     rows = [
         *speech_rows(),
         *fsdd_rows(),
         *librispeech_rows(),
         *text_rows(),
+        *digits_rows(),
         *info_nce_rows(),
         *store_rows(),
         *recurrent_rows(),
         *generation_rows(),
+        *drawing_rows(),
     ]
     lines = _lines(("what", "measured", "beside it", "command"), rows)
     speech = read("speech")

@@ -91,7 +91,7 @@ class Masked(
         ConfigError: A setting is wrong.
 
     Example:
-        >>> config = MaskedConfig(num_tokens=5, bos=4, shape=(1, 2, 3), hidden_size=8)
+        >>> config = MaskedConfig(num_tokens=5, bos=4, shape=(1, 2, 3), channels=8)
         >>> model = Masked(config).eval()
         >>> score = model.score(torch.zeros(2, 1, 2, 3, dtype=torch.long))
         >>> score.kind, score.terms.shape

@@ -74,7 +74,7 @@ def test_flow_learns_what_is_not_linear(seed: int) -> None:
     task = make_task(store, "where")
     flow = RealNVP(RealNVPConfig(num_features=2, depth=4, hidden_size=32))
     result = ceiling(
-        task, store, lambda: copy.deepcopy(flow), max_steps=200, learning_rate=2e-2, batch_size=64
+        task, store, lambda: copy.deepcopy(flow), max_steps=200, learning_rate=1e-2, batch_size=64
     )
     assert result.accuracies[1].accuracy > result.accuracies[0].accuracy + 0.05
 

@@ -66,12 +66,12 @@ class LSTM(nn.RNNBase):
         ConfigError: A probability isn't in [0, 1), or the input or state has another shape.
 
     Example:
-        >>> lstm, reference = LSTM(3, 4, proj_size=2), nn.LSTM(3, 4, proj_size=2)
+        >>> lstm, reference = LSTM(3, 4), nn.LSTM(3, 4)
         >>> _ = lstm.load_state_dict(reference.state_dict())
         >>> x = torch.randn(7, 5, 3)
         >>> y, (h, c) = lstm(x)
         >>> y.shape, h.shape, c.shape
-        (torch.Size([7, 5, 2]), torch.Size([1, 5, 2]), torch.Size([1, 5, 4]))
+        (torch.Size([7, 5, 4]), torch.Size([1, 5, 4]), torch.Size([1, 5, 4]))
         >>> torch.allclose(y, reference(x)[0], atol=1e-6)
         True
     """
