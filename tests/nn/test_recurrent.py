@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ensue.errors import ConfigError
 from ensue.nn import GRU, LSTM, GRUCell, LSTMCell
@@ -323,3 +323,17 @@ def test_half_precision_stays_near_full(kind: str, seed: int) -> None:
 def test_what_does_not_fit_is_named(make: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+@KINDS
+def test_sequences_of_no_steps_are_refused_by_name_and_unsorted_ones_are_not(
+    kind: str, seed: int
+) -> None:
+    of, x = OURS[kind](I, H), torch.randn(T, 3, I)
+    with pytest.raises(RuntimeError, match="greater than 0, but found an element in 'lengths'"):
+        of(pack_padded_sequence(x, [T, 0, 2], enforce_sorted=False))
+    packed, _ = of(pack_padded_sequence(x, [2, T, 3], enforce_sorted=False))
+    y, lengths = pad_packed_sequence(packed)
+    assert lengths.tolist() == [2, T, 3]
+    for i, n in enumerate(lengths.tolist()):
+        torch.testing.assert_close(y[:n, i], of(x[:n, i])[0])
