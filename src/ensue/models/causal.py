@@ -52,7 +52,7 @@ class CausalConfig:
         tuple[int, ...],
         Field(
             description="dilations of the convolutions, taken in turn; none: 1, 2, 4 to 128 for "
-            "sequences, 1 and the width for images"
+            "sequences, 1 and a row for images"
         ),
     ] = ()
     num_heads: Annotated[int, Field(gt=0, description="heads of attention")] = 4
@@ -107,9 +107,7 @@ class CausalDecoder(nn.Module):
                 E,
                 num_layers=config.num_layers,
                 num_heads=config.num_heads,
-                window=min(config.attention_window, math.prod(shape) + 1)
-                if shape
-                else config.attention_window,
+                window=_window(config),
                 dropout=config.dropout,
             )
             self.scores: nn.Module = nn.Linear(E, num_scores)
@@ -352,9 +350,10 @@ class Causal(
 
     def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
-        # Layers write into the state of a single step; a stream may be branched off this one.
-        kept = tree_map(torch.clone, state["decoder"])
-        return tokens.step(self.decoder, x, {**state, "decoder": kept})
+        if x.shape[1] == 1:
+            # Layers write into the state of a single step; a stream may be branched off this one.
+            state = {**state, "decoder": tree_map(torch.clone, state["decoder"])}
+        return tokens.step(self.decoder, x, state)
 
     def finish(self, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """No more features; the embedding of all."""
@@ -412,6 +411,13 @@ def begin_smooth_(weight: Tensor) -> None:
     k = torch.arange(8.0)
     waves = torch.cos(torch.pi * k * torch.linspace(0, 1, V)[:, None]) / (1 + k)
     weight.copy_(0.5 * waves @ torch.randn(len(k), E))
+
+
+def _window(config: CausalConfig) -> int:
+    """No more than an image has: what attention could see beyond is never there."""
+    if config.shape is None:
+        return config.attention_window
+    return min(config.attention_window, math.prod(config.shape) + 1)
 
 
 def _dilations(config: CausalConfig) -> tuple[int, ...]:

@@ -24,14 +24,13 @@ TOKENS_A_PIECE = 1024
 """Tokens that run at a time, which bounds the memory that a long sequence takes."""
 
 
-def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) -> Score:
+def score(decoder: Steps, x: Tensor, lengths: Tensor | None) -> Score:
     """The log-probability of each sequence, token by token.
 
     Args:
         decoder: Tokens (B, T) to scores (B, T, V) of what follows each, with a state.
         x: (B, T) tokens, padded at the end.
         lengths: (B,) valid tokens, or None where all are.
-        state: Before the first token; by default ``decoder.init_state``.
 
     Returns:
         ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
@@ -43,7 +42,7 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     """
     if x.shape[1] < 2:
         raise ConfigError(f"a sequence has {x.shape[1]} tokens; bos and one more are needed")
-    state, terms = decoder.init_state(len(x)) if state is None else state, []
+    state, terms = decoder.init_state(len(x)), []
     for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
         piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
         scores, state = decoder.step(piece[:, :-1], state)

@@ -13,7 +13,8 @@ class Steps(Protocol):
 
     Families that encode give the features of the frames that a chunk completes, with the
     ``embedding`` of all frames so far; what decodes tokens gives their scores (B, T, V).
-    ``init_state`` raises ConfigError where a user's modules can't stream.
+    What decodes tokens may write into the state that a single step is given; a copy by
+    :func:`select` stays. ``init_state`` raises ConfigError where a user's modules can't stream.
     """
 
     def init_state(self, batch: int) -> Any: ...

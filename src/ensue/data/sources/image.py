@@ -6,21 +6,23 @@ An item is a :class:`ensue.data.items.Picture`, or an array (H, W) or (H, W, 3) 
 import math
 import struct
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Document, Items, Picture, file_facts, fingerprint, group_of
-from ensue.data.sources.files import folder_label, walk
-from ensue.data.sources.table import as_text, label_columns
-from ensue.errors import ConfigError, DataError
+from ensue.data.items import Document, Items, Picture, as_text, file_facts
+from ensue.data.sources.files import folder_label, plain_items, walk
+from ensue.data.sources.table import label_columns
+from ensue.errors import DataError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 """How the names of IDX files end (LeCun, Cortes and Burges), gzip's ending aside."""
 OF_TEST = {"t10k", "test"}
+_items = partial(plain_items, "image")
 
 
 def is_image(path: Path) -> bool:
@@ -135,25 +137,6 @@ def read_image_array(
     ids = [f"{i:06d}" for i in range(len(data))]
     facts = [data.shape, data.tobytes()]
     return _items(list(data), ids, labels or {}, config, facts)
-
-
-def _items(
-    raw: Sequence[Picture | np.ndarray],
-    ids: list[str],
-    labels: dict[str, list[str]],
-    config: DataConfig,
-    facts: Sequence[object],
-) -> Items:
-    if config.intervals:
-        raise ConfigError("intervals label stretches of sound, and the data are images")
-    return Items(
-        kind="image",
-        ids=ids,
-        raw=raw,
-        labels=labels,
-        group=group_of(labels, config.group),
-        fingerprint=fingerprint(facts),
-    )
 
 
 def _is_of_test(path: Path) -> bool:

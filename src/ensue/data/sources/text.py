@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Document, Items, as_text, file_facts, fingerprint, group_of
-from ensue.data.sources.files import folder_label, walk
+from ensue.data.items import Document, Items, as_text, file_facts
+from ensue.data.sources.files import folder_label, plain_items, walk
 from ensue.data.sources.table import label_columns
-from ensue.errors import ConfigError, DataError
+from ensue.errors import DataError
 
 TEXT_SUFFIXES = {".txt", ".text", ".smi"}
 
@@ -77,16 +77,7 @@ def _items(
     config: DataConfig,
     facts: Sequence[object],
 ) -> Items:
-    if config.intervals:
-        raise ConfigError("intervals label stretches of sound, and the data are text")
-    return Items(
-        kind="text",
-        ids=ids,
-        raw=raw,
-        labels=labels,
-        group=group_of(labels, config.group),
-        fingerprint=fingerprint([*facts, config.text_items]),
-    )
+    return plain_items("text", raw, ids, labels, config, [*facts, config.text_items])
 
 
 def _decoded(path: Path) -> str:

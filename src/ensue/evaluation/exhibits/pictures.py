@@ -51,7 +51,6 @@ def pictures(subject: Subject) -> list[Exhibit]:
         "pictures/bits.png": _map(place),
     }
     values = {
-        "size": [height, width],
         "num_samples": num_samples,
         "num_completions": NUM_COMPLETIONS,
         "num_scored": len(items),
