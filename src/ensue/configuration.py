@@ -96,15 +96,19 @@ def fill(config: C, facts: Mapping[str, Any]) -> C:
     Raises:
         ConfigError: A field is set already, to something else than the data say.
     """
-    wanted = {f.name for f in dataclasses.fields(config) if f.metadata.get("from_data")}  # type: ignore[arg-type]
-    for name in wanted & facts.keys():
+    wanted = {
+        f.name: f.default
+        for f in dataclasses.fields(config)  # type: ignore[arg-type]
+        if f.metadata.get("from_data")
+    }
+    for name in wanted.keys() & facts.keys():
         given = getattr(config, name)
-        if given is not None and given != facts[name]:
+        if given != wanted[name] and given != facts[name]:
             raise ConfigError(
                 f"the model was made for {name} {given} but the data have {name} {facts[name]}; "
                 "use data of the same kind, or train a new model"
             )
-    return dataclasses.replace(config, **{n: facts[n] for n in wanted & facts.keys()})  # type: ignore[type-var]
+    return dataclasses.replace(config, **{n: facts[n] for n in wanted.keys() & facts.keys()})  # type: ignore[type-var]
 
 
 def require_at_least(least: float, **values: float) -> None:

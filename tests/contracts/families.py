@@ -16,6 +16,7 @@ from ensue.models.causal import Causal, CausalConfig
 from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.masked import Masked, MaskedConfig
+from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
 
@@ -84,6 +85,11 @@ def causal(**settings: Any) -> Callable[[], Causal]:
 def masked(**settings: Any) -> Callable[[], Masked]:
     small = {"num_tokens": 6, "bos": 5, "shape": (3, 4, 5), "embedding_size": 3}
     return lambda: Masked(MaskedConfig(**{**small, **settings}))
+
+
+def pixelcnn(**settings: Any) -> Callable[[], PixelCNN]:
+    small = {"num_tokens": 6, "bos": 5, "shape": (3, 4, 5), "channels": 6, "skip_channels": 7}
+    return lambda: PixelCNN(PixelCNNConfig(**{**small, "num_layers": 2, **settings}))
 
 
 def cpc(**settings: Any) -> Callable[[], CPC]:
@@ -160,6 +166,18 @@ CASES = [
         family="masked",
         name="raster",
         build=masked(order="raster", network="mlp", hidden_size=8, num_layers=0),
+        items=pictures,
+    ),
+    Case(
+        family="pixelcnn",
+        name="a score for each level, classes",
+        build=pixelcnn(kernel_size=3, classes=("a", "b")),
+        items=pictures,
+    ),
+    Case(
+        family="pixelcnn",
+        name="logistic",
+        build=pixelcnn(head="logistic", num_mixtures=3),
         items=pictures,
     ),
     Case(family="realnvp", name="half masks", build=realnvp, items=rows),

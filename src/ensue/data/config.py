@@ -48,6 +48,10 @@ class DataConfig:
     group: Annotated[
         str | None, Field(description="label column that splits never cut through (a speaker)")
     ] = None
+    condition: Annotated[
+        str | None,
+        Field(description="label column of the classes that a model is conditioned on"),
+    ] = None
     intervals: Annotated[
         tuple[str, ...],
         Field(description="frame labels as NAME=FILE, tables with item, start, end, label"),

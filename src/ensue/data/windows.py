@@ -32,6 +32,7 @@ class Windows:
         speed_perturbation: Training windows run up to this much faster or slower (0.1: by a
             factor from 1/1.1 to 1.1), as another speaker would (Ko et al. 2015).
         seed: Of the order.
+        condition: (N,) of each item of the store, what a model is conditioned on; or None.
     """
 
     store: Store
@@ -41,6 +42,7 @@ class Windows:
     shortest: int = 1
     speed_perturbation: float = 0.0
     seed: int = 0
+    condition: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.num_windows:
@@ -113,11 +115,16 @@ class Windows:
         return np.ceil(((self.size or 1) - 1) * speeds).astype(np.int64) + 1
 
     def _batch(self, items: np.ndarray, starts: np.ndarray, speeds: np.ndarray) -> Batch:
-        item = torch.from_numpy(np.ascontiguousarray(items))
-        group = None if self.store.group is None else torch.from_numpy(self._groups[items])
+        own = {
+            "item": torch.from_numpy(np.ascontiguousarray(items)),
+            "group": None if self.store.group is None else torch.from_numpy(self._groups[items]),
+            "condition": None
+            if self.condition is None
+            else torch.from_numpy(self.condition[items]),
+        }
         if self.size is None:
             rows = [self.store.read(i, 0, 1)[0] for i in items]
-            return Batch(x=torch.from_numpy(np.stack(rows)), item=item, group=group)
+            return Batch(x=torch.from_numpy(np.stack(rows)), **own)
         stops = np.minimum(starts + self._span(speeds), self.store.lengths[items])
         valid = np.minimum(np.floor((stops - starts - 1) / speeds).astype(np.int64) + 1, self.size)
         x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), self.store.values.dtype)
@@ -125,7 +132,7 @@ class Windows:
             steps = self.store.read(i, start, stop)
             x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])
         lengths = torch.from_numpy(valid) if self._some_short else None
-        return Batch(x=torch.from_numpy(x), lengths=lengths, item=item, group=group)
+        return Batch(x=torch.from_numpy(x), lengths=lengths, **own)
 
     @cached_property
     def _used(self) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Prompts: what every sequence begins with, and the model that goes on from there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +11,6 @@ from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import Processor, forbid_end, process, processors_of
 from ensue.nn.streaming import Steps, join, select
 
-Initial = Callable[[Tensor], Any]
-"""From positions of prompts to the model's state before their first token."""
-
 
 class Prompts:
     """The first tokens of sequences, with the model that goes on and the rules that it keeps.
@@ -23,7 +20,8 @@ class Prompts:
         tokens: For each sequence its first tokens, at least one.
         num_tokens: V.
         eos: The token that ends a sequence, or None.
-        initial: The state before the prompts; by default ``steps.init_state``.
+        condition: (N, ...) what each sequence is conditioned on: given to ``steps.init_state``
+            after the number of sequences.
         processors: Forbid tokens.
         limits: (N,) new tokens at most, by sequence; by default ``max_length`` for all.
         device: Of the model.
@@ -40,14 +38,14 @@ class Prompts:
         *,
         num_tokens: int,
         eos: int | None = None,
-        initial: Initial | None = None,
+        condition: Tensor | None = None,
         processors: Sequence[Processor] = (),
         limits: Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.steps, self.eos, self.processors = steps, eos, processors
         self.tokens = _checked(tokens, num_tokens)
-        self.initial = initial or (lambda rows: steps.init_state(len(rows)))
+        self.condition = condition
         self.device = torch.device(device)
         self.length = torch.tensor([len(p) for p in self.tokens], device=self.device)
         if limits is not None and len(limits) and int(limits.min()) < 1:
@@ -73,7 +71,11 @@ class Prompts:
         tokens = torch.full((len(rows), width), -1)
         for i, prompt in enumerate(prompts):
             tokens[i, : len(prompt)] = prompt
-        first = self.initial(rows.to(self.device))
+        begin: Any = self.steps.init_state
+        if self.condition is None:
+            first = begin(len(rows))
+        else:
+            first = begin(len(rows), self.condition[rows.to(self.condition.device)])
         return tokens.to(self.device), _state_after(self.steps, prompts, first, self.device)
 
     def scores(self, tokens: Tensor, length: Tensor, state: Any) -> tuple[Tensor, Any]:

@@ -19,7 +19,9 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
+from ensue.models.condition import class_condition, for_each, vectors_of
 from ensue.models.images import (
+    begin_smooth_,
     image_of,
     joined_values,
     require_unknown,
@@ -60,10 +62,14 @@ class CausalConfig:
         int, Field(gt=0, description="tokens back that attention reaches")
     ] = 1024
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the layers")] = 0.0
+    condition_hidden: Annotated[
+        float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
+    ] = 0.1
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     eos: Annotated[int | None, Field(ge=0)] = from_data()
     shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    classes: tuple[str, ...] = from_data(())
     generation: GenerationConfig = field(
         default_factory=GenerationConfig, metadata={"from_data": True}
     )
@@ -93,6 +99,7 @@ class CausalDecoder(nn.Module):
         self.bos = bos
         E, shape = config.channels, config.shape
         self.embedding = nn.Embedding(num_tokens, E)
+        self.classes = class_condition(config.classes, E, hidden=config.condition_hidden)
         self.positions = self.above = None
         if shape is not None:
             self.positions = nn.Embedding(math.prod(shape) + 1, E)
@@ -119,6 +126,7 @@ class CausalDecoder(nn.Module):
                 S,
                 kernel_size=config.kernel_size,
                 dilations=_dilations(config),
+                condition_size=E if config.classes else 0,
                 dropout=config.dropout,
             )
             self.scores = nn.Sequential(
@@ -137,12 +145,21 @@ class CausalDecoder(nn.Module):
         if self.positions is not None:
             at = state["layers"]["at"][:, None] + torch.arange(x.shape[1], device=x.device)
             z = z + self.positions(at)
+        if "condition" in state:
+            z = z + state["condition"][:, None]
         y, new["layers"] = self.layers.step(z, state["layers"])
         return z, y, new
 
-    def init_state(self, batch: int) -> dict[str, Any]:
-        """The state of ``batch`` sequences before their first token."""
-        state: dict[str, Any] = {"layers": self.layers.init_state(batch)}
+    def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
+        """The state of ``batch`` sequences, of classes (B,), before their first token."""
+        given = vectors_of(self.classes, condition, batch)
+        if given is None or isinstance(self.layers, CausalTransformer):
+            state: dict[str, Any] = {"layers": self.layers.init_state(batch)}
+        else:
+            state = {"layers": self.layers.init_state(batch, given)}
+        if given is not None and isinstance(self.layers, CausalTransformer):
+            # Attention has no gates that a condition could turn; it is part of every token.
+            state["condition"] = given
         if self.above is not None:
             state["above"] = torch.full(
                 (batch, self.row), self.bos, device=self.embedding.weight.device
@@ -234,29 +251,38 @@ class Causal(
 
         Args:
             batch: ``x`` (B, T) tokens or (B, C, H, W) levels.
-            step: Plays no part.
+            step: The class of which items is hidden is a function of the item and the step.
         """
-        score = self.score(batch.x, batch.lengths)
+        x, of = self._sequence(batch.x, batch.lengths), self.decoder.classes
+        given = batch.condition if of is None else of.hide(batch.condition, x, step)
+        score = tokens.score(self.decoder, x, batch.lengths, self.decoder.init_state(len(x), given))
         return tokens.loss(score, batch.lengths, self.num_scores)
 
-    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+    def encode(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Features:
         """Embeddings of tokens, features of all up to each, and their mean and deviation.
 
         Args:
             x: (B, T) tokens, padded at the end, or (B, C, H, W) levels.
             lengths: (B,) valid tokens, or None where all are.
+            condition: Classes (B,), -1 where one isn't known, or None where none is.
 
         Returns:
             ``local`` (B, T, E), ``context`` (B, T, S), ``embedding`` (B, 2 S).
         """
-        return tokens.encode(self.decoder, self._sequence(x, lengths), lengths)
+        state = self.decoder.init_state(len(x), condition)
+        return tokens.encode(self.decoder, self._sequence(x, lengths), lengths, state)
 
-    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
+    def score(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Score:
         """The log-probability of each item, token by token.
 
         Args:
             x: (B, T) tokens, bos first, padded at the end, or (B, C, H, W) levels.
             lengths: (B,) valid tokens, or None where all are.
+            condition: Classes (B,), -1 where one isn't known, or None where none is.
 
         Returns:
             ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end. Bits a dimension of an
@@ -264,7 +290,8 @@ class Causal(
 
         Memory: B V numbers for each of 1024 tokens at a time.
         """
-        return tokens.score(self.decoder, self._sequence(x, lengths), lengths)
+        state = self.decoder.init_state(len(x), condition)
+        return tokens.score(self.decoder, self._sequence(x, lengths), lengths, state)
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
@@ -272,10 +299,9 @@ class Causal(
         """(B,) nats of items.
 
         Raises:
-            ConfigError: There is a condition, which this family has no place for.
+            ConfigError: There is a condition and the model has no classes, or it is none of them.
         """
-        tokens.require_no_condition(condition, "causal")
-        return self.score(x, lengths).total
+        return self.score(x, lengths, condition=condition).total
 
     def sample(
         self,
@@ -290,7 +316,7 @@ class Causal(
 
         Args:
             num: How many.
-            condition: None; this family has no place for one.
+            condition: A class, or classes (num,); None draws from all.
             temperature: 1 draws from the model, 0 takes the likeliest token each time.
             generator: Of the draw.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
@@ -299,8 +325,7 @@ class Causal(
             ``values`` (num, T) tokens, bos first and, where one came, eos last, with their
             ``lengths``; or (num, C, H, W) levels. ``log_prob`` of each.
         """
-        tokens.require_no_condition(condition, "causal")
-        prompts = self._prompts([torch.tensor([self.bos])] * num)
+        prompts = self._prompts([torch.tensor([self.bos])] * num, for_each(condition, num))
         settings = {**settings, "temperature": temperature}
         own = self.config.generation
         return self._items(tokens.sample(prompts, own, settings, generator=generator))
@@ -310,6 +335,7 @@ class Causal(
         x: Tensor,
         known: Tensor,
         *,
+        condition: Tensor | None = None,
         num: int = 1,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
@@ -320,6 +346,7 @@ class Causal(
         Args:
             x: (B, T) tokens, bos first, or (B, C, H, W) levels.
             known: Boolean like x: what is given, which must be what is read first.
+            condition: Classes (B,), -1 where one isn't known, or None where none is.
             num: Completions of each.
             temperature: 1 draws from the model, 0 takes the likeliest token each time.
             generator: Of the draw.
@@ -337,11 +364,19 @@ class Causal(
         if self.config.shape is not None:
             require_unknown(known, x)
             known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
-        given = tokens.first_tokens(self._sequence(x), known)
+        condition = for_each(condition, len(x))
         settings = {**settings, "temperature": temperature}
-        own = self.config.generation
         return self._items(
-            tokens.complete(self._prompts, given, own, settings, num=num, generator=generator)
+            tokens.complete(
+                lambda some, item: self._prompts(
+                    some, None if condition is None else condition[item]
+                ),
+                tokens.first_tokens(self._sequence(x), known),
+                self.config.generation,
+                settings,
+                num=num,
+                generator=generator,
+            )
         )
 
     def init_state(self, batch: int) -> tokens.TokenState:
@@ -385,7 +420,7 @@ class Causal(
         values = image_of(samples.values[:, 1:], self.config.shape)
         return Samples(values, None, samples.log_prob, item=samples.item)
 
-    def _prompts(self, given: list[Tensor]) -> Prompts:
+    def _prompts(self, given: list[Tensor], condition: Tensor | None) -> Prompts:
         shape, limits = self.config.shape, None
         if shape is not None:
             limits = torch.tensor([math.prod(shape) + 1 - len(prompt) for prompt in given])
@@ -394,23 +429,10 @@ class Causal(
             given,
             num_tokens=self.num_tokens,
             eos=self.eos,
+            condition=condition,
             limits=limits,
             device=self._device,
         )
-
-
-def begin_smooth_(weight: Tensor) -> None:
-    r"""Make the features (V, E) of levels random, and those of near levels alike.
-
-    .. math:: w_{ve} = \frac12 \sum_{k=0}^{7} \frac{\epsilon_{ke}}{1 + k}
-              \cos\Bigl(\pi k \frac{v}{V - 1}\Bigr)
-
-    with standard normal numbers, so that what is learnt of a level tells of its neighbors.
-    """
-    V, E = weight.shape
-    k = torch.arange(8.0)
-    waves = torch.cos(torch.pi * k * torch.linspace(0, 1, V)[:, None]) / (1 + k)
-    weight.copy_(0.5 * waves @ torch.randn(len(k), E))
 
 
 def _window(config: CausalConfig) -> int:

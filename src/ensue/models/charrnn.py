@@ -262,7 +262,9 @@ class CharRNN(
         """
         given, own = tokens.first_tokens(x, known), self.config.generation
         settings = {**settings, "temperature": temperature}
-        return tokens.complete(self._prompts, given, own, settings, num=num, generator=generator)
+        return tokens.complete(
+            lambda some, _: self._prompts(some), given, own, settings, num=num, generator=generator
+        )
 
     def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams before their first token."""

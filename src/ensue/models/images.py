@@ -61,3 +61,17 @@ def require_unknown(known: Tensor, x: Tensor) -> None:
 def joined_values(bos: int, values: Tensor) -> Tensor:
     """Values (B, D) with the token before the first: (B, 1 + D)."""
     return torch.cat([values.new_full((len(values), 1), bos), values], dim=1)
+
+
+def begin_smooth_(weight: Tensor) -> None:
+    r"""Make the features (V, E) of levels random, and those of near levels alike.
+
+    .. math:: w_{ve} = \frac12 \sum_{k=0}^{7} \frac{\epsilon_{ke}}{1 + k}
+              \cos\Bigl(\pi k \frac{v}{V - 1}\Bigr)
+
+    with standard normal numbers, so that what is learnt of a level tells of its neighbors.
+    """
+    V, E = weight.shape
+    k = torch.arange(8.0)
+    waves = torch.cos(torch.pi * k * torch.linspace(0, 1, V)[:, None]) / (1 + k)
+    weight.copy_(0.5 * waves @ torch.randn(len(k), E))

@@ -276,7 +276,7 @@ class Masked(
             size = int(given[rows[0]].sum())
             first = joined_values(self.levels, values[rows][:, order[:size]])
             drawn = tokens.complete(
-                lambda some, order=order: self._prompts(some, order),
+                lambda some, _, order=order: self._prompts(some, order),
                 list(first.cpu()),
                 self.config.generation,
                 {**settings, "temperature": temperature},

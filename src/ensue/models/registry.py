@@ -85,6 +85,16 @@ FAMILIES = {
         "over orders (Hoogeboom et al. 2022, 2110.02037, eq. 8), in nats.",
         limits=("Its score is the log-likelihood in one order; another order gives another one.",),
     ),
+    "pixelcnn": Family(
+        module="ensue.models.pixelcnn",
+        model="PixelCNN",
+        kinds=("image",),
+        contracts=("trains", "encodes", "scores", "samples", "completes"),
+        summary="Gated PixelCNN: exact likelihood of images, by class where there are classes",
+        objective="Negative log-likelihood of each value of an image given those before it (van "
+        "den Oord et al. 2016, 1601.06759, eq. 1 and 2; gated: 1606.05328), in nats.",
+        limits=("An image is read from the upper left: only what lies below can be completed.",),
+    ),
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",

@@ -24,13 +24,14 @@ TOKENS_A_PIECE = 1024
 """Tokens that run at a time, which bounds the memory that a long sequence takes."""
 
 
-def score(decoder: Steps, x: Tensor, lengths: Tensor | None) -> Score:
+def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) -> Score:
     """The log-probability of each sequence, token by token.
 
     Args:
         decoder: Tokens (B, T) to scores (B, T, V) of what follows each, with a state.
         x: (B, T) tokens, padded at the end.
         lengths: (B,) valid tokens, or None where all are.
+        state: Before the first token; by default the decoder's own.
 
     Returns:
         ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
@@ -42,7 +43,7 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None) -> Score:
     """
     if x.shape[1] < 2:
         raise ConfigError(f"a sequence has {x.shape[1]} tokens; bos and one more are needed")
-    state, terms = decoder.init_state(len(x)), []
+    state, terms = decoder.init_state(len(x)) if state is None else state, []
     for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
         piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
         scores, state = decoder.step(piece[:, :-1], state)
@@ -98,9 +99,9 @@ class Decoder(Steps, Protocol):
         ...
 
 
-def encode(decoder: Decoder, x: Tensor, lengths: Tensor | None) -> Features:
+def encode(decoder: Decoder, x: Tensor, lengths: Tensor | None, state: Any = None) -> Features:
     """Features of tokens (B, T), those of all up to each, and their mean and deviation."""
-    state, found = decoder.init_state(len(x)), []
+    state, found = decoder.init_state(len(x)) if state is None else state, []
     for piece in x.split(TOKENS_A_PIECE, dim=1):
         *features, state = decoder.features(piece, state)
         found.append(features)
@@ -157,7 +158,7 @@ def sample(
 
 
 def complete(
-    prompts_of: Callable[[list[Tensor]], Prompts],
+    prompts_of: Callable[[list[Tensor], Tensor], Prompts],
     given: list[Tensor],
     own: GenerationConfig,
     settings: dict[str, Any],
@@ -168,7 +169,7 @@ def complete(
     """Draw ``num`` sequences for each of the given tokens, or search as many of the likeliest.
 
     Args:
-        prompts_of: Tokens as prompts.
+        prompts_of: Tokens as prompts, and which of the items each of them is of.
         given: The first tokens of each item.
         own: The settings that the model was saved with.
         settings: Over these.
@@ -176,9 +177,12 @@ def complete(
         generator: Of the draw.
     """
     require_at_least(1, num=num, items=len(given))
+    item = torch.arange(len(given))
     if settings.get("method", own.method) == "beam":
-        return _search(prompts_of(given), own, settings, num)
-    prompts = prompts_of([tokens for tokens in given for _ in range(num)])
+        return _search(prompts_of(given, item), own, settings, num)
+    prompts = prompts_of(
+        [tokens for tokens in given for _ in range(num)], item.repeat_interleave(num)
+    )
     return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), num, generator)
 
 

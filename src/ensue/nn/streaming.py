@@ -14,7 +14,8 @@ class Steps(Protocol):
     Families that encode give the features of the frames that a chunk completes, with the
     ``embedding`` of all frames so far; what decodes tokens gives their scores (B, T, V).
     What decodes tokens may write into the state that a single step is given; a copy by
-    :func:`select` stays. ``init_state`` raises ConfigError where a user's modules can't stream.
+    :func:`select` stays. ``init_state`` raises ConfigError where a user's modules can't stream;
+    what can be conditioned takes the condition of each sequence after the number of them.
     """
 
     def init_state(self, batch: int) -> Any: ...
@@ -43,3 +44,14 @@ def join(first: Any, second: Any) -> Any:
     """
     pair = lambda a, b: torch.cat([a, b]) if isinstance(a, Tensor) else a  # noqa: E731
     return tree_map(pair, first, second)
+
+
+def put(state: Any, rows: Tensor, part: Any) -> Any:
+    """The state with that of some rows of the batch replaced.
+
+    Example:
+        >>> put({"h": torch.arange(3)}, torch.tensor([2, 0]), {"h": torch.tensor([7, 8])})
+        {'h': tensor([8, 1, 7])}
+    """
+    pair = lambda t, new: t.index_copy(0, rows, new) if isinstance(t, Tensor) else t  # noqa: E731
+    return tree_map(pair, state, part)

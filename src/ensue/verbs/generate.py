@@ -23,6 +23,7 @@ def sample(
     *,
     num: int = 100,
     out: str | Path | None = None,
+    condition: str | None = None,
     temperature: float = 1.0,
     seed: int = 0,
     method: Draw | None = None,
@@ -44,6 +45,8 @@ def sample(
     out
         File to write: .csv, .parquet or .npz, and of images .npz or a sheet as .png; by default
         samples/samples.csv in the run, or .png.
+    condition
+        The class of all, of a run that was trained with classes; by default any.
     temperature
         1 draws from the model, less is closer to the likeliest.
     seed
@@ -78,7 +81,8 @@ def sample(
     )
     loaded = load(run)
     path = _path(out, loaded, "samples")
-    write_items(loaded.sample(num, temperature=temperature, seed=seed, **settings), {}, path)
+    drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
+    write_items(drawn, {}, path)
     return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
@@ -90,6 +94,7 @@ def complete(
     known: float | None = None,
     num: int = 1,
     out: str | Path | None = None,
+    condition: str | None = None,
     temperature: float = 1.0,
     seed: int = 0,
     method: Draw | Literal["beam"] | None = None,
@@ -119,6 +124,8 @@ def complete(
         Completions of each item; with the method beam, the likeliest ones.
     out
         File to write, as by ``sample``; by default samples/completions.csv in the run, or .png.
+    condition
+        The class of all items, of a run that was trained with classes; by default not known.
     temperature
         1 draws from the model, less is closer to the likeliest.
     seed
@@ -180,7 +187,13 @@ def complete(
     if not named:
         raise DataError(f"no item can be used; the first, {skipped[0][0]!r}: {skipped[0][1]}")
     found = loaded.complete(
-        list(named.values()), num=num, temperature=temperature, seed=seed, known=known, **settings
+        list(named.values()),
+        num=num,
+        condition=condition,
+        temperature=temperature,
+        seed=seed,
+        known=known,
+        **settings,
     )
     rows = [(name, item) for name, each in zip(named, found, strict=True) for item in each]
     names = {"item": [name for name, _ in rows]}

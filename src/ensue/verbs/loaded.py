@@ -69,27 +69,44 @@ class Loaded:
             raise ConfigError(f"the family {self.family!r} has no features by frame")
         return context[0].cpu().numpy()
 
-    def score(self, raws: Sequence[Any]) -> np.ndarray:
-        """Nats for each raw item: (N,). Log-densities are those of the original units."""
+    def score(self, raws: Sequence[Any], *, conditions: Sequence[str] | None = None) -> np.ndarray:
+        """Nats for each raw item: (N,). Log-densities are those of the original units.
+
+        Args:
+            raws: As for :meth:`embed`.
+            conditions: The class of each, of a run that was trained with classes; by default
+                they aren't known.
+
+        Raises:
+            DataError: An item can't be read, or a class is none of the run's.
+            ConfigError: The family has no scores, or the run no classes.
+        """
         import numpy as np
         import torch
 
         self._require("scores")
         totals = []
-        for raw in raws:
+        for raw, label in zip(raws, conditions or [None] * len(raws), strict=True):
             with torch.inference_mode():
-                found = self.model.score(self._encoded(raw))
+                found = self.model.score(self._encoded(raw), **self._condition(label))
             units = self.codec.log_det(raw) if found.kind == "exact" else 0.0
             totals.append(float(found.total) + units)
         return np.array(totals)
 
     def sample(
-        self, num: int, *, temperature: float = 1.0, seed: int = 0, **settings: Any
+        self,
+        num: int,
+        *,
+        condition: str | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+        **settings: Any,
     ) -> list[Any]:
         """Draw ``num`` raw items.
 
         Args:
             num: How many.
+            condition: Their class, of a run that was trained with classes; by default any.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
             settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
@@ -102,6 +119,7 @@ class Loaded:
 
         self._require("samples")
         self._require_tokens(settings)
+        settings = {**settings, **self._condition(condition)}
         generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
@@ -112,6 +130,7 @@ class Loaded:
         raws: Sequence[Any],
         *,
         num: int = 1,
+        condition: str | None = None,
         temperature: float = 1.0,
         seed: int = 0,
         known: float | None = None,
@@ -122,6 +141,7 @@ class Loaded:
         Args:
             raws: The beginnings, such as texts, or whole images.
             num: How many of each; with the method ``beam``, the likeliest ones it finds.
+            condition: Their class, of a run that was trained with classes; by default not known.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
             known: The part of an image, from its upper edge, that is given; by default half.
@@ -138,6 +158,7 @@ class Loaded:
         self._require_tokens(settings)
         if not len(raws):
             return []
+        condition_of = self._condition(condition, len(raws))
         x, given = self.codec.begun([self.codec.of_user(raw) for raw in raws], known)
         generator = _generator(seed)
         with torch.inference_mode():
@@ -147,12 +168,30 @@ class Loaded:
                 num=num,
                 temperature=temperature,
                 generator=generator,
+                **condition_of,
                 **settings,
             )
         found = [[] for _ in raws]
         for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
             found[i].append(item)
         return found
+
+    def _condition(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
+        """The class of ``num`` items as the models take it, if one is given."""
+        import torch
+
+        from ensue.verbs.prepare import classes_of
+
+        if label is None:
+            return {}
+        classes = getattr(self.model.config, "classes", ())
+        if not classes:
+            raise ConfigError(
+                "this run was trained without a condition; leave it out, or train with the setting "
+                "condition"
+            )
+        number = torch.from_numpy(classes_of([label] * num, classes))
+        return {"condition": number.to(self._device)}
 
     @property
     def _device(self) -> torch.device:

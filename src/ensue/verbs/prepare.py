@@ -5,15 +5,16 @@ Everything that can be refused is refused here, before anything is written into 
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensue.errors import ConfigError, DataError
+from ensue.errors import ConfigError, DataError, unknown
 from ensue.verbs.plan import Plan
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     require_settings_of(data, items.kind)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen)
-    model_config = fill(plan.configs["model"], codec.facts())
+    facts = {**codec.facts(), "classes": _classes(plan, items)}
+    model_config = fill(plan.configs["model"], facts)
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
@@ -69,6 +71,51 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
     )
+
+
+def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
+    """The classes that a model is conditioned on, if that is asked for.
+
+    Raises:
+        ConfigError: The family has no place for classes.
+        DataError: There is no such column, or no class in it.
+    """
+    from ensue.models.registry import FAMILIES
+
+    column = plan.configs["data"].condition
+    if column is None:
+        return ()
+    if not has_classes(plan.family):
+        able = ", ".join(filter(has_classes, FAMILIES))
+        raise ConfigError(
+            f"the family {plan.family!r} has no place for a condition; families that do: {able}"
+        )
+    if column not in items.labels:
+        raise DataError(unknown("column for condition", column, items.labels))
+    classes = tuple(sorted(set(items.labels[column]) - {""}))
+    if not classes:
+        raise DataError(f"the column {column!r}, which condition names, is empty")
+    return classes
+
+
+def has_classes(family: str) -> bool:
+    """Whether models of a family can be conditioned on classes."""
+    from ensue.models.registry import config_class
+
+    return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
+
+
+def classes_of(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Labels as the numbers of classes; -1 where there is none.
+
+    Raises:
+        DataError: A label is no class.
+    """
+    number = {"": -1, **{name: i for i, name in enumerate(classes)}}
+    stranger = next((label for label in labels if label not in number), None)
+    if stranger is not None:
+        raise DataError(unknown("class", stranger, classes))
+    return np.array([number[label] for label in labels], dtype=np.int64)
 
 
 def encode(
@@ -111,6 +158,9 @@ def _training_data(
     from ensue.training.fit import TrainingData
 
     data, training = plan.configs["data"], plan.configs["training"]
+    condition = None
+    if data.condition is not None:
+        condition = classes_of(store.labels[data.condition], model.config.classes)
 
     def windows(rows: Any) -> Windows:
         return Windows(
@@ -121,6 +171,7 @@ def _training_data(
             shortest=model.shortest,
             speed_perturbation=data.speed_perturbation,
             seed=training.seed,
+            condition=condition,
         )
 
     model.eval()  # the trial leaves no trace in the statistics of a batch norm
