@@ -27,6 +27,7 @@ ROOMS = [
     {"report"},
     {"verbs"},
     {"cli"},
+    {"coding"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 

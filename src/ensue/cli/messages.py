@@ -68,8 +68,13 @@ def _(result: Written, console: Console) -> None:
     console.print(f"{result.num_rows:,} {result.what} of {result.num_items:,} items")
     if result.skipped:
         console.print(f"{result.skipped} items couldn't be read and were left out")
+    for note in result.notes:
+        console.print(note)
     _files(result.files, console)
     path = result.files[0]
+    if result.next is not None:
+        _next(result.next, console)
+        return
     if path.suffix == ".png":
         _next(f"open {path}", console)
         return

@@ -253,7 +253,7 @@ class Causal(
             batch: ``x`` (B, T) tokens or (B, C, H, W) levels.
             step: The class of which items is hidden is a function of the item and the step.
         """
-        x, of = self._sequence(batch.x, batch.lengths), self.decoder.classes
+        x, of = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
         given = batch.condition if of is None else of.hide(batch.condition, x, step)
         score = tokens.score(self.decoder, x, batch.lengths, self.decoder.init_state(len(x), given))
         return tokens.loss(score, batch.lengths, self.num_scores)
@@ -272,7 +272,7 @@ class Causal(
             ``local`` (B, T, E), ``context`` (B, T, S), ``embedding`` (B, 2 S).
         """
         state = self.decoder.init_state(len(x), condition)
-        return tokens.encode(self.decoder, self._sequence(x, lengths), lengths, state)
+        return tokens.encode(self.decoder, self.to_tokens(x, lengths), lengths, state)
 
     def score(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
@@ -291,7 +291,7 @@ class Causal(
         Memory: B V numbers for each of 1024 tokens at a time.
         """
         state = self.decoder.init_state(len(x), condition)
-        return tokens.score(self.decoder, self._sequence(x, lengths), lengths, state)
+        return tokens.score(self.decoder, self.to_tokens(x, lengths), lengths, state)
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
@@ -371,13 +371,38 @@ class Causal(
                 lambda some, item: self._prompts(
                     some, None if condition is None else condition[item]
                 ),
-                tokens.first_tokens(self._sequence(x), known),
+                tokens.first_tokens(self.to_tokens(x), known),
                 self.config.generation,
                 settings,
                 num=num,
                 generator=generator,
             )
         )
+
+    def prompts(self, num: int) -> Prompts:
+        """What ``num`` items begin with: bos."""
+        return self._prompts([torch.tensor([self.bos])] * num, None)
+
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
+        if self.config.shape is None:
+            return x
+        if lengths is not None:
+            raise ConfigError("images have no lengths; leave them out")
+        if x.dim() == 2:
+            if x.shape[1] > math.prod(self.config.shape) + 1:
+                raise ConfigError(
+                    f"an image has {math.prod(self.config.shape)} tokens after bos, not "
+                    f"{x.shape[1] - 1}"
+                )
+            return x
+        return joined_values(self.bos, values_of(x, self.config.shape, self.bos))
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, T), bos first, as items."""
+        if self.config.shape is None:
+            return tokens
+        return image_of(tokens[:, 1:], self.config.shape)
 
     def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams of tokens before their first one."""
@@ -398,26 +423,11 @@ class Causal(
     def _device(self) -> torch.device:
         return self.decoder.embedding.weight.device
 
-    def _sequence(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
-        if self.config.shape is None:
-            return x
-        if lengths is not None:
-            raise ConfigError("images have no lengths; leave them out")
-        if x.dim() == 2:
-            if x.shape[1] > math.prod(self.config.shape) + 1:
-                raise ConfigError(
-                    f"an image has {math.prod(self.config.shape)} tokens after bos, not "
-                    f"{x.shape[1] - 1}"
-                )
-            return x
-        return joined_values(self.bos, values_of(x, self.config.shape, self.bos))
-
     def _items(self, samples: Samples) -> Samples:
         """Samples in the form of the items."""
         if self.config.shape is None:
             return samples
-        values = image_of(samples.values[:, 1:], self.config.shape)
+        values = self.from_tokens(samples.values)
         return Samples(values, None, samples.log_prob, item=samples.item)
 
     def _prompts(self, given: list[Tensor], condition: Tensor | None) -> Prompts:

@@ -228,7 +228,7 @@ class CharRNN(
             ``log_prob`` of each.
         """
         tokens.require_no_condition(condition, "charrnn")
-        prompts = self._prompts([torch.tensor([self.bos])] * num)
+        prompts = self.prompts(num)
         settings = {**settings, "temperature": temperature}
         return tokens.sample(prompts, self.config.generation, settings, generator=generator)
 
@@ -265,6 +265,18 @@ class CharRNN(
         return tokens.complete(
             lambda some, _: self._prompts(some), given, own, settings, num=num, generator=generator
         )
+
+    def prompts(self, num: int) -> Prompts:
+        """What ``num`` texts begin with: bos."""
+        return self._prompts([torch.tensor([self.bos])] * num)
+
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Texts are tokens (B, T), bos first."""
+        return x
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, T), bos first, are texts."""
+        return tokens
 
     def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams before their first token."""

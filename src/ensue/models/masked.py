@@ -233,11 +233,10 @@ class Masked(
             ``values`` (num, C, H, W) levels, and the ``log_prob`` of each in that order.
         """
         tokens.require_no_condition(condition, "masked")
-        order = self._checked(None, 0)
-        prompts = self._prompts([torch.tensor([self.levels])] * num, order)
         settings = {**settings, "temperature": temperature}
-        drawn = tokens.sample(prompts, self.config.generation, settings, generator=generator)
-        return self._items(drawn, order)
+        own = self.config.generation
+        drawn = tokens.sample(self.prompts(num), own, settings, generator=generator)
+        return self._items(drawn, self._checked(None, 0))
 
     def complete(
         self,
@@ -287,6 +286,20 @@ class Masked(
             found.append((rows[drawn.item], self._items(drawn, order)))
         return _joined(found)
 
+    def prompts(self, num: int) -> Prompts:
+        """What ``num`` images begin with: bos."""
+        return self._prompts([torch.tensor([self.levels])] * num, self._checked(None, 0))
+
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Levels (B, C, H, W) as tokens (B, 1 + D), bos first, in the model's own order."""
+        if lengths is not None:
+            raise ConfigError("images have no lengths; leave them out")
+        return joined_values(self.levels, self._values(x)[:, self._checked(None, 0)])
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, 1 + D), bos first, in the model's own order, as levels (B, C, H, W)."""
+        return self._images(tokens, self._checked(None, 0))
+
     def _orders(self, known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of which the same is known, and an order in which that comes first."""
         different, which = torch.unique(known, dim=0, return_inverse=True)
@@ -323,11 +336,15 @@ class Masked(
         return values_of(x, self.shape, self.levels)
 
     def _items(self, samples: Samples, order: Tensor) -> Samples:
-        """Sequences in an order, bos first, as images."""
-        values = torch.empty_like(samples.values[:, 1:])
-        values[:, order] = samples.values[:, 1:]
-        images = image_of(values, self.shape)
+        """Samples in an order as images."""
+        images = self._images(samples.values, order)
         return Samples(images, None, samples.log_prob, item=samples.item)
+
+    def _images(self, tokens: Tensor, order: Tensor) -> Tensor:
+        """Tokens (B, 1 + D) in an order, bos first, as levels."""
+        values = torch.empty_like(tokens[:, 1:])
+        values[:, order] = tokens[:, 1:]
+        return image_of(values, self.shape)
 
     def _prompts(self, given: list[Tensor], order: Tensor) -> Prompts:
         limits = torch.tensor([self.num_values + 1 - len(prompt) for prompt in given])

@@ -393,7 +393,7 @@ class PixelCNN(
         """
         require_unknown(known, x)
         known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
-        given = tokens.first_tokens(joined_values(self.levels, self._values(x)), known)
+        given = tokens.first_tokens(self.to_tokens(x), known)
         condition = for_each(condition, len(x))
         settings = {**settings, "temperature": temperature}
         return self._items(
@@ -408,6 +408,19 @@ class PixelCNN(
                 generator=generator,
             )
         )
+
+    def prompts(self, num: int) -> Prompts:
+        """What ``num`` images begin with: bos."""
+        return self._prompts([torch.tensor([self.levels])] * num, None)
+
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Levels (B, C, H, W) as tokens (B, 1 + D), bos first, in the order of prediction."""
+        self._require_no_lengths(lengths)
+        return joined_values(self.levels, self._values(x))
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, 1 + D), bos first, as levels (B, C, H, W)."""
+        return image_of(tokens[:, 1:], self.shape)
 
     def _score(self, values: Tensor, condition: Tensor | None) -> Score:
         pixels = self._pixels(values)
@@ -426,7 +439,7 @@ class PixelCNN(
             raise ConfigError("images have no lengths; leave them out")
 
     def _items(self, samples: Samples) -> Samples:
-        images = image_of(samples.values[:, 1:], self.shape)
+        images = self.from_tokens(samples.values)
         return Samples(images, None, samples.log_prob, item=samples.item)
 
     def _prompts(self, given: list[Tensor], condition: Tensor | None) -> Prompts:

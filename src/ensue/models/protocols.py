@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch
+from ensue.generation import Prompts
 from ensue.nn.streaming import Steps, select
 
 __all__ = [
     "CONTRACTS",
+    "Codes",
     "Completes",
     "Draws",
     "Encodes",
@@ -179,6 +181,21 @@ class Completes(Protocol):
 
 
 @runtime_checkable
+class Codes(Protocol):
+    """Predicts items token by token, the last one given all before: what coding them needs.
+
+    ``prompts`` are what so many items begin with; ``to_tokens`` gives whole items as tokens (B, T),
+    the prompt's first, and ``from_tokens`` undoes it.
+    """
+
+    def prompts(self, num: int) -> Prompts: ...
+
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor: ...
+
+    def from_tokens(self, tokens: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
 class HasLayers(Protocol):
     """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
 
@@ -198,6 +215,7 @@ CONTRACTS: dict[str, type] = {
     "scores": Scores,
     "samples": Draws,
     "completes": Completes,
+    "codes": Codes,
     "layers": HasLayers,
     "steps": Steps,
 }

@@ -53,7 +53,7 @@ FAMILIES = {
         module="ensue.models.causal",
         model="Causal",
         kinds=("image", "text"),
-        contracts=("trains", "encodes", "scores", "samples", "completes", "steps"),
+        contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
         summary="Causal convolutions or attention: exact likelihood of texts and images, samples",
         objective="Negative log-likelihood of each token given those before it (van den Oord et "
         "al. 2016, 1609.03499, eq. 1), in nats; of images row by row.",
@@ -66,7 +66,7 @@ FAMILIES = {
         module="ensue.models.charrnn",
         model="CharRNN",
         kinds=("text",),
-        contracts=("trains", "encodes", "scores", "samples", "completes", "steps"),
+        contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
         summary="Recurrent language model: exact likelihood of texts, samples, completions",
         objective="Negative log-likelihood of each token given those before it (Graves 2013, "
         "eq. 3), in nats.",
@@ -79,7 +79,7 @@ FAMILIES = {
         module="ensue.models.masked",
         model="Masked",
         kinds=("image",),
-        contracts=("trains", "scores", "samples", "completes"),
+        contracts=("trains", "scores", "samples", "completes", "codes"),
         summary="Any-order autoregression: fills in whatever is missing of an image",
         objective="Negative log-likelihood of unknown values given any known ones, in the mean "
         "over orders (Hoogeboom et al. 2022, 2110.02037, eq. 8), in nats.",
@@ -89,7 +89,7 @@ FAMILIES = {
         module="ensue.models.pixelcnn",
         model="PixelCNN",
         kinds=("image",),
-        contracts=("trains", "encodes", "scores", "samples", "completes"),
+        contracts=("trains", "encodes", "scores", "samples", "completes", "codes"),
         summary="Gated PixelCNN: exact likelihood of images, by class where there are classes",
         objective="Negative log-likelihood of each value of an image given those before it (van "
         "den Oord et al. 2016, 1601.06759, eq. 1 and 2; gated: 1606.05328), in nats.",

@@ -11,6 +11,8 @@ VERBS = {
     "score": "ensue.verbs.apply:score",
     "sample": "ensue.verbs.generate:sample",
     "complete": "ensue.verbs.generate:complete",
+    "compress": "ensue.coding.verbs:compress",
+    "decompress": "ensue.coding.verbs:decompress",
     "probe": "ensue.verbs.probe:probe",
     "report": "ensue.verbs.report:make_report",
     "list": "ensue.verbs.list:list_names",

@@ -29,13 +29,18 @@ OWN_COLUMNS |= {"bits_per_byte", "bits_per_dim"}
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A table that a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items."""
+    """What a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items.
+
+    ``notes`` are worth a line each; ``next`` is the next command, where it isn't to open the file.
+    """
 
     what: str
     num_rows: int
     num_items: int
     skipped: int
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    next: str | None = None
 
 
 def score(

@@ -163,8 +163,8 @@ class Loaded:
         generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.complete(
-                x.to(self._device),
-                given.to(self._device),
+                x.to(self.device),
+                given.to(self.device),
                 num=num,
                 temperature=temperature,
                 generator=generator,
@@ -191,10 +191,11 @@ class Loaded:
                 "condition"
             )
         number = torch.from_numpy(classes_of([label] * num, classes))
-        return {"condition": number.to(self._device)}
+        return {"condition": number.to(self.device)}
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where the model is."""
         return next(self.model.parameters()).device
 
     def _decoded(self, drawn: Any) -> list[Any]:
@@ -208,7 +209,7 @@ class Loaded:
             return self.model.encode(self._encoded(raw))
 
     def _encoded(self, raw: Any) -> Any:
-        return self.codec.encode(self.codec.of_user(raw))[None].to(self._device)
+        return self.codec.encode(self.codec.of_user(raw))[None].to(self.device)
 
     def _require_tokens(self, settings: dict[str, Any]) -> None:
         if settings and not hasattr(self.model.config, "generation"):

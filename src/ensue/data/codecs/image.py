@@ -120,6 +120,19 @@ class ImageCodec:
         values = values.astype(np.uint8)
         return values[..., 0] if self.shape[0] == 1 else values
 
+    def restores(self, raw: Raw) -> bool:
+        """Whether the pixels of an image can be had back from its levels.
+
+        Raises:
+            DataError: It can't be read.
+        """
+        found = self.decode(self.encode(raw))
+        if not isinstance(raw, np.ndarray):
+            with Image.open(raw.path) as image:
+                if image.mode not in ("1", "L", "RGB"):
+                    return False
+        return np.array_equal(found, np.asarray(opened(raw)))
+
     def log_det(self, raw: Any) -> float:
         """0: levels have probabilities, no densities."""
         return 0.0

@@ -146,6 +146,17 @@ class TextCodec:
         ]
         return ("" if self.tokens == "characters" else " ").join(known)
 
+    def written(self, x: Tensor) -> bytes:
+        """(T,) tokens to the bytes of a file."""
+        if self.tokens == "bytes":
+            return bytes(i for i in map(int, x.tolist()) if i < NUM_BYTES)
+        return self.decode(x).encode()
+
+    def restores(self, raw: str | Document) -> bool:
+        """Whether a text can be had back from its tokens."""
+        text = raw.encode() if isinstance(raw, str) else raw.read()
+        return self.written(self.encode(raw)) == text
+
     def log_det(self, raw: Any) -> float:
         """0: tokens have probabilities, no densities."""
         return 0.0

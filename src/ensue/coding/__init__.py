@@ -1,0 +1,5 @@
+"""Lossless compression: what a model finds likely takes few bits.
+
+``coder`` turns sequences into bits and back, ``container`` is the file, ``verbs`` are the commands.
+Nothing else in the house imports this room.
+"""

@@ -1,0 +1,142 @@
+"""The compressed file: what it is, by which model and machine, the words, and checksums.
+
+.. code-block:: text
+
+    8 bytes   ENSUEZIP
+    4 bytes   length of the header, little-endian
+    header    JSON, compressed by LZMA
+    words     uint32, little-endian, of the range coder
+    32 bytes  SHA-256 of all before
+"""
+
+import hashlib
+import json
+import lzma
+import platform
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ensue.configuration import STRICT, Format, check_format, to_plain, validate
+from ensue.errors import ConfigError, DataError, EnsueError
+
+MAGIC = b"ENSUEZIP"
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What must be known to decode.
+
+    Attributes:
+        model: Hash of the model: its settings, weights and codec.
+        machine: What computes; another kind rounds otherwise.
+        batch_size: Sequences side by side.
+        num_threads: Of the CPU.
+        items: A name for each item.
+        longest: Tokens of the longest one.
+        content: SHA-256 of all sequences.
+    """
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    model: str
+    machine: str
+    batch_size: Annotated[int, Field(gt=0)]
+    num_threads: Annotated[int, Field(gt=0)]
+    items: tuple[str, ...]
+    longest: Annotated[int, Field(gt=0)]
+    content: str
+
+
+def machine_class(device: torch.device) -> str:
+    """What computes: machines that say the same round alike."""
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    else:
+        where = f"{platform.machine()} {_processor()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"torch {torch.__version__.partition('+')[0]}, {where}"
+
+
+def hash_of(loaded: Any) -> str:
+    """The hash of a loaded run's model: its settings, weights and codec."""
+    found = hashlib.sha256()
+    for part in (loaded.model.config, loaded.codec):
+        found.update(json.dumps(to_plain(part), sort_keys=True).encode())
+    for name, tensor in sorted(loaded.model.state_dict().items()):
+        found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:32]
+
+
+def content_of(sequences: Any) -> str:
+    """The hash of sequences of tokens."""
+    found = hashlib.sha256()
+    for tokens in sequences:
+        found.update(struct.pack("<q", len(tokens)) + tokens.numpy().astype("<i4").tobytes())
+    return found.hexdigest()
+
+
+def to_bytes(header: Header, words: np.ndarray) -> bytes:
+    """The file."""
+    packed = lzma.compress(json.dumps(to_plain(header)).encode(), lzma.FORMAT_RAW, filters=FILTERS)
+    whole = MAGIC + struct.pack("<I", len(packed)) + packed + words.astype("<u4").tobytes()
+    return whole + hashlib.sha256(whole).digest()
+
+
+def read(path: Path) -> tuple[Header, np.ndarray]:
+    """The header and the words of a file.
+
+    Raises:
+        DataError: It can't be read, is foreign, damaged, or of a newer format.
+    """
+    try:
+        whole = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"can't read {str(path)!r}: {error}") from error
+    if not whole.startswith(MAGIC):
+        raise DataError(f"{str(path)!r} is no file that `ensue compress` wrote")
+    if hashlib.sha256(whole[:-32]).digest() != whole[-32:]:
+        raise DataError(f"{str(path)!r} is damaged: its checksum is wrong; copy it again")
+    begin = len(MAGIC) + 4
+    (length,) = struct.unpack_from("<I", whole, len(MAGIC))
+    try:
+        packed = whole[begin : begin + length]
+        values = json.loads(lzma.decompress(packed, lzma.FORMAT_RAW, filters=FILTERS))
+        check_format(values, str(path))
+        header = validate(Header, values, section="header")
+    except (lzma.LZMAError, ValueError, EnsueError) as error:
+        raise DataError(f"can't read the header of {str(path)!r}: {error}") from error
+    return header, np.frombuffer(whole[begin + length : -32], dtype="<u4").astype(np.uint32)
+
+
+def require_same(header: Header, model: str, machine: str) -> None:
+    """Refuse a model or a machine that would give other probabilities.
+
+    Raises:
+        ConfigError: It is another one.
+    """
+    if header.model != model:
+        raise ConfigError(
+            f"the file was compressed by the model {header.model[:12]}, and this run's is "
+            f"{model[:12]}; give the run that compressed it, unchanged"
+        )
+    if header.machine != machine:
+        raise ConfigError(
+            f"the file was compressed on {header.machine!r}, and this is {machine!r}, where sums "
+            "may be rounded otherwise; decompress it on a machine of the same kind"
+        )
+
+
+def _processor() -> str:
+    """Who made it, which libraries of matrix products ask."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.split(":")[1].strip() for x in lines if x.startswith("vendor_id")), "")

@@ -1,0 +1,241 @@
+"""``compress`` and ``decompress``: items to a file of few bytes and back, exactly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensue.configuration import require_at_least
+from ensue.data.sources.kinds import Data
+from ensue.errors import ConfigError, DataError
+from ensue.verbs.apply import Written, read_items
+from ensue.verbs.loaded import Loaded, load
+from ensue.verbs.progress import listener
+from ensue.verbs.tables import check_out, drafted
+from ensue.verbs.written import write_items
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ensue.data.items import Items
+
+SUFFIX = ".ensue"
+
+
+def compress(
+    run: str | Path,
+    data: Data,
+    *,
+    out: str | Path,
+    batch_size: int = 256,
+    num_threads: int = 1,
+    quiet: bool = False,
+) -> Written:
+    """Write items as few bytes as a model finds them likely; ``decompress`` gives them back.
+
+    Parameters
+    ----------
+    run
+        A run folder of a family that predicts token by token.
+    data
+        A folder of images or texts, a file, or builtin:NAME: all of them must be readable, and what
+        the codec makes of them must tell all.
+    out
+        File to write, ending in .ensue.
+    batch_size
+        Items side by side.
+    num_threads
+        Of the CPU, in both directions: more of them may round sums otherwise.
+    quiet
+        Show no progress.
+    """
+    from ensue.coding.coder import encode, equal_threads
+    from ensue.coding.container import Header, content_of, hash_of, machine_class, to_bytes
+
+    path = check_out(out, (SUFFIX,))
+    require_at_least(1, batch_size=batch_size, num_threads=num_threads)
+    loaded = _loaded(run)
+    items = read_items(loaded, data, max_skipped=0.0)
+    sequences = [_sequence(loaded, items, i) for i in range(len(items))]
+    total = sum(len(tokens) - 1 for tokens in sequences)
+    progress = listener(quiet)
+    with equal_threads(num_threads):
+        likelihood = _bits(loaded, sequences, batch_size)
+        progress.start("compressing", total)
+        try:
+            words = encode(
+                loaded.model.prompts(len(items)),
+                sequences,
+                longest=max(map(len, sequences)),
+                batch_size=batch_size,
+                on_step=lambda num: progress.advance(num, {}),
+            )
+        finally:
+            progress.stop()
+    header = Header(
+        model=hash_of(loaded),
+        machine=machine_class(loaded.device),
+        batch_size=batch_size,
+        num_threads=num_threads,
+        items=tuple(items.ids),
+        longest=max(map(len, sequences)),
+        content=content_of(sequences),
+    )
+    whole = to_bytes(header, words)
+    with drafted(path) as draft:
+        draft.write_bytes(whole)
+    bits, more = 8 * len(whole), 8 * len(whole) / likelihood - 1
+    return Written(
+        what="items",
+        num_rows=len(items),
+        num_items=len(items),
+        skipped=0,
+        files=(path,),
+        notes=(
+            f"{len(whole):,} bytes, {bits / total:.4f} bits a token; the likelihood is "
+            f"{likelihood / total:.4f} ({more:+.2%})",
+        ),
+        next=f"ensue decompress {run} {path} --out restored",
+    )
+
+
+def decompress(
+    run: str | Path, file: str | Path, *, out: str | Path, quiet: bool = False
+) -> Written:
+    """Give back what ``compress`` wrote.
+
+    Parameters
+    ----------
+    run
+        The run that compressed it.
+    file
+        The compressed file.
+    out
+        A new folder, for a file an item (images as PNG); or of images an .npz.
+    quiet
+        Show no progress.
+    """
+    from ensue.coding.coder import decode, equal_threads
+    from ensue.coding.container import content_of, hash_of, machine_class, read, require_same
+
+    loaded, path = _loaded(run), Path(out)
+    header, words = read(Path(file))
+    require_same(header, hash_of(loaded), machine_class(loaded.device))
+    _require_new(path, loaded)
+    progress = listener(quiet)
+    progress.start("decompressing", len(header.items) * (header.longest - 1))
+    try:
+        with equal_threads(header.num_threads):
+            sequences = decode(
+                loaded.model.prompts(len(header.items)),
+                words,
+                longest=header.longest,
+                batch_size=header.batch_size,
+                on_step=lambda num: progress.advance(num, {}),
+            )
+    finally:
+        progress.stop()
+    if content_of(sequences) != header.content:
+        raise DataError(
+            f"{str(file)!r} came out otherwise than it went in: this machine rounds sums "
+            "otherwise; decompress it where it was compressed"
+        )
+    _write(loaded, header.items, sequences, path)
+    return Written(
+        what="items",
+        num_rows=len(sequences),
+        num_items=len(sequences),
+        skipped=0,
+        files=(path,),
+        next=f"ensue check {path}" if not path.suffix else None,
+    )
+
+
+def _loaded(run: str | Path) -> Loaded:
+    """On the CPU: the sums of a GPU are taken in an order that nobody promises."""
+    from ensue.models.registry import require_contract
+
+    loaded = load(run)
+    require_contract(loaded.family, "codes")
+    return loaded
+
+
+def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
+    """The tokens of an item, if they tell all of it."""
+    try:
+        if not loaded.codec.restores(items.raw[i]):
+            raise DataError(
+                "what the codec makes of it doesn't tell all of it; train on 8 bits in gray or "
+                "color in 256 levels without image_size, or on tokens bytes"
+            )
+        x = loaded.codec.encode(items.raw[i])
+    except DataError as error:
+        raise DataError(f"{items.ids[i]!r} can't be compressed: {error}") from error
+    return loaded.model.to_tokens(x[None])[0].long()
+
+
+def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
+    """What the likelihood says that they take."""
+    import math
+
+    import torch
+
+    nats = 0.0
+    with torch.inference_mode():
+        # Those of a length run side by side, so that none need be padded.
+        for length in {len(tokens) for tokens in sequences}:
+            alike = [tokens for tokens in sequences if len(tokens) == length]
+            for some in torch.stack(alike).split(batch_size):
+                x = loaded.model.from_tokens(some)
+                nats -= float(loaded.model.score(x).total.double().sum())
+    return nats / math.log(2)
+
+
+def _require_new(path: Path, loaded: Loaded) -> None:
+    if path.suffix == ".npz" and loaded.codec.kind == "image":
+        return
+    if path.suffix:
+        raise ConfigError(f"out is {str(path)!r}; give a new folder, or of images an .npz")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(f"there is something in {str(path)!r}; give a new folder as out")
+
+
+def _write(loaded: Loaded, names: tuple[str, ...], sequences: list[Tensor], path: Path) -> None:
+    import torch
+
+    from ensue.evaluation.exhibits.pictures import png
+
+    def restored(tokens: Tensor) -> Any:
+        with torch.inference_mode():
+            return loaded.codec.decode(loaded.model.from_tokens(tokens[None])[0])
+
+    if path.suffix == ".npz":
+        write_items([restored(tokens) for tokens in sequences], {"item": list(names)}, path)
+        return
+    draft = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for name, tokens in zip(names, sequences, strict=True):
+            file = _inside(draft, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if loaded.codec.kind == "image":
+                file.with_suffix(".png").write_bytes(png(restored(tokens)))
+            else:
+                file.write_bytes(loaded.codec.written(tokens))
+        if path.exists():
+            path.rmdir()
+        os.replace(draft, path)
+    except OSError as error:
+        raise DataError(f"can't write {str(path)!r}: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file of an item; a name must not lead out of the folder."""
+    file = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts or file.exists():
+        raise DataError(f"the item {name!r} has no file of its own in {str(folder)!r}; use .npz")
+    return file
