@@ -13,6 +13,7 @@ import torch
 
 from ensue.data.codecs import Codec, fit_codec, load_codec, save_codec
 from ensue.data.codecs.audio import AudioCodec
+from ensue.data.codecs.mu_law import MuLawCodec, levels_of, samples_of
 from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items
@@ -285,10 +286,55 @@ def test_log_det_of_a_table_is_that_of_its_jacobian(seed: int) -> None:
     assert codec.log_det(items.raw[0]) == pytest.approx(expected, rel=1e-12)
 
 
+# Sound as tokens
+
+
+def test_levels_lie_closer_where_sound_is_quiet() -> None:
+    every = torch.arange(256)
+    samples = samples_of(every)
+    assert torch.equal(levels_of(samples), every.int())
+    assert float(samples[0]) == pytest.approx(-1)
+    assert float(samples[-1]) == pytest.approx(1)
+    steps = samples.diff()
+    assert (steps > 0).all()
+    assert float(steps[127]) < float(steps[-1]) / 100
+    torch.testing.assert_close(samples, -samples.flip(0))
+
+
+def test_mu_law_errs_by_half_a_level_at_most(seed: int) -> None:
+    x = 2 * torch.rand(5000) - 1
+    error = (samples_of(levels_of(x)) - x).abs()
+    # A level's width is the slope of the expansion, ln 256 (1 + 255 |x|) / 255, times 2 / 255.
+    width = np.log(256) * (1 + 255 * x.abs()) / 255 * 2 / 255
+    assert (error <= 0.52 * width).all()
+
+
+def test_sound_as_tokens_has_its_ends_and_its_peak(tmp_path: Path) -> None:
+    loud, quiet = np.full(9, -0.5, np.float32), np.full(30, 0.1, np.float32)
+    items = open_items([(loud, 8000), (quiet, 8000)], DataConfig(), cache=tmp_path)
+    codec = fit_codec(items, DataConfig(sample_rate=8000), [0, 1], name="mu_law")
+    assert codec == MuLawCodec(sample_rate=8000, peak=0.5, longest=32)
+    x = codec.encode(items.raw[0])
+    assert x.tolist() == [256, *[0] * 9, 257]
+    np.testing.assert_allclose(codec.decode(x), loud)
+    given, known = codec.begun([items.raw[0], items.raw[1]], 0.2)
+    assert known.sum(1).tolist() == [1 + 2, 1 + 6]
+    assert given[0, :3].tolist() == [256, 0, 0]
+    with pytest.raises(ConfigError, match="something must be left"):
+        codec.begun([items.raw[0]], 1.0)
+
+
+def test_sound_as_tokens_does_not_run_at_other_speeds(tmp_path: Path) -> None:
+    items = open_items([(np.ones(9, np.float32), 8000)], DataConfig(), cache=tmp_path)
+    with pytest.raises(ConfigError, match="speed_perturbation is for families that read"):
+        fit_codec(items, DataConfig(speed_perturbation=0.1), [0], name="mu_law")
+
+
 # The file
 
 
 CODECS = [
+    MuLawCodec(sample_rate=8000, peak=0.123456789, longest=9),
     AudioCodec(sample_rate=16000, level=0.1234567890123456789),
     TableCodec(columns=("a", "ü"), mean=(0.1, -1e9), std=(1 / 3, 2.0), constants={"c": 1e-30}),
     TableCodec(columns=("a",), mean=(0.0,), std=(1.0,)),
@@ -308,7 +354,10 @@ def test_loading_undoes_saving(tmp_path: Path, codec: Codec) -> None:
         ({"format": 2}, "format 2 and this version reads up to 1; upgrade"),
         ({"format": None}, "carries no format number"),
         ({"levl": 1.0}, "is damaged: codec: unknown setting 'levl': did you mean 'level'"),
-        ({"kind": "smell"}, r"of kind 'smell', not one of \['audio', 'image', 'table', 'text'\]"),
+        (
+            {"kind": "smell"},
+            r"of kind 'smell', not one of \['audio', 'image', 'mu_law', 'table', 'text'\]",
+        ),
         ({"kind": ["audio"]}, "of kind"),
         ({"kind": None}, "of kind None"),
         ({"kind": "table"}, "codec.columns is missing"),

@@ -75,7 +75,7 @@ def _(result: Written, console: Console) -> None:
     if result.next is not None:
         _next(result.next, console)
         return
-    if path.suffix == ".png":
+    if path.suffix in (".png", ""):
         _next(f"open {path}", console)
         return
     read = {

@@ -4,7 +4,7 @@ Items of like length share a batch; a long one is run as a stream, so that it ta
 than a short one. Both ways give the same to 1e-5.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -121,12 +121,19 @@ def _can_stream(model: Any) -> bool:
     return True
 
 
-def by_mfcc(sample_rate: int) -> Represents:
-    """MFCC with deltas as frames, their means and standard deviations as the embedding."""
+def by_mfcc(
+    sample_rate: int, waveform: Callable[[torch.Tensor], torch.Tensor] = lambda x: x
+) -> Represents:
+    """MFCC with deltas as frames, their means and standard deviations as the embedding.
+
+    Args:
+        sample_rate: Hz.
+        waveform: What a store holds of an item, to samples.
+    """
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         for row in rows:
-            frames = mfcc_with_deltas(store[row], sample_rate)
+            frames = mfcc_with_deltas(waveform(store[row]), sample_rate)
             pooled = np.concatenate([frames.mean(0), frames.std(0)])
             yield Represented(row, pooled, frames, None, mfcc_frame_rate(sample_rate))
 

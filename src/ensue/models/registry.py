@@ -17,7 +17,7 @@ class Family:
     Attributes:
         module: Where it stands.
         model: Name of the model class; its configuration is that name with ``Config``.
-        kinds: Kinds of data that it models.
+        codecs: Kinds of data that it models, each with the name of the codec that reads them.
         contracts: The contracts that it keeps, by the names in ``models.protocols.CONTRACTS``.
         summary: One line for ``ensue list families``.
         objective: What is minimized, for the model card.
@@ -26,18 +26,23 @@ class Family:
 
     module: str
     model: str
-    kinds: tuple[str, ...]
+    codecs: dict[str, str]
     contracts: tuple[str, ...]
     summary: str
     objective: str
     limits: tuple[str, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of data that it models."""
+        return tuple(self.codecs)
 
 
 FAMILIES = {
     "cpc": Family(
         module="ensue.models.cpc",
         model="CPC",
-        kinds=("audio",),
+        codecs={"audio": "audio"},
         contracts=("trains", "encodes", "layers", "scores", "steps"),
         summary="Contrastive Predictive Coding: features of sound from unlabelled recordings",
         objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
@@ -52,9 +57,9 @@ FAMILIES = {
     "causal": Family(
         module="ensue.models.causal",
         model="Causal",
-        kinds=("image", "text"),
+        codecs={"audio": "mu_law", "image": "image", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
-        summary="Causal convolutions or attention: exact likelihood of texts and images, samples",
+        summary="Causal convolutions or attention: exact likelihood of sound, images, texts",
         objective="Negative log-likelihood of each token given those before it (van den Oord et "
         "al. 2016, 1609.03499, eq. 1), in nats; of images row by row.",
         limits=(
@@ -65,7 +70,7 @@ FAMILIES = {
     "charrnn": Family(
         module="ensue.models.charrnn",
         model="CharRNN",
-        kinds=("text",),
+        codecs={"text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
         summary="Recurrent language model: exact likelihood of texts, samples, completions",
         objective="Negative log-likelihood of each token given those before it (Graves 2013, "
@@ -78,7 +83,7 @@ FAMILIES = {
     "masked": Family(
         module="ensue.models.masked",
         model="Masked",
-        kinds=("image",),
+        codecs={"image": "image"},
         contracts=("trains", "scores", "samples", "completes", "codes"),
         summary="Any-order autoregression: fills in whatever is missing of an image",
         objective="Negative log-likelihood of unknown values given any known ones, in the mean "
@@ -88,7 +93,7 @@ FAMILIES = {
     "pixelcnn": Family(
         module="ensue.models.pixelcnn",
         model="PixelCNN",
-        kinds=("image",),
+        codecs={"image": "image"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes"),
         summary="Gated PixelCNN: exact likelihood of images, by class where there are classes",
         objective="Negative log-likelihood of each value of an image given those before it (van "
@@ -98,7 +103,7 @@ FAMILIES = {
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",
-        kinds=("table",),
+        codecs={"table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
         summary="Real NVP: exact density of numeric rows, scores and samples",
         objective="Negative log-likelihood by the change of variables (Dinh, Sohl-Dickstein, "

@@ -17,6 +17,7 @@ from ensue.report.panels.listening import listening_panel
 from ensue.report.panels.pictures import pictures_panel
 from ensue.report.panels.probes import probe_panel
 from ensue.report.panels.representation import collapse_panel, map_panel
+from ensue.report.panels.sounding import sounding_panel
 from ensue.report.panels.training import horizon_panel, loss_panel
 from ensue.report.panels.writing import writing_panel
 from ensue.training.run_folder import RunFolder
@@ -41,6 +42,7 @@ PANELS: Sequence[Panel] = (
     Panel("density", "Density and samples", density_panel),
     Panel("writing", "Writing", writing_panel),
     Panel("pictures", "Pictures", pictures_panel),
+    Panel("sounds", "Sounds", sounding_panel),
     Panel("collapse", "Has it collapsed?", collapse_panel),
     Panel("use", "Use it", use_panel),
     Panel("settings", "Settings", settings_panel),

@@ -96,6 +96,8 @@ def score(
     }
     if loaded.codec.kind == "text":
         columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
+    if loaded.codec.name == "mu_law":
+        columns["bits_per_sample"] = -totals / (np.log(2) * (store.lengths - 1))
     if loaded.codec.kind == "image":
         columns["bits_per_dim"] = -totals / (np.log(2) * math.prod(loaded.codec.shape))
     write_table(columns, path)

@@ -12,9 +12,10 @@ from ensue.verbs.apply import Written
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.tables import SUFFIXES as TABLES
 from ensue.verbs.tables import check_out
-from ensue.verbs.written import write_items
+from ensue.verbs.written import write_items, write_sounds
 
-SUFFIXES = (*TABLES, ".png")
+SUFFIXES = {"audio": (("",), ""), "image": ((".png", ".npz"), ".png")}
+"""Endings of files by the kind of items, and the usual one; other items are tables."""
 Draw = Literal["random", "gumbel", "greedy"]
 
 
@@ -43,8 +44,8 @@ def sample(
     num
         How many.
     out
-        File to write: .csv, .parquet or .npz, and of images .npz or a sheet as .png; by default
-        samples/samples.csv in the run, or .png.
+        File to write: .csv, .parquet or .npz, of images .npz or a sheet as .png, of sounds a folder
+        for .wav files; by default samples/samples.csv in the run, .png, or the folder.
     condition
         The class of all, of a run that was trained with classes; by default any.
     temperature
@@ -62,12 +63,10 @@ def sample(
     min_length
         New tokens before the end at least.
     max_length
-        New tokens at most.
+        New tokens at most; of sounds, by default as many as the longest training recording has.
     no_repeat_ngram
         No so many tokens in a row come twice.
     """
-    if out is not None:
-        check_out(out, SUFFIXES)
     require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     settings = _given(
@@ -82,7 +81,7 @@ def sample(
     loaded = load(run)
     path = _path(out, loaded, "samples")
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
-    write_items(drawn, {}, path)
+    _write(loaded, drawn, {}, [f"{i:04d}" for i in range(num)], path)
     return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
@@ -115,15 +114,17 @@ def complete(
     run
         A run folder.
     data
-        Items that have begun: a folder, a table, a file; of images the upper part is taken.
+        Items that have begun: a folder, a table, a file; of images the upper part is taken, of
+        recordings the beginning.
     prompt
         Or one text.
     known
-        The part of an image, from its upper edge, that is given; by default half.
+        The part of an image, from its upper edge, or of a recording that is given; by default half.
     num
         Completions of each item; with the method beam, the likeliest ones.
     out
-        File to write, as by ``sample``; by default samples/completions.csv in the run, or .png.
+        File to write, as by ``sample``; by default samples/completions.csv in the run, .png, or the
+        folder.
     condition
         The class of all items, of a run that was trained with classes; by default not known.
     temperature
@@ -141,7 +142,7 @@ def complete(
     min_length
         New tokens before the end at least.
     max_length
-        New tokens at most.
+        New tokens at most; of sounds, by default as many as the longest training recording has.
     no_repeat_ngram
         No so many tokens in a row come twice.
     num_beams
@@ -155,8 +156,6 @@ def complete(
     from ensue.models.registry import require_contract
     from ensue.verbs.apply import read_items
 
-    if out is not None:
-        check_out(out, SUFFIXES)
     require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     if (data is None) == (prompt is None):
@@ -196,8 +195,9 @@ def complete(
         **settings,
     )
     rows = [(name, item) for name, each in zip(named, found, strict=True) for item in each]
-    names = {"item": [name for name, _ in rows]}
-    write_items([item for _, item in rows], names, path, across=num)
+    columns = {"item": [name for name, _ in rows]}
+    files = [f"{Path(name).stem}.{i}" for i, (name, _) in enumerate(rows)]
+    _write(loaded, [item for _, item in rows], columns, files, path, across=num)
     return Written(
         what="completions",
         num_rows=len(rows),
@@ -222,12 +222,27 @@ def _given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def _write(
+    loaded: Loaded,
+    items: list[Any],
+    columns: dict[str, Any],
+    names: list[str],
+    path: Path,
+    *,
+    across: int | None = None,
+) -> None:
+    if loaded.codec.kind == "audio":
+        write_sounds(items, loaded.codec.sample_rate, names, path)
+    else:
+        write_items(items, columns, path, across=across)
+
+
 def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:
     """The file asked for, or the usual one in the run, if the items can be written so."""
     from ensue.training.run_folder import RunFolder
 
-    suffixes = (".png", ".npz") if loaded.codec.kind == "image" else TABLES
-    usual = RunFolder(loaded.path).samples / f"{name}{suffixes[0]}"
-    if loaded.codec.kind != "image":
-        usual = usual.with_suffix(".csv")
-    return check_out(out or usual, suffixes)
+    suffixes, usual = SUFFIXES.get(loaded.codec.kind, (TABLES, ".csv"))
+    path = Path(out or RunFolder(loaded.path).samples / f"{name}{usual}")
+    if loaded.codec.kind == "audio" and path.suffix:
+        raise ConfigError(f"out is {str(out)!r}; of sounds it is a folder")
+    return check_out(path, suffixes)

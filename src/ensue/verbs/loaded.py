@@ -119,7 +119,7 @@ class Loaded:
 
         self._require("samples")
         self._require_tokens(settings)
-        settings = {**settings, **self._condition(condition)}
+        settings = {**self._usual(settings), **settings, **self._condition(condition)}
         generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
@@ -144,7 +144,8 @@ class Loaded:
             condition: Their class, of a run that was trained with classes; by default not known.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
-            known: The part of an image, from its upper edge, that is given; by default half.
+            known: The part of an image, from its upper edge, or of a recording that is given; by
+                default half.
             settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
                 token by token.
 
@@ -169,6 +170,7 @@ class Loaded:
                 temperature=temperature,
                 generator=generator,
                 **condition_of,
+                **self._usual(settings),
                 **settings,
             )
         found = [[] for _ in raws]
@@ -210,6 +212,11 @@ class Loaded:
 
     def _encoded(self, raw: Any) -> Any:
         return self.codec.encode(self.codec.of_user(raw))[None].to(self.device)
+
+    def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """How long what is drawn may get, where the codec knows what is usual."""
+        longest = getattr(self.codec, "longest", None)
+        return {} if longest is None or "max_length" in settings else {"max_length": longest - 1}
 
     def _require_tokens(self, settings: dict[str, Any]) -> None:
         if settings and not hasattr(self.model.config, "generation"):

@@ -228,11 +228,15 @@ def _frozen(loaded: Loaded) -> Represents:
 
 def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     """MFCC where the data are sound, and the same network untrained, with each encoder."""
+    import torch
+
     from ensue.evaluation.represent import by_mfcc, by_model
 
     features: dict[str, Represents] = {}
     if loaded.codec.kind == "audio":
-        features["MFCC with deltas"] = by_mfcc(loaded.codec.sample_rate)
+        features["MFCC with deltas"] = by_mfcc(
+            loaded.codec.sample_rate, lambda x: torch.from_numpy(loaded.codec.decode(x))
+        )
     for name, config in loaded.model.untrained_variants().items():
         features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))
     return features

@@ -1,4 +1,4 @@
-"""Raw items into files: tables of rows or texts, and images as arrays or a sheet to look at."""
+"""Raw items into files: tables of rows or texts, images as arrays or a sheet, sounds as WAV."""
 
 from __future__ import annotations
 
@@ -37,6 +37,28 @@ def write_items(
         else:
             values: dict[str, Any] = {name: np.asarray(of) for name, of in columns.items()}
             np.savez(draft, image=np.stack(items), **values)
+
+
+def write_sounds(
+    sounds: Sequence[np.ndarray], sample_rate: int, names: Sequence[str], path: Path
+) -> None:
+    """Write sounds (S,) as WAV files of 16 bits: into a folder by their names, or one as a file.
+
+    Args:
+        sounds: Samples, at most 1 in magnitude; louder ones are cut there.
+        sample_rate: Hz.
+        names: Of the files, without their ending.
+        path: A folder, which is made and whose files of these names are replaced; or a .wav.
+
+    Raises:
+        DataError: A file can't be written.
+    """
+    import soundfile
+
+    files = [path] if path.suffix else [path / f"{name}.wav" for name in names]
+    for x, file in zip(sounds, files, strict=True):
+        with drafted(file) as draft:
+            soundfile.write(draft, x, sample_rate, subtype="PCM_16", format="WAV")
 
 
 def _columns(items: Sequence[Any]) -> dict[str, list[Any]]:

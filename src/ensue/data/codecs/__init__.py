@@ -11,6 +11,7 @@ import torch
 from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.image import ImageCodec
+from ensue.data.codecs.mu_law import MuLawCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
@@ -26,10 +27,12 @@ class Codec(Protocol):
     log-determinant of ``encode`` in nats: densities in original units are those of the model
     plus it. ``window`` is the length of a training window in steps, None where items are taken
     whole; ``facts`` are what a model must know of the data; ``of_user`` makes what a user hands on
-    (a path, a text) what ``encode`` takes.
+    (a path, a text) what ``encode`` takes. ``kind`` is that of the items, ``name`` the codec's own:
+    sound is a waveform for one family and tokens for another.
     """
 
     kind: ClassVar[str]
+    name: ClassVar[str]
     sequence: ClassVar[bool]
 
     @classmethod
@@ -47,20 +50,23 @@ class Codec(Protocol):
 CODECS: dict[str, Any] = {
     "audio": AudioCodec,
     "image": ImageCodec,
+    "mu_law": MuLawCodec,
     "table": TableCodec,
     "text": TextCodec,
 }
 
 
-def fit_codec(items: Items, config: DataConfig, rows: Positions) -> Codec:
-    """The codec of the items' kind, fitted on the training items ``rows``."""
-    return CODECS[items.kind].fit(items, config, rows)
+def fit_codec(
+    items: Items, config: DataConfig, rows: Positions, *, name: str | None = None
+) -> Codec:
+    """The codec of that name, by default that of the items' kind, fitted on the items ``rows``."""
+    return CODECS[name or items.kind].fit(items, config, rows)
 
 
 def save_codec(codec: Codec, path: Path) -> None:
     """Write ``codec.json``: to a temporary name first, then renamed."""
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({"kind": codec.kind, **to_plain(codec)}, indent=2) + "\n")
+    draft.write_text(json.dumps({"kind": codec.name, **to_plain(codec)}, indent=2) + "\n")
     os.replace(draft, path)
 
 

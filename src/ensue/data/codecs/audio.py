@@ -45,6 +45,7 @@ class AudioCodec:
 
     __pydantic_config__ = STRICT
     kind: ClassVar[str] = "audio"
+    name: ClassVar[str] = "audio"
     sequence: ClassVar[bool] = True
 
     format: Format = 1

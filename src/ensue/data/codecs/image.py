@@ -38,6 +38,7 @@ class ImageCodec:
 
     __pydantic_config__ = STRICT
     kind: ClassVar[str] = "image"
+    name: ClassVar[str] = "image"
     sequence: ClassVar[bool] = False
 
     format: Format = 1

@@ -37,6 +37,7 @@ class TableCodec:
 
     __pydantic_config__ = STRICT
     kind: ClassVar[str] = "table"
+    name: ClassVar[str] = "table"
     sequence: ClassVar[bool] = False
 
     format: Format = 1

@@ -41,6 +41,7 @@ class TextCodec:
 
     __pydantic_config__ = STRICT
     kind: ClassVar[str] = "text"
+    name: ClassVar[str] = "text"
     sequence: ClassVar[bool] = True
 
     format: Format = 1

@@ -29,7 +29,7 @@ class Heard:
 
 def listening(subject: Subject) -> list[Exhibit]:
     """The exhibit ``clips``: from the best predicted of some recordings to the worst."""
-    if subject.codec.kind != "audio" or "scores" not in subject.contracts:
+    if subject.codec.name != "audio" or "scores" not in subject.contracts:
         return []
     some = subject.rows[:: max(1, len(subject.rows) // NUM_CANDIDATES)]
     heard = sorted(_listen(subject, some), key=lambda h: (-h.information, h.row))

@@ -6,6 +6,7 @@ from ensue.evaluation.exhibits.density import density
 from ensue.evaluation.exhibits.listening import listening
 from ensue.evaluation.exhibits.pictures import pictures
 from ensue.evaluation.exhibits.representation import representation
+from ensue.evaluation.exhibits.sounding import sounding
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.evaluation.exhibits.writing import writing
 
@@ -15,6 +16,7 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
     density,
     writing,
     pictures,
+    sounding,
 )
 
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
+from ensue.nn.any_order import OrderedPasses
 
 NUM_SAMPLES, COLUMNS = 48, 12
 NUM_BEGUN, NUM_COMPLETIONS = 6, 4
@@ -20,14 +21,15 @@ GAP = 1
 
 def pictures(subject: Subject) -> list[Exhibit]:
     """The exhibit ``pictures``, for families that score, sample and complete images."""
-    wanted = {"scores", "samples", "completes"}
+    wanted = {"scores", "samples", "completes", "codes"}
     if subject.codec.kind != "image" or not wanted <= set(subject.contracts):
         return []
     model, codec = subject.model.cpu(), subject.codec
     generator = torch.Generator().manual_seed(subject.seed)
     # What has no steps runs as a whole for each value: of large images a few must do.
     size = math.prod(subject.store.values.shape[1:])
-    part = 1.0 if "steps" in subject.contracts else min(1.0, QUICK_VALUES / size)
+    whole_passes = isinstance(model.prompts(1).steps, OrderedPasses)
+    part = min(1.0, QUICK_VALUES / size) if whole_passes else 1.0
     num_samples, num_scored = (math.ceil(part * num) for num in (NUM_SAMPLES, NUM_SCORED))
     items = torch.stack([subject.store[int(row)][0] for row in subject.rows[:num_scored]])
     begun = items[: math.ceil(part * NUM_BEGUN)]

@@ -1,29 +1,18 @@
 """A few recordings: waveform, spectrogram and surprise under one cursor, with a player."""
 
-import base64
 import html
 from collections.abc import Sequence
 from typing import Any
 
+from ensue.report.panels.player import player
 from ensue.training.run_folder import RunFolder
 
-CLIP = """\
-<article class="clip" data-clip>
-<h3>{item}</h3>
-<p class="note">{facts}</p>
-<div class="stack" tabindex="0" role="slider" aria-label="position in {item}" aria-valuemin="0"
- aria-valuemax="{seconds:.2f}" aria-valuenow="0" aria-valuetext="0 seconds">
-<svg class="wave" viewBox="0 -1 {num_stretches} 2" preserveAspectRatio="none" role="img"
- aria-label="waveform"><path d="{wave}"/></svg>
-<img alt="log-mel spectrogram" src="data:image/png;base64,{picture}">
+SURPRISE = """\
 <svg class="surprise" viewBox="0 0 {num_frames} 1" preserveAspectRatio="none" role="img"
  aria-label="surprise by frame"><line x1="0" x2="{num_frames}" y1="{chance}" y2="{chance}"/>
-<path d="{surprise}"/></svg>
+<path d="{path}"/></svg>
 <span class="chance" style="top: calc(100% - {above} * 90px)">chance, {nats:.1f} nats</span>
-<i class="cursor"></i>
-</div>
-<audio controls preload="metadata" src="data:audio/mpeg;base64,{sound}"></audio>
-</article>"""
+"""
 
 CAPTION = (
     "From the best predicted to the worst of the recordings looked at. Below the spectrogram: "
@@ -48,19 +37,22 @@ def _clip(run: RunFolder, clip: dict[str, Any]) -> str:
     highest = 1.1 * max([clip["chance"], *(u for u in smooth if u is not None)])
     labels = "".join(f", {n} {v}" for n, v in clip["labels"].items() if v)
     facts = f"{clip['seconds']:.1f} s{labels}; {clip['information']:.2f} nats of information"
-    return CLIP.format(
-        item=html.escape(clip["item"]),
-        facts=html.escape(facts),
-        seconds=clip["seconds"],
-        num_stretches=len(clip["waveform"]),
-        wave="".join(f"M{i} {-hi}V{-lo}" for i, (lo, hi) in enumerate(clip["waveform"])),
-        picture=_base64(run, clip["spectrogram"]),
+    surprise = SURPRISE.format(
         num_frames=len(smooth),
         nats=clip["chance"],
         above=round(clip["chance"] / highest, 3),
         chance=round(1 - clip["chance"] / highest, 3),
-        surprise=_path([None if u is None else 1 - u / highest for u in smooth]),
-        sound=_base64(run, clip["sound"]),
+        path=_path([None if u is None else 1 - u / highest for u in smooth]),
+    )
+    return player(
+        run,
+        title=clip["item"],
+        facts=facts,
+        seconds=clip["seconds"],
+        waveform=clip["waveform"],
+        sound=clip["sound"],
+        spectrogram=clip["spectrogram"],
+        more=surprise,
     )
 
 
@@ -82,7 +74,3 @@ def _path(heights: Sequence[float | None]) -> str:
             path += f"{'M' if pen_is_up else 'L'}{i + 0.5} {y:.3f}"
         pen_is_up = y is None
     return path
-
-
-def _base64(run: RunFolder, name: str) -> str:
-    return base64.b64encode(run.exhibits.file(name)).decode()
