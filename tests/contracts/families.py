@@ -169,6 +169,12 @@ CASES = [
         items=pictures,
     ),
     Case(
+        family="masked",
+        name="made",
+        build=masked(network="made", hidden_size=70, num_layers=2, num_orders=2),
+        items=pictures,
+    ),
+    Case(
         family="pixelcnn",
         name="a score for each level, classes",
         build=pixelcnn(kernel_size=3, classes=("a", "b")),

@@ -34,6 +34,9 @@ FORWARD: dict[str, Callable[..., Any]] = {
     "masked, raster, mlp": lambda **f: Masked(
         MaskedConfig(order="raster", network="mlp", hidden_size=8, num_layers=1, **f)
     ),
+    "masked, made": lambda **f: Masked(
+        MaskedConfig(order="raster", network="made", hidden_size=50, num_layers=1, **f)
+    ),
 }
 ANY: dict[str, Callable[..., Any]] = {
     **FORWARD,

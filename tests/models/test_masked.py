@@ -11,6 +11,7 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models.images import sequence_of
 from ensue.models.masked import Masked, MaskedConfig
+from ensue.nn.made import MADE, InOrder
 
 SHAPE = (1, 2, 2)
 every_network = pytest.mark.parametrize("network", ["convolution", "mlp"])
@@ -18,7 +19,7 @@ every_network = pytest.mark.parametrize("network", ["convolution", "mlp"])
 
 def model(shape: tuple[int, int, int] = SHAPE, levels: int = 3, **settings: Any) -> Masked:
     facts = {"num_tokens": levels + 1, "bos": levels, "shape": shape}
-    size = "hidden_size" if settings.get("network") == "mlp" else "channels"
+    size = "hidden_size" if settings.get("network") in ("mlp", "made") else "channels"
     small = {size: 8, "num_layers": 2, "embedding_size": 3}
     of = Masked(MaskedConfig(**{**facts, **small, **settings})).double().eval()
     for parameter in of.parameters():  # away from scores that are nearly equal
@@ -176,7 +177,124 @@ def test_a_model_of_one_order_says_what_it_can_not_fill_in() -> None:
     known[..., 1, 1] = True
     with pytest.raises(ConfigError, match="train with the order random"):
         of.complete(some(1, *SHAPE), known)
-    with pytest.raises(ConfigError, match="num_orders must be 1"):
+    with pytest.raises(ConfigError, match="num_orders is 2, and the model was trained in 1"):
         of.score(some(1, *SHAPE), num_orders=2)
     with pytest.raises(ConfigError, match="the codec of the images gives them"):
         Masked(MaskedConfig())
+
+
+@pytest.mark.parametrize("orders", [{"order": "raster"}, {"num_orders": 1}, {"num_orders": 3}])
+def test_probabilities_of_made_add_up_in_each_of_its_orders(
+    orders: dict[str, Any], seed: int
+) -> None:
+    of = model(network="made", **orders)
+    assert isinstance(of.network, MADE)
+    with torch.no_grad():
+        for order in of.network.orders:
+            total = of.score(everything(), order=order).total.exp().sum()
+            assert float(total) == pytest.approx(1, abs=1e-10)
+
+
+def test_the_loss_of_made_is_the_score_in_the_order_of_the_step(seed: int) -> None:
+    of, x = model((3, 2, 3), 5, network="made", num_orders=3), torch.randint(0, 5, (4, 3, 2, 3))
+    assert isinstance(of.network, MADE)
+    with torch.no_grad():
+        for step in range(4):
+            expected = of.score(x, order=of.network.orders[step % 3]).total
+            found = of.loss(Batch(x=x), step=step).total
+            torch.testing.assert_close(found, -expected.sum())
+
+
+def test_no_score_of_made_sees_its_own_value_or_later_ones(seed: int) -> None:
+    """By the gradient of each score with respect to what is embedded of each value."""
+    of = model((1, 3, 4), 4, network="made", num_orders=2, hidden_size=200)
+    assert isinstance(of.network, MADE)
+    x = torch.randint(0, 4, (1, 12))
+    for number, order in enumerate(of.network.orders):
+        e = of.network.embedding(x).detach().requires_grad_()
+        ordered = InOrder(of.network, order)
+        ordered.embedding = lambda x, e=e: e  # type: ignore[assignment]
+        scores = ordered(x)
+        assert torch.equal(scores.detach(), of.network(x, number).detach())
+        for place in range(12):
+            (grad,) = torch.autograd.grad(scores[0, place].sum(), e, retain_graph=True)
+            seen = grad[0].abs().sum(-1) > 0
+            before = torch.zeros(12, dtype=torch.bool)
+            before[order[: int(order.argsort()[place])]] = True
+            # A unit that relu shuts lets nothing through.
+            assert not (seen & ~before).any()
+            assert bool(seen.any()) == bool(before.any())
+
+
+def test_made_goes_on_from_the_beginning_of_any_of_its_orders(seed: int) -> None:
+    of, x = model((1, 3, 3), 4, network="made", num_orders=4), torch.randint(0, 4, (2, 1, 3, 3))
+    assert isinstance(of.network, MADE)
+    known = torch.zeros(2, 9, dtype=torch.bool)
+    known[0, of.network.orders[2][:4]] = known[1, of.network.orders[3][:7]] = True
+    known = known.view(2, 1, 3, 3)
+    found = of.complete(x, known, num=2, generator=torch.Generator().manual_seed(seed))
+    for row, item in enumerate((0, 0, 1, 1)):
+        assert torch.equal(found.values[row][known[item]], x[item][known[item]])
+    assert found.log_prob is not None
+    whole = of.score(found.values[:1], order=of.network.orders[2]).terms
+    assert whole is not None
+    new = whole[0, of.network.orders[2][4:]].sum()
+    assert float(found.log_prob[0]) == pytest.approx(float(new.detach()))
+
+
+@every_network
+@pytest.mark.parametrize("parallel", [2, 4, 100])
+def test_parallel_draws_have_the_probability_that_they_were_drawn_with(
+    network: str, parallel: int, seed: int
+) -> None:
+    of, x = model((1, 3, 3), 4, network=network), torch.randint(0, 4, (5, 1, 3, 3))
+    known = torch.rand(5, 1, 3, 3) < 0.4
+    known[:, :, 0, 0] = False
+    draw = lambda: of.complete(  # noqa: E731
+        x, known, num=2, parallel=parallel, generator=torch.Generator().manual_seed(seed)
+    )
+    found = draw()
+    assert torch.equal(found.values, draw().values)
+    assert found.item is not None
+    assert found.log_prob is not None
+    for row, item in enumerate(found.item.tolist()):
+        given, values = sequence_of(known)[item].clone(), sequence_of(found.values)[row]
+        assert torch.equal(values[given], sequence_of(x)[item][given])
+        own = torch.randperm(9, generator=torch.Generator().manual_seed(0))
+        order, nats = own[~given[own]], 0.0
+        with torch.no_grad():
+            for group in order.split(parallel):
+                scores = of.network(values[None], given[None])[0, group].log_softmax(-1)
+                nats += float(scores.gather(1, values[group, None]).sum())
+                given[group] = True
+        assert float(found.log_prob[row]) == pytest.approx(nats)
+    assert of.sample(3, parallel=parallel).values.shape == (3, 1, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ask", "words"),
+    [
+        ({"network": "made"}, lambda of: of.score(everything()[:1], num_orders=2), "num_orders is"),
+        (
+            {"network": "made"},
+            lambda of: of.score(everything()[:1], order=torch.tensor([3, 1, 2, 0])),
+            "in its own orders only",
+        ),
+        ({"network": "made"}, lambda of: of.sample(2, parallel=2), "parallel is for the networks"),
+        ({}, lambda of: of.sample(2, parallel=0), "parallel is 0"),
+        ({}, lambda of: of.sample(2, parallel=2, no_repeat_ngram=2), "know no sequence"),
+        ({}, lambda of: of.sample(2, parallel=2, max_length=2), "max_length: these items have"),
+    ],
+)
+def test_what_an_order_does_not_allow_is_told(
+    settings: dict[str, Any], ask: Any, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        ask(model(**settings))
+
+
+def test_orders_are_for_made() -> None:
+    with pytest.raises(ConfigError, match="num_orders is 2, and is for the network made"):
+        model(num_orders=2)
+    with pytest.raises(ConfigError, match="num_orders is 2, and is for the network made"):
+        model(network="made", order="raster", num_orders=2)

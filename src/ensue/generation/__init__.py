@@ -3,10 +3,11 @@
 ``draw.py`` draws sequences and ``beam.py`` searches the likeliest, in the slots of ``slots.py``;
 both know of a model only that it runs step by step (``ensue.nn.streaming.Steps``) and gives scores
 of tokens. ``config.py`` holds their settings, ``prompts.py`` what sequences begin with,
-``processors.py`` what forbids tokens and ``choose.py`` the choice of one.
+``processors.py`` what forbids tokens, ``choose.py`` the choice of one and ``random.py`` its luck.
 """
 
 from ensue.generation.beam import BeamSearch, Hypothesis
+from ensue.generation.choose import sample_categorical
 from ensue.generation.config import GenerationConfig
 from ensue.generation.draw import Drawing, Drawn, Emission, collect
 from ensue.generation.processors import Processor, forbid, no_repeat_ngram
@@ -24,4 +25,5 @@ __all__ = [
     "collect",
     "forbid",
     "no_repeat_ngram",
+    "sample_categorical",
 ]

@@ -6,8 +6,9 @@ What is random comes in from outside, so that what a row draws doesn't depend on
 import torch
 from torch import Tensor
 
+from ensue.errors import ConfigError
 from ensue.generation.config import GenerationConfig
-from ensue.generation.processors import min_p, top_k, top_p
+from ensue.generation.processors import min_p, require_choice, top_k, top_p
 
 BELOW_1 = 1 - 2**-52
 """The largest number but one below 1."""
@@ -62,3 +63,36 @@ def by_cumulative(probability: Tensor, uniform: Tensor) -> Tensor:
     whole = cumulative[:, -1:]
     below = torch.minimum(uniform * whole, whole * BELOW_1)
     return torch.searchsorted(cumulative, below, right=True)[:, 0]
+
+
+def sample_categorical(
+    logits: Tensor, shape: tuple[int, ...] = (), *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draws from categorical distributions, in the shape that torch.distributions gives them.
+
+    Args:
+        logits: (..., V) unnormalized log-probabilities.
+        shape: Of the draws from each: as the ``sample_shape`` of torch's ``Categorical``.
+        generator: Of the draw.
+
+    Returns:
+        ``shape`` + (...) whole numbers, 0 to V - 1.
+
+    Raises:
+        ConfigError: A distribution has nothing to draw, or logits are NaN.
+
+    Example:
+        >>> logits = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]])
+        >>> sample_categorical(logits, (3,))
+        tensor([[0, 1],
+                [0, 1],
+                [0, 1]])
+    """
+    if not logits.dim() or not logits.shape[-1]:
+        raise ConfigError(f"logits are {tuple(logits.shape)}; give at least one for a draw")
+    flat = logits.expand(*shape, *logits.shape).reshape(-1, logits.shape[-1])
+    if len(flat):
+        require_choice(flat)
+    uniform = torch.rand(len(flat), 1, dtype=torch.float64, generator=generator)
+    drawn = by_cumulative(flat.softmax(-1), uniform.to(flat.device))
+    return drawn.reshape((*shape, *logits.shape[:-1]))

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from ensue.generation.choose import choose, is_greedy
 from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import require_choice
 from ensue.generation.prompts import Prompts
+from ensue.generation.random import RowRandom
 from ensue.generation.slots import side_by_side
 
 DRAWS = 64
@@ -82,8 +82,7 @@ class Drawing:
         N = len(prompts)
         self.limits = prompts.most(config)
         self.width = int((prompts.length + self.limits).max()) if N else 0
-        seeds = torch.randint(2**62, (N,), generator=generator)
-        self.generators = [np.random.Generator(np.random.Philox(s)) for s in seeds.tolist()]
+        self.random = RowRandom(N, generator)
 
     def __iter__(self) -> Iterator[Emission]:
         return side_by_side(len(self.prompts), self.config.num_rows, self._begin, self._advance)
@@ -128,8 +127,7 @@ class Drawing:
 
     def _uniform(self, rows: Tensor, size: int) -> Tensor:
         """(B, size) draws from [0, 1), each row's from a generator of its own."""
-        drawn = [self.generators[i].random(size) for i in rows.tolist()]
-        return torch.from_numpy(np.stack(drawn)).to(self.limits.device)
+        return self.random.uniform(rows.tolist(), size).to(self.limits.device)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ H hidden, V levels.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
@@ -22,6 +22,8 @@ from ensue.configuration import STRICT, Format, from_data, refuse_unread, requir
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
+from ensue.generation.choose import choose
+from ensue.generation.random import RowRandom
 from ensue.models import tokens
 from ensue.models.images import (
     image_of,
@@ -33,6 +35,7 @@ from ensue.models.images import (
 from ensue.models.protocols import Loss, Samples, Score
 from ensue.nn.any_order import AnyOrderConvolution, AnyOrderMLP
 from ensue.nn.hashed import uniform_of
+from ensue.nn.made import MADE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +53,18 @@ class MaskedConfig:
         ),
     ] = "random"
     network: Annotated[
-        Literal["convolution", "mlp"],
-        Field(description="convolution: few images are enough; mlp: a drawn value costs little"),
+        Literal["convolution", "mlp", "made"],
+        Field(
+            description="convolution: few images are enough; mlp: a drawn value costs little; "
+            "made: each step learns all values, of fixed orders"
+        ),
     ] = "convolution"
+    num_orders: Annotated[
+        int, Field(gt=0, description="random orders that made learns, in turn")
+    ] = 1
     channels: Annotated[int, Field(gt=0, description="channels inside the convolution")] = 64
     embedding_size: Annotated[int, Field(gt=0, description="features F of a value")] = 16
-    hidden_size: Annotated[int, Field(gt=0, description="features H of the mlp")] = 512
+    hidden_size: Annotated[int, Field(gt=0, description="features H of the mlp and made")] = 512
     num_layers: Annotated[
         int, Field(ge=0, description="residual layers between the first and the scores")
     ] = 4
@@ -69,10 +78,13 @@ class MaskedConfig:
 
     def __post_init__(self) -> None:
         other = {
-            "convolution": {"hidden_size": "the network mlp"},
+            "convolution": {"hidden_size": "the networks mlp and made"},
             "mlp": {"channels": "the network convolution"},
+            "made": {"channels": "the network convolution"},
         }
         refuse_unread(self, other.get(self.network, {}))
+        if self.network != "made" or self.order != "random":
+            refuse_unread(self, {"num_orders": "the network made and the order random"})
 
 
 class Masked(
@@ -112,14 +124,22 @@ class Masked(
             "num_layers": config.num_layers,
             "dropout": config.dropout,
         }
-        self.network: AnyOrderConvolution | AnyOrderMLP
+        self.network: AnyOrderConvolution | AnyOrderMLP | MADE
         if config.network == "convolution":
             self.network = AnyOrderConvolution(
                 config.shape, self.levels, channels=config.channels, **inside
             )
-        else:
+        elif config.network == "mlp":
             self.network = AnyOrderMLP(
                 self.num_values, self.levels, hidden_size=config.hidden_size, **inside
+            )
+        else:
+            self.network = MADE(
+                self.num_values,
+                self.levels,
+                hidden_size=config.hidden_size,
+                num_orders=config.num_orders if config.order == "random" else 0,
+                **inside,
             )
 
     @property
@@ -138,14 +158,19 @@ class Masked(
         .. math:: \frac{D}{D - t} \sum_{d\ \mathrm{unknown}} -\log p(x_d \mid \mathrm{known})
 
         with t known values, drawn uniformly from 0 to D - 1 (eq. 8, Hoogeboom et al. 2022); with
-        the order ``raster`` D times the nats of the value after the first t.
+        the order ``raster`` D times the nats of the value after the first t. The network ``made``
+        gives the nats of all values in one of its orders, exactly.
 
         Args:
             batch: ``x`` (B, C, H, W) levels.
-            step: What is hidden is a function of the item and the step.
+            step: What is hidden is a function of the item and the step; so is made's order.
         """
         x = self._values(batch.x)
         B, D = x.shape
+        if isinstance(self.network, MADE):
+            scores = self.network(x, step % len(self.network.orders))
+            nats = cross_entropy(scores.transpose(1, 2), x, reduction="sum")
+            return self._loss(nats, x)
         uniform = uniform_of(x, step, 1 + D)
         t = (uniform[:, :1] * D).long()
         if self.config.order == "random":
@@ -156,7 +181,10 @@ class Masked(
             wanted = (rank == t).float() * D
         scores = self.network(x, rank < t)
         nats = cross_entropy(scores.transpose(1, 2), x, reduction="none")
-        total, count = (nats * wanted).sum(), torch.tensor(B * D, device=x.device)
+        return self._loss((nats * wanted).sum(), x)
+
+    def _loss(self, total: Tensor, x: Tensor) -> Loss:
+        count = torch.tensor(x.numel(), device=x.device)
         chance = torch.tensor(float(self.levels), device=x.device).log()
         bits = total.detach() / count / torch.tensor(2.0).log()
         return Loss(total, count, {"chance_loss": chance, "bits_per_dim": bits})
@@ -195,8 +223,12 @@ class Masked(
             raise ConfigError(
                 f"num_orders is {num_orders}; give one order, or at least one of them"
             )
-        if self.config.order == "raster":
-            raise ConfigError("the model was trained in one order; num_orders must be 1")
+        known = self._learnt
+        if known is not None and num_orders > len(known):
+            raise ConfigError(
+                f"num_orders is {num_orders}, and the model was trained in {len(known)}; it must "
+                "be no more"
+            )
         totals = [self._in_order(values, self._checked(None, i)).total for i in range(num_orders)]
         return Score(torch.stack(totals).logsumexp(0) - math.log(num_orders), None, "order")
 
@@ -218,6 +250,7 @@ class Masked(
         condition: Tensor | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        parallel: int = 1,
         **settings: Any,
     ) -> Samples:
         """Draw items, value by value in the model's own order.
@@ -227,12 +260,20 @@ class Masked(
             condition: None; this family has no place for one.
             temperature: 1 draws from the model, 0 takes the likeliest value each time.
             generator: Of the draw.
+            parallel: Values drawn at once, as if they didn't depend on each other: so many times
+                fewer passes, and less like the data.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
 
         Returns:
-            ``values`` (num, C, H, W) levels, and the ``log_prob`` of each in that order.
+            ``values`` (num, C, H, W) levels, and the ``log_prob`` of each in that order; of
+            parallel draws that of the values as they were drawn.
         """
         tokens.require_no_condition(condition, "masked")
+        if parallel != 1:
+            require_at_least(1, num=num, parallel=parallel)
+            nothing = torch.zeros(num, *self.shape, dtype=torch.long, device=self._device)
+            settings = {**settings, "parallel": parallel, "temperature": temperature}
+            return self.complete(nothing, nothing > 0, generator=generator, **settings)
         settings = {**settings, "temperature": temperature}
         own = self.config.generation
         drawn = tokens.sample(self.prompts(num), own, settings, generator=generator)
@@ -246,6 +287,7 @@ class Masked(
         num: int = 1,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        parallel: int = 1,
         **settings: Any,
     ) -> Samples:
         """Draw what isn't known, given whatever is.
@@ -256,6 +298,7 @@ class Masked(
             num: Completions of each.
             temperature: 1 draws from the model, 0 takes the likeliest value each time.
             generator: Of the draw.
+            parallel: Values drawn at once, as if they didn't depend on each other.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
 
         Returns:
@@ -267,18 +310,24 @@ class Masked(
                 was trained in one order and what is known isn't its beginning.
         """
         require_unknown(known, x)
-        require_at_least(1, num=num, items=len(x))
+        require_at_least(1, num=num, items=len(x), parallel=parallel)
+        settings = {**settings, "temperature": temperature}
         values, given = self._values(x), sequence_of(known)
         generator = generator or torch.default_generator
         found = []
         for rows, order in self._orders(given):
             size = int(given[rows[0]].sum())
+            if parallel > 1:
+                each = rows.repeat_interleave(num)
+                drawn = self._in_groups(values[each], order, size, parallel, settings, generator)
+                found.append((each, drawn))
+                continue
             first = joined_values(self.levels, values[rows][:, order[:size]])
             drawn = tokens.complete(
                 lambda some, _, order=order: self._prompts(some, order),
                 list(first.cpu()),
                 self.config.generation,
-                {**settings, "temperature": temperature},
+                settings,
                 num=num,
                 generator=generator,
             )
@@ -300,18 +349,68 @@ class Masked(
         """Tokens (B, 1 + D), bos first, in the model's own order, as levels (B, C, H, W)."""
         return self._images(tokens, self._checked(None, 0))
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def _learnt(self) -> Tensor | None:
+        """The orders (N, D) that were trained; None where it was all of them."""
+        if isinstance(self.network, MADE):
+            return self.network.orders
+        if self.config.order == "raster":
+            return torch.arange(self.num_values, device=self._device)[None]
+        return None
+
     def _orders(self, known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of which the same is known, and an order in which that comes first."""
         different, which = torch.unique(known, dim=0, return_inverse=True)
-        own = self._checked(None, 0)
         for i, mask in enumerate(different):
-            order = torch.cat([own[mask[own]], own[~mask[own]]])
-            if self.config.order == "raster" and not torch.equal(order, own):
-                raise ConfigError(
-                    "this model was trained in one order, row by row: what is known must come "
-                    "first; train with the order random to fill in anything"
-                )
-            yield (which == i).nonzero()[:, 0], order
+            yield (which == i).nonzero()[:, 0], self._order_from(mask)
+
+    def _order_from(self, known: Tensor) -> Tensor:
+        """An order (D,) in which what is known (D,) comes first."""
+        if self._learnt is None:
+            own = self._checked(None, 0)
+            return torch.cat([own[known[own]], own[~known[own]]])
+        for order in self._learnt:
+            if bool(known[order[: int(known.sum())]].all()):
+                return order
+        raise ConfigError(
+            f"this model was trained in {len(self._learnt)} order(s), and what is known must come "
+            "first in one (row by row in the order raster); train with the order random, and the "
+            "network convolution or mlp, to fill in anything"
+        )
+
+    def _in_groups(
+        self,
+        values: Tensor,
+        order: Tensor,
+        size: int,
+        parallel: int,
+        settings: dict[str, Any],
+        generator: torch.Generator,
+    ) -> Samples:
+        """Draw values (B, D) after the first ``size`` of an order, ``parallel`` at once."""
+        if isinstance(self.network, MADE):
+            raise ConfigError("parallel is for the networks that read any values, not for made")
+        config = tokens.over(asdict(self.config.generation), settings, fixed=True)
+        if config.method == "beam" or config.no_repeat_ngram:
+            raise ConfigError("parallel draws know no sequence: leave beam and no_repeat_ngram out")
+        values, (B, D) = values.clone(), values.shape
+        place, V = order.argsort(), self.levels
+        random, nats = RowRandom(B, generator), torch.zeros(B, dtype=torch.float64)
+        with torch.no_grad():
+            for begin in range(size, D, parallel):
+                at = order[begin : begin + parallel]
+                scores = self.network(values, (place < begin).expand(B, D))[:, at]
+                width = V if config.method == "gumbel" else 1
+                uniform = random.uniform(range(B), len(at) * width).view(-1, width)
+                drawn = choose(scores.flatten(0, 1), config, uniform.to(scores.device))
+                values[:, at] = drawn.view(B, -1)
+                terms = scores.log_softmax(-1).gather(2, values[:, at, None])
+                nats += terms.double().sum((1, 2)).cpu()
+        return Samples(image_of(values, self.shape), None, nats.to(values.device))
 
     def _in_order(self, values: Tensor, order: Tensor) -> Score:
         sequence = joined_values(self.levels, values[:, order])
@@ -323,14 +422,17 @@ class Masked(
 
     def _checked(self, order: Tensor | None, number: int) -> Tensor:
         """The order asked for, or the model's own by number."""
-        D, device = self.num_values, next(self.parameters()).device
+        D, device, learnt = self.num_values, self._device, self._learnt
         if order is None:
-            if self.config.order == "raster":
-                return torch.arange(D, device=device)
+            if learnt is not None:
+                return learnt[number]
             return torch.randperm(D, generator=torch.Generator().manual_seed(number)).to(device)
         if sorted(order.tolist()) != list(range(D)):
             raise ConfigError(f"an order is the places 0 to {D - 1}, each once")
-        return order.to(device)
+        order = order.to(device)
+        if isinstance(self.network, MADE) and not bool((self.network.orders == order).all(1).any()):
+            raise ConfigError("the network made has probabilities in its own orders only")
+        return order
 
     def _values(self, x: Tensor) -> Tensor:
         return values_of(x, self.shape, self.levels)

@@ -154,7 +154,12 @@ def sample(
         generator: Of the draw.
     """
     require_at_least(1, num=len(prompts))
-    return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), 1, generator)
+    return _draw(
+        prompts,
+        over(dataclasses.asdict(own), settings, fixed=prompts.limits is not None),
+        1,
+        generator,
+    )
 
 
 def complete(
@@ -183,7 +188,12 @@ def complete(
     prompts = prompts_of(
         [tokens for tokens in given for _ in range(num)], item.repeat_interleave(num)
     )
-    return _draw(prompts, _over(dataclasses.asdict(own), settings, prompts), num, generator)
+    return _draw(
+        prompts,
+        over(dataclasses.asdict(own), settings, fixed=prompts.limits is not None),
+        num,
+        generator,
+    )
 
 
 def _draw(
@@ -205,8 +215,9 @@ def _search(prompts: Prompts, own: GenerationConfig, settings: dict[str, Any], n
     """The ``num`` likeliest sequences for each prompt."""
     # What the model was saved with for drawing says nothing of searching.
     mine = {n: value for n, value in dataclasses.asdict(own).items() if n not in OF_DRAWS}
+    fixed = prompts.limits is not None
     wide = {"num_best": num, "num_beams": max(num, own.num_beams)}
-    found = BeamSearch(prompts, _over({**mine, **wide}, settings, prompts)).run()
+    found = BeamSearch(prompts, over({**mine, **wide}, settings, fixed=fixed)).run()
     if prompts.limits is not None:
         # Where lengths are given, a hypothesis that found nothing more to say is no item.
         limits = prompts.limits.tolist()
@@ -227,8 +238,18 @@ def _search(prompts: Prompts, own: GenerationConfig, settings: dict[str, Any], n
     return _samples(rows, nats, item, prompts)
 
 
-def _over(own: dict[str, Any], settings: dict[str, Any], prompts: Prompts) -> GenerationConfig:
-    if prompts.limits is not None:
+def over(own: dict[str, Any], settings: dict[str, Any], *, fixed: bool) -> GenerationConfig:
+    """The model's own settings of generation, and others over these.
+
+    Args:
+        own: The settings that the model was saved with.
+        settings: Over these.
+        fixed: Whether the items have one length, of which settings say nothing.
+
+    Raises:
+        ConfigError: A setting is wrong, or would be ignored.
+    """
+    if fixed:
         # Where lengths are given, the model's own say nothing, and a user's would be ignored.
         unread = [name for name in OF_LENGTH if name in settings]
         if unread:

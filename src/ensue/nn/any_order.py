@@ -29,6 +29,31 @@ class AnyOrder(Protocol):
         ...
 
 
+class SumsValues(Protocol):
+    """A network whose first layer adds a term for each known value: what OrderedSums reads.
+
+    ``weight`` (D, F, H) and ``bias`` (H,) make the first sum, ``hidden`` (..., H) what is made of
+    it, ``out_weight`` (D, V, H) and ``out_bias`` (D, V) the scores.
+    """
+
+    num_levels: int
+    embedding: nn.Embedding
+
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...
+
+    @property
+    def out_weight(self) -> Tensor: ...
+
+    @property
+    def out_bias(self) -> Tensor: ...
+
+    def hidden(self, first: Tensor) -> Tensor: ...
+
+
 class AnyOrderMLP(nn.Module):
     r"""From which values are known, and these, to scores of all (B, D, V).
 
@@ -91,7 +116,7 @@ class AnyOrderMLP(nn.Module):
 
 
 class OrderedSums:
-    """An any-order MLP read in one order: a known value is one more term of the first sum.
+    """A network read in one order: a known value is one more term of the first sum.
 
     Tokens (B, T) are bos and then values in the order; the scores are of the next one.
 
@@ -100,7 +125,7 @@ class OrderedSums:
         order: (D,) places.
     """
 
-    def __init__(self, network: AnyOrderMLP, order: Tensor) -> None:
+    def __init__(self, network: SumsValues, order: Tensor) -> None:
         self.network, self.order = network, order
 
     def init_state(self, batch: int) -> dict[str, Tensor]:
