@@ -16,6 +16,8 @@ ROWS = {
     "causal": "drawing from causal models beside loops that compute everything again",
     "any_order": "drawing from any-order models beside a loop of whole passes",
     "digits": "bits a dimension of small handwritten digits, causal and any-order, three seeds",
+    "pixelcnn": "drawing from a gated PixelCNN beside a loop of whole passes",
+    "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

@@ -9,28 +9,23 @@ which no rounding in the last places can change but at a border, and none of whi
 coder (constriction's) then spends :math:`\log_2 (\sum_u q_u / q_v)` bits on the token v.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ensue.errors import DataError, MissingExtraError
+from ensue.generation import Prompts
 from ensue.nn.streaming import select
-
-if TYPE_CHECKING:
-    from ensue.generation import Prompts
 
 PARTS = 2**22
 """What a probability is a whole number of; constriction's own numbers have 24 bits."""
 
 Choose = Callable[[Tensor, Tensor, np.ndarray], Tensor]
 """Which sequences (B,), how many tokens they have, and q (B, V), to the next tokens (B,)."""
-OnStep = Callable[[int], None]
 
 
 def encode(
@@ -39,7 +34,7 @@ def encode(
     *,
     longest: int,
     batch_size: int,
-    on_step: OnStep | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Sequences as the words of a range coder: (W,) uint32.
 
@@ -74,7 +69,7 @@ def decode(
     *,
     longest: int,
     batch_size: int,
-    on_step: OnStep | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> list[Tensor]:
     """The sequences that :func:`encode` made the words of.
 
@@ -98,7 +93,11 @@ def decode(
 
 
 def _run(
-    prompts: Prompts, longest: int, batch_size: int, choose: Choose, on_step: OnStep | None
+    prompts: Prompts,
+    longest: int,
+    batch_size: int,
+    choose: Choose,
+    on_step: Callable[[int], None] | None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every step of every batch: which sequences it was, and their next tokens."""
     length = prompts.length.cpu()
