@@ -102,7 +102,7 @@ def test_no_score_sees_its_own_value_or_later_ones(name: str, seed: int) -> None
 def test_images_keep_what_is_known_of_them(name: str, seed: int) -> None:
     of, x = model(name, (1, 4, 3), 5), torch.randint(0, 5, (3, 1, 4, 3))
     known = torch.zeros_like(x, dtype=torch.bool)
-    known[0, :, :1] = known[1, :, :3] = True  # nothing of the last one
+    known[0, :, :1] = known[1, :, :3] = known[2, :, :1] = True
     generator = torch.Generator().manual_seed(seed)
     found = of.complete(x, known, num=2, generator=generator)
     assert found.values.shape == (6, 1, 4, 3)
@@ -146,6 +146,10 @@ def some(*shape: int) -> Tensor:
         (
             lambda of: of.complete(some(1, 1, 4, 3), some(1, 1, 4, 3) == 0),
             "everything is known",
+        ),
+        (
+            lambda of: of.complete(some(1, 1, 4, 3), some(1, 1, 4, 3) > 0),
+            "nothing is known of an item; sample draws",
         ),
         (lambda of: of.score(some(1, 1, 4, 3), torch.tensor([3])), "have no lengths"),
         (lambda of: of.score(some(1, 1, 4, 3) + 0.5), "whole numbers"),

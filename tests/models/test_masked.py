@@ -123,8 +123,8 @@ def test_steps_of_different_age_run_side_by_side(network: str, seed: int) -> Non
 def test_anything_is_filled_in_given_anything(network: str, seed: int) -> None:
     of, x = model((1, 3, 4), 5, network=network), torch.randint(0, 5, (4, 1, 3, 4))
     known = torch.rand(4, 1, 3, 4) < 0.6
-    known[0], known[1] = False, known[2]
-    known[:, 0, 0, 0] = False
+    known[1] = known[2]
+    known[:, 0, 0, 0], known[:, 0, 2, 3] = False, True
     generator = torch.Generator().manual_seed(seed)
     found = of.complete(x, known, num=3, generator=generator)
     assert found.item is not None
@@ -249,7 +249,7 @@ def test_parallel_draws_have_the_probability_that_they_were_drawn_with(
 ) -> None:
     of, x = model((1, 3, 3), 4, network=network), torch.randint(0, 4, (5, 1, 3, 3))
     known = torch.rand(5, 1, 3, 3) < 0.4
-    known[:, :, 0, 0] = False
+    known[:, :, 0, 0], known[:, :, 2, 1] = False, True
     draw = lambda: of.complete(  # noqa: E731
         x, known, num=2, parallel=parallel, generator=torch.Generator().manual_seed(seed)
     )

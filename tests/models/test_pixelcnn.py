@@ -57,6 +57,7 @@ def test_a_class_is_learnt_and_drawn(seed: int) -> None:
     torch.testing.assert_close(each.exp(), torch.ones(2), atol=0.1, rtol=0)
     assert ((either.exp() > 0.1) & (either.exp() < 0.9)).all()
     known = torch.zeros(2, 1, 3, 3, dtype=torch.bool)
+    known[..., 0, 0] = True
     found = of.complete(x[:2], known, condition=condition[:2], num=3)
     assert (found.values.float().mean((1, 2, 3)).round() == torch.tensor([0, 0, 0, 1, 1, 1])).all()
 

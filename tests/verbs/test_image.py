@@ -90,7 +90,7 @@ def test_the_report_shows_them(image_run: Path) -> None:
         ("train causal {data} --out {new} --image-size 0,3", "image_size"),
         ("train causal {data} --out {new} --num-heads 2", "num_heads is 2, and is for the"),
         ("train causal {data} --out {new} --backbone transformer --dilations 2", "is for the conv"),
-        ("train masked {data} --out {new} --hidden-size 9", "is for the network mlp"),
+        ("train masked {data} --out {new} --hidden-size 9", "is for the networks mlp and made"),
         ("sample {run} --out {new}.csv", "its ending must be one of .png, .npz"),
         ("sample {text} --out {new}.png", "its ending must be one of .parquet"),
         ("complete {text} --prompt a --known 0.5", "known is the part of an image"),

@@ -104,11 +104,10 @@ class Drawing:
         allowed = self.prompts.allowed(self.config, scores, tokens, length, num_new, limit)
         require_choice(allowed)
         token = choose(allowed, self.config, self._next(row, num_new, uniform, scores.shape[1]))
-        every = torch.arange(len(row), device=row.device)
-        tokens[every, length] = token
+        tokens.scatter_(1, length[:, None], token[:, None])
         more = num_new + 1
         over = (more >= limit) | self.prompts.ends(token)
-        log_prob = scores.log_softmax(-1)[every, token]
+        log_prob = scores.log_softmax(-1).gather(1, token[:, None])[:, 0]
         emission = Emission(row, num_new, token, log_prob, over)
         going_on = _Running(row, more, limit, tokens, length + 1, uniform, state)
         return going_on, over, emission

@@ -143,7 +143,9 @@ class CausalDecoder(nn.Module):
             z = z + self.above(seen[:, : x.shape[1]])
             new["above"] = seen[:, x.shape[1] :]
         if self.positions is not None:
-            at = state["layers"]["at"][:, None] + torch.arange(x.shape[1], device=x.device)
+            at = state["layers"]["at"][:, None]
+            if x.shape[1] != 1:
+                at = at + torch.arange(x.shape[1], device=x.device)
             z = z + self.positions(at)
         if "condition" in state:
             z = z + state["condition"][:, None]

@@ -44,11 +44,11 @@ def values_of(images: Tensor, shape: Shape, levels: int) -> Tensor:
 
 
 def require_unknown(known: Tensor, x: Tensor) -> None:
-    """Refuse a mask that doesn't fit, or that leaves nothing to complete of an item.
+    """Refuse a mask that doesn't fit, or that leaves nothing to complete or to go on from.
 
     Raises:
-        ConfigError: It has another shape than the items or isn't Boolean, or everything is known
-            of one.
+        ConfigError: It has another shape than the items or isn't Boolean, or everything or nothing
+            is known of one.
     """
     if known.shape != x.shape:
         raise ConfigError(f"known has the shape {tuple(known.shape)}, x {tuple(x.shape)}")
@@ -56,6 +56,8 @@ def require_unknown(known: Tensor, x: Tensor) -> None:
         raise ConfigError(f"known is true or false, not {known.dtype}")
     if bool(known.flatten(1).all(1).any()):
         raise ConfigError("everything is known of an item; nothing is left to complete")
+    if not bool(known.flatten(1).any(1).all()):
+        raise ConfigError("nothing is known of an item; sample draws whole ones")
 
 
 def joined_values(bos: int, values: Tensor) -> Tensor:

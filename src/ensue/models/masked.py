@@ -271,9 +271,9 @@ class Masked(
         tokens.require_no_condition(condition, "masked")
         if parallel != 1:
             require_at_least(1, num=num, parallel=parallel)
-            nothing = torch.zeros(num, *self.shape, dtype=torch.long, device=self._device)
-            settings = {**settings, "parallel": parallel, "temperature": temperature}
-            return self.complete(nothing, nothing > 0, generator=generator, **settings)
+            nothing = torch.zeros(num, self.num_values, dtype=torch.long, device=self._device)
+            settings, order = {**settings, "temperature": temperature}, self._checked(None, 0)
+            return self._in_groups(nothing, order, 0, parallel, settings, generator)
         settings = {**settings, "temperature": temperature}
         own = self.config.generation
         drawn = tokens.sample(self.prompts(num), own, settings, generator=generator)
@@ -389,7 +389,7 @@ class Masked(
         size: int,
         parallel: int,
         settings: dict[str, Any],
-        generator: torch.Generator,
+        generator: torch.Generator | None,
     ) -> Samples:
         """Draw values (B, D) after the first ``size`` of an order, ``parallel`` at once."""
         if isinstance(self.network, MADE):

@@ -9,6 +9,8 @@ from torch.nn.functional import linear as torch_linear
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Below these the product is bound by reading the weights, or by the call: 12 microseconds.
 ROWS_FOR_ONEDNN, PRODUCTS_FOR_ONEDNN = 8, 600_000
+# Below this a call costs more than what it computes.
+FEW = 512
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -88,8 +90,8 @@ def gated_(x: Tensor) -> Tensor:
         tensor([[0.]])
     """
     a, g = x.chunk(2, dim=-1)
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return a.tanh() * g.sigmoid()
+    if x.numel() < FEW or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return a.tanh().mul_(g.sigmoid())
     a.mul_(2)
     x.sigmoid_()
     return torch.addcmul(g.neg(), a, g, value=2)

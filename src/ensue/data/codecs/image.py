@@ -96,14 +96,14 @@ class ImageCodec:
             known: The part, by default half; a row belongs to it as a whole.
 
         Raises:
-            ConfigError: The part isn't between none and all of the rows.
+            ConfigError: The part is none or all of the rows.
         """
         part, height = 0.5 if known is None else known, self.shape[1]
-        rows = round(part * height) if 0 <= part < 1 else height
-        if rows == height:
+        rows = round(part * height) if 0 < part < 1 else height
+        if not 0 < rows < height:
             raise ConfigError(
-                f"known is {part} of {height} rows; it is 0 or more, and something must be left to "
-                "complete"
+                f"known is {part} of {height} rows; something must be given, and something must be "
+                "left to complete"
             )
         x = torch.stack([self.encode(raw) for raw in raws])
         given = torch.zeros_like(x, dtype=torch.bool)

@@ -110,12 +110,12 @@ class MuLawCodec:
             known: The part of each, by default half.
 
         Raises:
-            ConfigError: The part isn't between none and all.
+            ConfigError: The part is none or all.
         """
         part = 0.5 if known is None else known
-        if not 0 <= part < 1:
+        if not 0 < part < 1:
             raise ConfigError(
-                f"known is {part}; it is 0 or more, and something must be left to complete"
+                f"known is {part}; something must be given, and something must be left to complete"
             )
         wholes = [self.encode(raw)[:-1] for raw in raws]
         starts = [x[: 1 + round(part * (len(x) - 1))] for x in wholes]
