@@ -317,12 +317,12 @@ def test_sound_as_tokens_has_its_ends_and_its_peak(tmp_path: Path) -> None:
     x = codec.encode(items.raw[0])
     assert x.tolist() == [256, *[0] * 9, 257]
     np.testing.assert_allclose(codec.decode(x), loud)
-    given, known = codec.begun([items.raw[0], items.raw[1]], 0.2)
+    given, known = codec.begun([codec.encode(raw) for raw in items.raw], 0.2)
     assert known.sum(1).tolist() == [1 + 2, 1 + 6]
     assert given[0, :3].tolist() == [256, 0, 0]
     for part in (0.0, 1.0, math.nan):
         with pytest.raises(ConfigError, match="something must be left"):
-            codec.begun([items.raw[0]], part)
+            codec.begun([x], part)
 
 
 def test_sound_as_tokens_does_not_run_at_other_speeds(tmp_path: Path) -> None:

@@ -132,8 +132,14 @@ def fingerprint(parts: Sequence[Any]) -> str:
 
 
 def file_facts(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does: its path, size and time of change."""
-    stat = path.stat()
+    """What changes when a file does: its path, size and time of change.
+
+    Of a file that isn't there, or can't be, -1: it is counted as unreadable when it is read.
+    """
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return str(path), -1, -1
     return str(path), stat.st_size, stat.st_mtime_ns
 
 

@@ -67,6 +67,8 @@ def sample(
     no_repeat_ngram
         No so many tokens in a row come twice.
     """
+    from ensue.models.registry import require_contract
+
     require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     settings = _given(
@@ -78,7 +80,8 @@ def sample(
         max_length=max_length,
         no_repeat_ngram=no_repeat_ngram,
     )
-    loaded = load(run)
+    loaded = load(run).on_best_device()
+    require_contract(loaded.family, "samples")
     path = _path(out, loaded, "samples")
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
     _write(loaded, drawn, {}, [f"{i:04d}" for i in range(num)], path)
@@ -176,17 +179,16 @@ def complete(
         num_beams=num_beams,
         length_penalty=length_penalty,
     )
-    named, skipped = {"prompt": prompt}, []
+    named: dict[str, Any] = {"prompt": prompt}
     if data is not None:
         items = read_items(loaded, data, max_skipped=max_skipped)
         named = dict(zip(items.ids, items.raw, strict=True))
-        skipped = _unreadable(loaded.codec, named)
-        require_few_skipped(skipped, len(named), max_skipped)
-        named = {name: raw for name, raw in named.items() if name not in dict(skipped)}
-    if not named:
+    encoded, skipped = _encoded(loaded.codec, named)
+    require_few_skipped(skipped, len(named), max_skipped)
+    if not encoded:
         raise DataError(f"no item can be used; the first, {skipped[0][0]!r}: {skipped[0][1]}")
-    found = loaded.complete(
-        list(named.values()),
+    found = loaded.complete_encoded(
+        list(encoded.values()),
         num=num,
         condition=condition,
         temperature=temperature,
@@ -194,28 +196,28 @@ def complete(
         known=known,
         **settings,
     )
-    rows = [(name, item) for name, each in zip(named, found, strict=True) for item in each]
+    rows = [(name, item) for name, each in zip(encoded, found, strict=True) for item in each]
     columns = {"item": [name for name, _ in rows]}
     files = [f"{Path(name).stem}.{i}" for i, (name, _) in enumerate(rows)]
     _write(loaded, [item for _, item in rows], columns, files, path, across=num)
     return Written(
         what="completions",
         num_rows=len(rows),
-        num_items=len(named),
+        num_items=len(encoded),
         skipped=len(skipped),
         files=(path,),
     )
 
 
-def _unreadable(codec: Any, named: dict[str, Any]) -> list[tuple[str, str]]:
-    """The items that can't be begun with, and why."""
-    found = []
+def _encoded(codec: Any, named: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The items that can be begun with, and why others can't."""
+    encoded, skipped = {}, []
     for name, raw in named.items():
         try:
-            codec.encode(raw)
+            encoded[name] = codec.encode(raw)
         except DataError as error:
-            found.append((name, str(error)))
-    return found
+            skipped.append((name, str(error)))
+    return encoded, skipped
 
 
 def _given(**settings: Any) -> dict[str, Any]:

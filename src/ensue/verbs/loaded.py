@@ -153,14 +153,38 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family can't complete, or not with these settings.
         """
+
+        encoded = [self.codec.encode(self.codec.of_user(raw)) for raw in raws]
+        return self.complete_encoded(
+            encoded,
+            num=num,
+            condition=condition,
+            temperature=temperature,
+            seed=seed,
+            known=known,
+            **settings,
+        )
+
+    def complete_encoded(
+        self,
+        encoded: Sequence[torch.Tensor],
+        *,
+        num: int = 1,
+        condition: str | None = None,
+        temperature: float = 1.0,
+        seed: int = 0,
+        known: float | None = None,
+        **settings: Any,
+    ) -> list[list[Any]]:
+        """:meth:`complete` of what the codec made of raw items already."""
         import torch
 
         self._require("completes")
         self._require_tokens(settings)
-        if not len(raws):
+        if not len(encoded):
             return []
-        condition_of = self._condition(condition, len(raws))
-        x, given = self.codec.begun([self.codec.of_user(raw) for raw in raws], known)
+        condition_of = self._condition(condition, len(encoded))
+        x, given = self.codec.begun(encoded, known)
         generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.complete(
@@ -173,7 +197,7 @@ class Loaded:
                 **self._usual(settings),
                 **settings,
             )
-        found = [[] for _ in raws]
+        found = [[] for _ in encoded]
         for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
             found[i].append(item)
         return found

@@ -146,7 +146,8 @@ def _open(clip: Clip) -> tuple[int, Blocks]:
         file = soundfile.SoundFile(clip.path)
     except (OSError, RuntimeError, TypeError) as error:
         # TypeError: soundfile takes a file that ends in .raw for samples without a header.
-        reason = error if clip.path.exists() else "there is no such file"
+        there = isinstance(error, OSError) or clip.path.exists()
+        reason = error if there else "there is no such file"
         raise DataError(f"it can't be read: {reason}") from error
     return file.samplerate, _read(clip, file)
 

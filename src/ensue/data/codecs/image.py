@@ -88,11 +88,11 @@ class ImageCodec:
         levels = (values * (self.levels - 1) * 2 + 255) // 510
         return torch.from_numpy(levels.astype(np.uint8)).movedim(-1, 0).contiguous()
 
-    def begun(self, raws: Sequence[Raw], known: float | None) -> tuple[Tensor, Tensor]:
-        """Images of which the upper part is given: (B, C, H, W) levels, and which of them are.
+    def begun(self, encoded: Sequence[Tensor], known: float | None) -> tuple[Tensor, Tensor]:
+        """Encoded images as upper parts: (B, C, H, W) levels, and which of them are given.
 
         Args:
-            raws: Whole images.
+            encoded: Whole images.
             known: The part, by default half; a row belongs to it as a whole.
 
         Raises:
@@ -105,7 +105,7 @@ class ImageCodec:
                 f"known is {part} of {height} rows; something must be given, and something must be "
                 "left to complete"
             )
-        x = torch.stack([self.encode(raw) for raw in raws])
+        x = torch.stack(list(encoded))
         given = torch.zeros_like(x, dtype=torch.bool)
         given[:, :, :rows] = True
         return x, given

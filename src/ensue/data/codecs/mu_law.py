@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import STRICT, Format
 from ensue.data.codecs.audio import NUM_ITEMS_FOR_LEVEL, AudioCodec
+from ensue.data.codecs.beginnings import side_by_side
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items, Positions
 from ensue.errors import ConfigError, DataError
@@ -100,13 +100,11 @@ class MuLawCodec:
             yield levels_of(x)
         yield torch.tensor([EOS], dtype=torch.int32)
 
-    def begun(
-        self, raws: Sequence[Clip | tuple[Any, int]], known: float | None
-    ) -> tuple[Tensor, Tensor]:
-        """Recordings of which the beginning is given: (B, T) tokens, and which of them are.
+    def begun(self, encoded: Sequence[Tensor], known: float | None) -> tuple[Tensor, Tensor]:
+        """Encoded recordings as beginnings: (B, T) tokens, and which of them are given.
 
         Args:
-            raws: Whole recordings.
+            encoded: Whole recordings.
             known: The part of each, by default half.
 
         Raises:
@@ -117,11 +115,8 @@ class MuLawCodec:
             raise ConfigError(
                 f"known is {part}; something must be given, and something must be left to complete"
             )
-        wholes = [self.encode(raw)[:-1] for raw in raws]
-        starts = [x[: 1 + round(part * (len(x) - 1))] for x in wholes]
-        lengths = torch.tensor([len(x) for x in starts])
-        x = pad_sequence(starts, batch_first=True)
-        return x, torch.arange(x.shape[1]) < lengths[:, None]
+        # bos, the part of the samples, and not the end.
+        return side_by_side([x[: 1 + round(part * (len(x) - 2))] for x in encoded])
 
     def decode(self, x: Tensor) -> np.ndarray:
         """(T,) tokens to samples at ``sample_rate``, in the original scale."""

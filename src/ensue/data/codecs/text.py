@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import STRICT, Format
+from ensue.data.codecs.beginnings import side_by_side
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items, Positions
 from ensue.errors import ConfigError, DataError
@@ -101,22 +101,15 @@ class TextCodec:
             raise DataError(f"it isn't UTF-8: {error}; use tokens bytes") from error
         return list(text) if self.tokens == "characters" else text.split()
 
-    def start(self, raw: str | Document) -> Tensor:
-        """A text without the token after its last, as the beginning of one."""
-        return self.encode(raw)[:-1]
-
-    def begun(self, raws: Sequence[str | Document], known: float | None) -> tuple[Tensor, Tensor]:
-        """Texts that have begun: (B, T) tokens, and which of them are given.
+    def begun(self, encoded: Sequence[Tensor], known: float | None) -> tuple[Tensor, Tensor]:
+        """Encoded texts as beginnings: (B, T) tokens without the end, and which are given.
 
         Raises:
             ConfigError: A part is asked for; texts are given as far as they go.
         """
         if known is not None:
             raise ConfigError("known is the part of an image; a text is given as far as it goes")
-        starts = [self.start(raw) for raw in raws]
-        lengths = torch.tensor([len(x) for x in starts])
-        x = pad_sequence(starts, batch_first=True)
-        return x, torch.arange(x.shape[1]) < lengths[:, None]
+        return side_by_side([x[:-1] for x in encoded])
 
     def encode(self, raw: str | Document) -> Tensor:
         """A text to (T,) int32, bos and eos included.

@@ -132,9 +132,7 @@ def _facts(raw: Clip | tuple[Any, int]) -> tuple[Any, ...]:
     if isinstance(raw, tuple):
         x = np.asarray(raw[0])
         return x.dtype.str, x.shape, x.tobytes(), raw[1]
-    # A file that isn't there is counted as unreadable later, with the others.
-    where = file_facts(raw.path) if raw.path.exists() else (str(raw.path), -1, -1)
-    return (*where, raw.start, raw.end)
+    return (*file_facts(raw.path), raw.start, raw.end)
 
 
 def _times(columns: pa.Table, name: str) -> list[float | None]:

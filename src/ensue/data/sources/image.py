@@ -78,8 +78,7 @@ def read_image_manifest(path: Path, columns: pa.Table, config: DataConfig) -> It
     pictures = [Picture(path.parent / name) for name in names]
     if len(set(names)) < len(names):
         raise DataError(f"the manifest {str(path)!r} lists an image twice; leave one row out")
-    # A file that isn't there is counted as unreadable later, with the others.
-    facts = [file_facts(p.path) if p.path.exists() else str(p.path) for p in pictures]
+    facts = [file_facts(p.path) for p in pictures]
     return _items(pictures, names, label_columns(columns, without=("path",)), config, facts)
 
 
