@@ -83,3 +83,43 @@ def test_a_sequence_of_an_image_ends_with_it(seed: int) -> None:
 def test_special_tokens_must_be_known() -> None:
     with pytest.raises(ConfigError, match="the codec gives them"):
         Causal(CausalConfig())
+
+
+@every_backbone
+@pytest.mark.parametrize("per_step", [False, True])
+def test_numbers_given_with_items_or_steps_are_heard(
+    per_step: bool, backbone: dict[str, Any], seed: int
+) -> None:
+    """A number given for a step changes what is said of it and after, and nothing before."""
+    of, x = of_texts(**backbone, condition_size=3), torch.randint(0, 3, (2, 12))
+    shape = (2, 11, 3) if per_step else (2, 3)
+    condition = torch.randn(shape).double()
+    terms = of.score(x, condition=condition).terms
+    changed = condition.clone()
+    changed[:, 5:] += 1
+    if not per_step:
+        changed = condition + 1
+    again = of.score(x, condition=changed).terms
+    assert terms is not None
+    assert again is not None
+    first = 5 if per_step else 0
+    assert torch.equal(terms[:, :first], again[:, :first])
+    assert not torch.equal(terms[:, first], again[:, first])
+    drawn = of.sample(2, condition=condition, max_length=9, temperature=0)
+    nats = of.log_prob(drawn.values, drawn.lengths, condition)
+    assert drawn.log_prob is not None
+    torch.testing.assert_close(drawn.log_prob, nats.detach())
+
+
+@pytest.mark.parametrize("backbone", ["convolution", "transformer"])
+def test_a_condition_of_another_form_is_told(backbone: str) -> None:
+    of, x = of_texts(backbone=backbone, condition_size=3), torch.zeros(2, 8, dtype=torch.long)
+    for condition in (torch.zeros(2, 4), torch.zeros(3, 3), torch.zeros(2, 3).long()):
+        with pytest.raises(ConfigError, match="it is 3 numbers"):
+            of.score(x, condition=condition)
+    with pytest.raises(ConfigError, match="condition is missing"):
+        of.score(x)
+    with pytest.raises(ConfigError, match="the condition has 4 steps; this is step 7"):
+        of.score(x, condition=torch.zeros(2, 4, 3).double())
+    with pytest.raises(ConfigError, match="condition_size is for numbers"):
+        of_texts(backbone=backbone, condition_size=3, classes=("a",))

@@ -30,6 +30,7 @@ from ensue.models.images import (
 )
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import CausalTransformer, GatedStack
+from ensue.nn.causal_conv import condition_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,10 @@ class CausalConfig:
         int, Field(gt=0, description="tokens back that attention reaches")
     ] = 1024
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the layers")] = 0.0
+    condition_size: Annotated[
+        int,
+        Field(ge=0, description="numbers that a loop of your own gives with each item or step"),
+    ] = 0
     condition_hidden: Annotated[
         float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
     ] = 0.1
@@ -100,6 +105,7 @@ class CausalDecoder(nn.Module):
         E, shape = config.channels, config.shape
         self.embedding = nn.Embedding(num_tokens, E)
         self.classes = class_condition(config.classes, E, hidden=config.condition_hidden)
+        self.condition_size = config.condition_size
         self.positions = self.above = None
         if shape is not None:
             self.positions = nn.Embedding(math.prod(shape) + 1, E)
@@ -117,6 +123,8 @@ class CausalDecoder(nn.Module):
                 window=_window(config),
                 dropout=config.dropout,
             )
+            # Attention has no gates that a condition could turn; it is added to every token.
+            self.given = nn.Linear(self.condition_size, E) if self.condition_size else None
             self.scores: nn.Module = nn.Linear(E, num_scores)
             self.num_features = E
         else:
@@ -126,7 +134,7 @@ class CausalDecoder(nn.Module):
                 S,
                 kernel_size=config.kernel_size,
                 dilations=_dilations(config),
-                condition_size=E if config.classes else 0,
+                condition_size=self.condition_size or (E if config.classes else 0),
                 dropout=config.dropout,
             )
             self.scores = nn.Sequential(
@@ -148,25 +156,52 @@ class CausalDecoder(nn.Module):
                 at = at + torch.arange(x.shape[1], device=x.device)
             z = z + self.positions(at)
         if "condition" in state:
-            z = z + state["condition"][:, None]
+            z = z + condition_at(state["condition"], state["layers"]["at"], x.shape[1])
         y, new["layers"] = self.layers.step(z, state["layers"])
         return z, y, new
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
-        """The state of ``batch`` sequences, of classes (B,), before their first token."""
-        given = vectors_of(self.classes, condition, batch)
-        if given is None or isinstance(self.layers, CausalTransformer):
+        """The state of ``batch`` sequences before their first token.
+
+        Args:
+            batch: B.
+            condition: Classes (B,); or numbers (B, E), or (B, T, E) for the steps T of each, where
+                the model has a ``condition_size`` E.
+
+        Raises:
+            ConfigError: It has another form, is missing, or there is no place for one.
+        """
+        given = self._vectors(condition, batch)
+        if given is None:
             state: dict[str, Any] = {"layers": self.layers.init_state(batch)}
-        else:
+        elif isinstance(self.layers, GatedStack):
             state = {"layers": self.layers.init_state(batch, given)}
-        if given is not None and isinstance(self.layers, CausalTransformer):
-            # Attention has no gates that a condition could turn; it is part of every token.
-            state["condition"] = given
+        else:
+            added = given if self.given is None else self.given(given)
+            state = {"layers": self.layers.init_state(batch), "condition": added}
         if self.above is not None:
             state["above"] = torch.full(
                 (batch, self.row), self.bos, device=self.embedding.weight.device
             )
         return state
+
+    def _vectors(self, condition: Tensor | None, batch: int) -> Tensor | None:
+        """What the layers are conditioned on: (B, E), (B, T, E), or None."""
+        E = self.condition_size
+        if not E:
+            return vectors_of(self.classes, condition, batch)
+        if condition is None:
+            raise ConfigError(
+                f"condition is missing: this model (condition_size {E}) takes {E} numbers with "
+                "each item, which a loop of your own must give"
+            )
+        right = condition.dim() in (2, 3) and condition.shape[-1] == E and len(condition) == batch
+        if not right or not condition.is_floating_point():
+            raise ConfigError(
+                f"condition is {tuple(condition.shape)} of {condition.dtype}; it is {E} numbers, "
+                f"({batch}, {E}), or so many for each step, ({batch}, steps, {E})"
+            )
+        return condition
 
     def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
@@ -219,6 +254,10 @@ class Causal(
             raise ConfigError(f"num_tokens is {V}, bos {bos} and eos {eos}; the codec gives them")
         if config.shape is not None and bos != V - 1:
             raise ConfigError(f"of images bos is the last token, {V - 1}, not {bos}")
+        if config.condition_size and config.classes:
+            raise ConfigError(
+                "condition_size is for numbers, and the data give classes; leave it out"
+            )
         self.num_tokens, self.bos, self.eos = V, bos, eos
         # Of images bos is the last token, which never follows.
         self.num_scores = V if config.shape is None else V - 1
@@ -318,7 +357,8 @@ class Causal(
 
         Args:
             num: How many.
-            condition: A class, or classes (num,); None draws from all.
+            condition: A class, or classes (num,); None draws from all. Or the numbers that a
+                model with a ``condition_size`` takes.
             temperature: 1 draws from the model, 0 takes the likeliest token each time.
             generator: Of the draw.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.

@@ -270,14 +270,31 @@ class GatedStack(nn.Module):
         """What the condition adds to the gates of each layer: (B, 2 C, T), (B, 2 C, 1) or None."""
         if self.condition is None:
             return [None] * len(self.dilations)
-        given = state["condition"]
-        if given.dim() == 3:
-            steps = torch.arange(num, device=given.device) + state["at"][:, None]
-            if int(steps.max()) >= given.shape[1]:
-                raise ConfigError(
-                    f"the condition has {given.shape[1]} steps; this is step {int(steps.max()) + 1}"
-                )
-            given = given.gather(1, steps[..., None].expand(-1, -1, given.shape[2]))
-        else:
-            given = given[:, None]
+        given = condition_at(state["condition"], state["at"], num)
         return self.condition(given).transpose(1, 2).chunk(len(self.dilations), dim=1)
+
+
+def condition_at(condition: Tensor, at: Tensor, num: int) -> Tensor:
+    """What the next ``num`` steps are conditioned on, (B, T, E), or (B, 1, E) where all are alike.
+
+    Args:
+        condition: (B, E) for all steps, or (B, T, E) for each.
+        at: (B,) steps that are over.
+        num: T.
+
+    Raises:
+        ConfigError: The condition has fewer steps.
+
+    Example:
+        >>> condition_at(torch.arange(6.0).view(1, 3, 2), torch.tensor([1]), 2)
+        tensor([[[2., 3.],
+                 [4., 5.]]])
+    """
+    if condition.dim() == 2:
+        return condition[:, None]
+    steps = torch.arange(num, device=at.device) + at[:, None]
+    if steps.numel() and int(steps.max()) >= condition.shape[1]:
+        raise ConfigError(
+            f"the condition has {condition.shape[1]} steps; this is step {int(steps.max()) + 1}"
+        )
+    return condition.gather(1, steps[..., None].expand(-1, -1, condition.shape[2]))
