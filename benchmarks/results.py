@@ -12,6 +12,8 @@ ROWS = {
     "recurrent": "LSTM and GRU beside torch.nn's and beside a loop of one linear a gate",
     "generation": "10,000 strings beside a loop that makes no room; beams together and one by one",
     "text": "tinyshakespeare in five CPU minutes beside compressors, 5-grams (ROW='text FOLDER')",
+    "text_causal": "the same by causal convolutions (ROW='text_causal FOLDER')",
+    "waves": "recorded digits sample by sample, bits a sample (ROW='waves FOLDER')",
     "shared_gates": "what one matrix for all gates costs (ROW='shared_gates FOLDER')",
     "causal": "drawing from causal models beside loops that compute everything again",
     "any_order": "drawing from any-order models beside a loop of whole passes",

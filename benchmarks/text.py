@@ -76,18 +76,19 @@ def bits_by_ngrams(train: bytes, test: bytes, order: int = ORDER) -> float:
     return nats / math.log(2) / len(test)
 
 
-def train_and_score(parts: dict[str, bytes], folder: Path, seed: int, on: str) -> dict[str, Any]:
+def train_and_score(
+    family: str, recipe: str, parts: dict[str, bytes], folder: Path, seed: int, on: str
+) -> dict[str, Any]:
     from ensue import load, train
-    from ensue.models.charrnn import CharRNN
 
     (folder / "train.txt").write_bytes(parts["train"])
     out = folder / f"run-{seed}"
     begun, wall = time.process_time(), time.monotonic()
     train(
-        "charrnn",
+        family,
         folder / "train.txt",
         out=out,
-        recipe="text",
+        recipe=recipe,
         seed=seed,
         num_threads=1,
         cache=folder / "cache",
@@ -95,7 +96,6 @@ def train_and_score(parts: dict[str, bytes], folder: Path, seed: int, on: str) -
     )
     spent, wall = time.process_time() - begun, time.monotonic() - wall
     run = load(out)
-    assert isinstance(run.model, CharRNN)
     (folder / "scored.txt").write_bytes(parts[on])
     nats = -run.score([folder / "scored.txt"])[0]
     return {
@@ -107,20 +107,26 @@ def train_and_score(parts: dict[str, bytes], folder: Path, seed: int, on: str) -
     }
 
 
-def main(source: str = "", *seeds: str) -> None:
+def measure(family: str, recipe: str, source: str, seeds: tuple[str, ...]) -> dict[str, Any]:
+    """The figures of a recipe with several seeds, beside the baselines."""
     folder = folder_of(source, "ENSUE_TEXT", "tinyshakespeare.txt.gz")
     with gzip.open(folder / "tinyshakespeare.txt.gz") as file:
         parts = split(file.read())
     with tempfile.TemporaryDirectory() as name:
-        runs = [train_and_score(parts, Path(name), int(s), "test") for s in seeds or SEEDS]
+        runs = [
+            train_and_score(family, recipe, parts, Path(name), int(s), "test")
+            for s in seeds or SEEDS
+        ]
     baselines = {
         **bits_by_compressor(parts),
         "5-grams": round(bits_by_ngrams(parts["train"], parts["test"]), 4),
     }
-    save("text", {"recipe": "text", "runs": runs, "baselines": baselines})
+    return {"recipe": recipe, "runs": runs, "baselines": baselines}
+
+
+def main(source: str = "", *seeds: str) -> None:
+    save("text", measure("charrnn", "text", source, seeds))
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(*sys.argv[1:])
+    main()

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
 import pytest
 from PIL import Image
 
@@ -45,6 +46,15 @@ def test_what_is_drawn_is_of_the_class(family: str, manifest: Path, tmp_path: Pa
     light = np.full((3, 4), 255, dtype=np.uint8)
     dark, white = (float(run.score([light], conditions=[c])[0]) for c in ("dark", "light"))
     assert white > float(run.score([light])[0]) > dark
+    given, free = tmp_path / "given.csv", tmp_path / "free.csv"
+    for out, words in ((given, "--given-class"), (free, "")):
+        assert main(f"score {run.path} {manifest} --out {out} {words} --quiet".split()) == 0
+    a, b = (pyarrow.csv.read_csv(path).to_pylist() for path in (given, free))
+    for known, unknown in zip(a, b, strict=True):
+        if known["shade"]:
+            assert known["nats"] > unknown["nats"]
+        else:
+            assert known["nats"] == pytest.approx(unknown["nats"], abs=1e-4)
     out = tmp_path / "c.npz"
     words = f"complete {run.path} {manifest} --condition dark --known 0.34 --out {out}"
     assert main(words.split()) == 0
@@ -60,6 +70,7 @@ def test_what_is_drawn_is_of_the_class(family: str, manifest: Path, tmp_path: Pa
         ("train causal {list} --out {out} --condition shad", "did you mean 'shade'"),
         ("sample {run} --condition lihgt", "unknown class 'lihgt': did you mean 'light'"),
         ("sample {plain} --condition light", "trained without a condition"),
+        ("score {plain} {list} --out {out}.csv --given-class", "trained without a condition"),
         ("train causal {list} --out {out} --condition shade --condition-hidden 0", "condition_hid"),
     ],
 )

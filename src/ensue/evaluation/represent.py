@@ -4,6 +4,7 @@ Items of like length share a batch; a long one is run as a stream, so that it ta
 than a short one. Both ways give the same to 1e-5.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +21,7 @@ from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 from ensue.models.protocols import Features, Steps
 
 BATCH_STEPS = 320_000
-"""Steps (samples, of sound) in one batch of items, padding counted."""
+"""Steps (samples, of sound; values, of images) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
 LENGTHS_PER_OCTAVE = 8
 """Padded lengths there are from n to 2n. A convolution keeps memory for each that it meets."""
@@ -159,11 +160,11 @@ def _inputs(
 
 def _batches(store: Store, rows: Positions) -> Iterator[tuple[np.ndarray, int]]:
     """Items of one padded length, as many at a time as BATCH_STEPS and BATCH_ITEMS allow."""
-    rows = np.asarray(rows)
+    rows, values = np.asarray(rows), math.prod(store.values.shape[1:])
     padded = padded_lengths(store.lengths[rows])
     for length in np.unique(padded):
         alike = rows[padded == length]
-        size = min(max(BATCH_STEPS // int(length), 1), BATCH_ITEMS)
+        size = min(max(BATCH_STEPS // (int(length) * values), 1), BATCH_ITEMS)
         for start in range(0, len(alike), size):
             yield alike[start : start + size], int(length)
 
@@ -179,8 +180,15 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
     return -(-lengths // step) * step
 
 
-def score_items(model: Any, store: Store) -> tuple[np.ndarray, str]:
+def score_items(
+    model: Any, store: Store, *, condition: np.ndarray | None = None
+) -> tuple[np.ndarray, str]:
     """The score of each item of a store in nats, and its kind.
+
+    Args:
+        model: The model.
+        store: The items.
+        condition: (N,) the class of each, for models that have classes.
 
     A score of information looks for each future among the frames of the same item, which for a
     long one would be all of a day: an item of more than LONG_STEPS is scored in pieces of
@@ -192,28 +200,39 @@ def score_items(model: Any, store: Store) -> tuple[np.ndarray, str]:
     is_long = _is_long(store, rows) if store.sequence else np.zeros(len(rows), bool)
     for batch, x, lengths in prefetched(_inputs(model, store, rows[~is_long])):
         with torch.inference_mode():
-            found = model.score(x, lengths)
+            found = model.score(x, lengths, **_given(model, condition, batch))
         totals[batch], kind = found.total.cpu().numpy(), found.kind
     for row in rows[is_long]:
-        totals[row], kind = _score_long(model, store, row)
+        given = _given(model, condition, np.array([row]))
+        totals[row], kind = _score_long(model, store, row, given)
     return totals, kind
 
 
-def _score_long(model: Any, store: Store, row: int) -> tuple[float, str]:
+def _given(model: Any, condition: np.ndarray | None, rows: np.ndarray) -> dict[str, torch.Tensor]:
+    if condition is None:
+        return {}
+    return {"condition": torch.from_numpy(condition[rows]).to(next(model.parameters()).device)}
+
+
+def _score_long(
+    model: Any, store: Store, row: int, given: dict[str, torch.Tensor]
+) -> tuple[float, str]:
     num_pieces = max(int(store.lengths[row]) // PIECE_STEPS, 1)
     edges = np.linspace(0, store.lengths[row], num_pieces + 1)
     total, count = 0.0, 0
     for start, stop in pairwise(edges.astype(int)):
-        found = _score_alone(model, store, row, start, stop)
+        found = _score_alone(model, store, row, start, stop, given)
         if found.kind != "information":  # terms that add up know what came before them
-            whole = _score_alone(model, store, row, 0, int(store.lengths[row]))
+            whole = _score_alone(model, store, row, 0, int(store.lengths[row]), given)
             return float(whole.total), whole.kind
         known = found.terms[~found.terms.isnan()]
         total, count = total + float(known.double().sum()), count + known.numel()
     return total / count, "information"
 
 
-def _score_alone(model: Any, store: Store, row: int, start: int, stop: int) -> Any:
+def _score_alone(
+    model: Any, store: Store, row: int, start: int, stop: int, given: dict[str, torch.Tensor]
+) -> Any:
     x = torch.from_numpy(store.read_once(row, start, stop))[None]
     with torch.inference_mode():
-        return model.score(x.to(next(model.parameters()).device), None)
+        return model.score(x.to(next(model.parameters()).device), None, **given)

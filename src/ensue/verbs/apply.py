@@ -48,6 +48,7 @@ def score(
     data: Data,
     *,
     out: str | Path,
+    given_class: bool = False,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -68,6 +69,9 @@ def score(
         A folder of recordings, a manifest, a table, a file, or builtin:NAME.
     out
         File to write: .parquet, .csv or .npz.
+    given_class
+        Of a run that was trained with classes: the score of each item given its own class, which
+        stands in the same column of the data; by default no class is known.
     max_skipped
         Part of the items that may be unreadable.
     cache
@@ -85,7 +89,8 @@ def score(
     require_contract(loaded.family, "scores")
     progress = listener(quiet)
     items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
-    totals, kind = score_items(loaded.model, store)
+    condition = loaded.classes_in(store.labels) if given_class else None
+    totals, kind = score_items(loaded.model, store, condition=condition)
     if kind == "exact":
         where = {name: i for i, name in enumerate(items.ids)}
         totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])

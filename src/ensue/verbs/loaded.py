@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,14 +210,33 @@ class Loaded:
 
         if label is None:
             return {}
+        number = torch.from_numpy(classes_of([label] * num, self._classes))
+        return {"condition": number.to(self.device)}
+
+    def classes_in(self, labels: Mapping[str, Sequence[str]]) -> np.ndarray:
+        """The classes of items by their labels, in the column that the run was trained with: (N,).
+
+        Raises:
+            ConfigError: The run was trained without classes.
+            DataError: There is no such column, or it holds a stranger.
+        """
+        from ensue.errors import DataError, unknown
+        from ensue.verbs.prepare import classes_of
+
+        classes, column = self._classes, self.config["data"].get("condition")
+        if column not in labels:
+            raise DataError(unknown("column for the class", str(column), labels))
+        return classes_of(labels[column], classes)
+
+    @property
+    def _classes(self) -> tuple[str, ...]:
         classes = getattr(self.model.config, "classes", ())
         if not classes:
             raise ConfigError(
                 "this run was trained without a condition; leave it out, or train with the setting "
                 "condition"
             )
-        number = torch.from_numpy(classes_of([label] * num, classes))
-        return {"condition": number.to(self.device)}
+        return classes
 
     @property
     def device(self) -> torch.device:
