@@ -1,5 +1,6 @@
 """``compress`` and ``decompress``: byte for byte, and clear about everything else."""
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,8 @@ def test_another_model_or_machine_is_told(
         ("compress {cpc} {data} --out {new}.ensue", "families that do: causal, charrnn, masked"),
         ("decompress {run} {file} --out {data}", "there is something in"),
         ("decompress {run} {file} --out {new}.txt", "give a new folder"),
+        ("decompress {run} {file} --out .", "you are in '.'"),
+        ("compress {run} {twins} --out {new}.ensue", "would be restored as 'b.bmp.png'"),
         ("decompress {run} {new}.ensue --out {new}", "can't read"),
     ],
 )
@@ -185,11 +188,13 @@ def test_rubbish_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     paths = {"run": picture_run, "cpc": cpc_run, "data": pictures, "file": packed}
-    for name in ("deep", "torn"):
+    for name in ("deep", "torn", "twins"):
         paths[name] = tmp_path / name
         shutil.copytree(pictures / "a", paths[name])
     Image.new("RGBA", (4, 3), (9, 9, 9, 100)).save(paths["deep"] / "b.png")
     (paths["torn"] / "b.png").write_bytes(b"not an image")
+    for name in ("b.bmp", "b.bmp.png"):
+        Image.new("RGB", (4, 3), (9, 9, 9)).save(paths["twins"] / name)
     assert main(words.format(**paths, new=tmp_path / "new").split()) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -197,18 +202,20 @@ def test_rubbish_is_told(
     assert not list(tmp_path.glob("new*"))
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/evil.png", "", ".", "..", ".png", "a/../b"])
 def test_an_item_cannot_lead_out_of_the_folder(
-    picture_run: Path, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, picture_run: Path, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import dataclasses
 
     header, words = read(packed)
     other = tmp_path / "other.ensue"
-    names = ("../../evil", *header.items[1:])
+    names = (name, *header.items[1:])
     other.write_bytes(to_bytes(dataclasses.replace(header, items=names), words))
-    assert main(f"decompress {picture_run} {other} --out {tmp_path / 'out'} --quiet".split()) == 2
-    assert "'../../evil' has no file of its own" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    out = tmp_path / "deep" / "out"
+    assert main(f"decompress {picture_run} {other} --out {out} --quiet".split()) == 2
+    assert f"the item {name!r} can't be a file in a folder" in capsys.readouterr().err
+    assert not (tmp_path / "deep").exists()
 
 
 def test_a_newer_format_is_told(tmp_path: Path) -> None:
@@ -222,3 +229,41 @@ def test_a_newer_format_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.ensue").write_bytes(to_bytes(header, np.zeros(0, dtype=np.uint32)))
     with pytest.raises(DataError, match="format 2"):
         read(tmp_path / "b.ensue")
+
+
+def test_images_that_differ_by_their_ending_are_both_restored(
+    picture_run: Path, tmp_path: Path
+) -> None:
+    folder, packed, out = tmp_path / "both", tmp_path / "both.ensue", tmp_path / "out"
+    folder.mkdir()
+    for shade, name in enumerate(("photo.01.bmp", "photo.01.png", "photo.02.bmp")):
+        Image.new("RGB", (4, 3), (shade, 9, 9)).save(folder / name)
+    assert main(f"compress {picture_run} {folder} --out {packed} --quiet".split()) == 0
+    assert main(f"decompress {picture_run} {packed} --out {out} --quiet".split()) == 0
+    names = ["photo.01.bmp.png", "photo.01.png", "photo.02.bmp.png"]
+    assert sorted(files_of(out)) == names
+    for shade, name in enumerate(names):
+        with Image.open(out / name) as image:
+            assert image.getpixel((0, 0)) == (shade, 9, 9)
+
+
+def test_compressed_texts_are_restored_plain(writing_run: Path, tmp_path: Path) -> None:
+    folder, packed, out = tmp_path / "texts", tmp_path / "texts.ensue", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress(b"what follows"))
+    assert main(f"compress {writing_run} {folder} --out {packed} --quiet".split()) == 0
+    assert main(f"decompress {writing_run} {packed} --out {out} --quiet".split()) == 0
+    assert (out / "a.txt").read_bytes() == b"what follows"
+
+
+def test_words_that_do_not_fit_are_told(
+    picture_run: Path, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, words = read(packed)
+    other = tmp_path / "other.ensue"
+    for changed in (np.full_like(words, 2**32 - 1), words[:1]):
+        other.write_bytes(to_bytes(header, changed))
+        out = tmp_path / "out"
+        assert main(f"decompress {picture_run} {other} --out {out} --quiet".split()) == 2
+        assert "came out otherwise than it went in" in capsys.readouterr().err
+        assert not out.exists()

@@ -320,6 +320,9 @@ def test_sound_as_tokens_has_its_ends_and_its_peak(tmp_path: Path) -> None:
     given, known = codec.begun([codec.encode(raw) for raw in items.raw], 0.2)
     assert known.sum(1).tolist() == [1 + 2, 1 + 6]
     assert given[0, :3].tolist() == [256, 0, 0]
+    for part in (0.01, 0.99):
+        _, known = codec.begun([x], part)
+        assert 2 <= int(known.sum()) < len(x) - 1
     for part in (0.0, 1.0, math.nan):
         with pytest.raises(ConfigError, match="something must be left"):
             codec.begun([x], part)

@@ -44,7 +44,9 @@ def test_what_is_impossible_is_never_drawn(seed: int) -> None:
 @pytest.mark.parametrize(
     ("logits", "words"),
     [
-        (torch.full((2, 3), -torch.inf), "no allowed next token"),
+        (torch.full((2, 3), -torch.inf), "nothing can be drawn"),
+        (torch.tensor([0.0, torch.inf]), "nothing can be drawn"),
+        (torch.zeros(3, dtype=torch.long), "they are floats"),
         (torch.full((2, 3), torch.nan), "NaN"),
         (torch.zeros(2, 0), "at least one for a draw"),
         (torch.tensor(1.0), "at least one for a draw"),

@@ -27,6 +27,12 @@ def model(shape: tuple[int, int, int] = SHAPE, levels: int = 3, **settings: Any)
     return of
 
 
+def nan(of: Masked) -> Masked:
+    for parameter in of.parameters():
+        parameter.data.fill_(torch.nan)
+    return of
+
+
 def everything(levels: int = 3, size: int = 4) -> Tensor:
     return torch.tensor(list(product(range(levels), repeat=size))).view(-1, *SHAPE)
 
@@ -226,6 +232,19 @@ def test_no_score_of_made_sees_its_own_value_or_later_ones(seed: int) -> None:
             assert bool(seen.any()) == bool(before.any())
 
 
+@pytest.mark.parametrize("hidden_size", [5, 11, 64])
+def test_made_reads_every_value_but_the_last_however_small_it_is(
+    hidden_size: int, seed: int
+) -> None:
+    of = model((1, 3, 4), 4, network="made", hidden_size=hidden_size)
+    assert isinstance(of.network, MADE)
+    assert int(of.network.degrees.min()) == 0
+    assert int(of.network.degrees.max()) == 10
+    mask = InOrder(of.network, of.network.orders[0]).weight.abs().sum((1, 2)) > 0
+    assert mask[of.network.orders[0][:-1]].all()
+    assert not mask[of.network.orders[0][-1]]
+
+
 def test_made_goes_on_from_the_beginning_of_any_of_its_orders(seed: int) -> None:
     of, x = model((1, 3, 3), 4, network="made", num_orders=4), torch.randint(0, 4, (2, 1, 3, 3))
     assert isinstance(of.network, MADE)
@@ -268,7 +287,11 @@ def test_parallel_draws_have_the_probability_that_they_were_drawn_with(
                 nats += float(scores.gather(1, values[group, None]).sum())
                 given[group] = True
         assert float(found.log_prob[row]) == pytest.approx(nats)
-    assert of.sample(3, parallel=parallel).values.shape == (3, 1, 3, 3)
+    few, many = (
+        of.sample(5, parallel=2, num_rows=n, generator=torch.Generator().manual_seed(seed)).values
+        for n in (2, 100)
+    )
+    assert torch.equal(few, many)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +305,7 @@ def test_parallel_draws_have_the_probability_that_they_were_drawn_with(
         ),
         ({"network": "made"}, lambda of: of.sample(2, parallel=2), "parallel is for the networks"),
         ({}, lambda of: of.sample(2, parallel=0), "parallel is 0"),
+        ({}, lambda of: nan(of).sample(2, parallel=2), "scores are NaN"),
         ({}, lambda of: of.sample(2, parallel=2, no_repeat_ngram=2), "know no sequence"),
         ({}, lambda of: of.sample(2, parallel=2, max_length=2), "max_length: these items have"),
     ],

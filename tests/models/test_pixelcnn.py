@@ -39,6 +39,15 @@ def test_single_precision_steps_stay_near_the_whole(
     torch.testing.assert_close(found, terms, rtol=1e-5, atol=1e-5)
 
 
+def test_a_chunk_leaves_the_state_that_it_was_given(seed: int) -> None:
+    of, x = of_images((1, 4, 4), 5).eval(), torch.randint(0, 5, (2, 9))
+    with torch.no_grad():
+        _, state = of.decoder.step(x[:, :6], of.decoder.init_state(2))
+        first, _ = of.decoder.step(x[:, 6:], state)
+        again, _ = of.decoder.step(x[:, 6:], state)
+    assert torch.equal(first, again)
+
+
 def test_a_class_is_learnt_and_drawn(seed: int) -> None:
     """Black images are of one class, white ones of the other."""
     of = of_images((1, 3, 3), 2, classes=("black", "white"), condition_hidden=0.5)
@@ -89,6 +98,11 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], words
 def test_an_unknown_class_is_told() -> None:
     of = of_images((1, 3, 3), 5, classes=("a", "b"))
     x = torch.zeros(2, 1, 3, 3, dtype=torch.long)
+    for num, items in ((2, 7), (5, 3)):
+        with pytest.raises(
+            ConfigError, match=f"condition is of {items} items, and there are {num}"
+        ):
+            of.sample(num, condition=torch.zeros(items, dtype=torch.long))
     for condition in (torch.tensor([0, 2]), torch.tensor([-2, 0]), torch.tensor([0, 1, 1])):
         with pytest.raises(ConfigError, match="condition is"):
             of.log_prob(x, condition=condition)

@@ -92,3 +92,15 @@ def test_a_mixture_far_from_a_level_is_finite_in_single_precision(seed: int) -> 
     assert parameters.grad.isfinite().all()
     sums = log_probs_of_levels(parameters.detach(), 256).exp().sum(-1)
     torch.testing.assert_close(sums, torch.ones(2))
+
+
+def test_a_mixture_is_normalized_in_half_precision_and_at_any_scale(seed: int) -> None:
+    parameters = torch.randn(4, 9, dtype=torch.bfloat16)
+    sums = log_probs_of_levels(parameters, 256).exp().sum(-1)
+    torch.testing.assert_close(sums, torch.ones(4), rtol=1e-4, atol=1e-4)
+    wide = torch.tensor([[0.0, 0.3, 100.0]], requires_grad=True)
+    nats = log_prob_of_level(wide.expand(3, 3), torch.tensor([0, 100, 255]), 256)
+    nats.sum().backward()
+    assert nats.isfinite().all()
+    assert wide.grad is not None
+    assert wide.grad.isfinite().all()

@@ -70,6 +70,7 @@ def test_what_is_drawn_is_of_the_class(family: str, manifest: Path, tmp_path: Pa
         ("train causal {list} --out {out} --condition shad", "did you mean 'shade'"),
         ("sample {run} --condition lihgt", "unknown class 'lihgt': did you mean 'light'"),
         ("sample {plain} --condition light", "trained without a condition"),
+        ("train causal {list} --out {out} --condition-hidden 0.5", "for training with a condition"),
         ("score {plain} {list} --out {out}.csv --given-class", "trained without a condition"),
         ("train causal {list} --out {out} --condition shade --condition-hidden 0", "condition_hid"),
     ],

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ensue.errors import DataError, MissingExtraError
 from ensue.generation import Prompts
+from ensue.generation.processors import require_numbers
 from ensue.nn.streaming import select
 
 PARTS = 2**22
@@ -79,11 +80,17 @@ def decode(
         longest: As for :func:`encode`.
         batch_size: As for :func:`encode`.
         on_step: Called with the number of tokens that a step has decoded.
+
+    Raises:
+        DataError: The model doesn't expect what the words say at all.
     """
     coder, family = _coder("RangeDecoder", words), _categorical()
 
     def choose(row: Tensor, at: Tensor, q: np.ndarray) -> Tensor:
-        return torch.from_numpy(coder.decode(family, q)).long()
+        try:
+            return torch.from_numpy(coder.decode(family, q)).long()
+        except AssertionError as error:
+            raise DataError("the words don't fit what the model expects") from error
 
     found = [[prompt] for prompt in prompts.tokens]
     for row, token in _run(prompts, longest, batch_size, choose, on_step):
@@ -111,6 +118,7 @@ def _run(
                 scores, state = prompts.scores(
                     token[:, None].to(prompts.device), torch.ones_like(rows), state
                 )
+                require_numbers(scores)
                 token = choose(rows, at, _whole(scores))
                 yield rows, token
                 if on_step is not None:

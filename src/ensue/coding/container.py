@@ -110,9 +110,10 @@ def read(path: Path) -> tuple[Header, np.ndarray]:
         values = json.loads(lzma.decompress(packed, lzma.FORMAT_RAW, filters=FILTERS))
         check_format(values, str(path))
         header = validate(Header, values, section="header")
+        words = np.frombuffer(whole[begin + length : -32], dtype="<u4").astype(np.uint32)
     except (lzma.LZMAError, ValueError, EnsueError) as error:
         raise DataError(f"can't read the header of {str(path)!r}: {error}") from error
-    return header, np.frombuffer(whole[begin + length : -32], dtype="<u4").astype(np.uint32)
+    return header, words
 
 
 def require_same(header: Header, model: str, machine: str) -> None:

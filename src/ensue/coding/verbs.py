@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import require_at_least
@@ -58,6 +60,7 @@ def compress(
     require_at_least(1, batch_size=batch_size, num_threads=num_threads)
     loaded = _loaded(run)
     items = read_items(loaded, data, max_skipped=0.0)
+    files_of(items.ids, loaded.codec.kind)
     sequences = [_sequence(loaded, items, i) for i in range(len(items))]
     total = sum(len(tokens) - 1 for tokens in sequences)
     progress = listener(quiet)
@@ -86,7 +89,8 @@ def compress(
     whole = to_bytes(header, words)
     with drafted(path) as draft:
         draft.write_bytes(whole)
-    bits, more = 8 * len(whole), 8 * len(whole) / likelihood - 1
+    bits = 8 * len(whole)
+    more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
     return Written(
         what="items",
         num_rows=len(items),
@@ -95,7 +99,7 @@ def compress(
         files=(path,),
         notes=(
             f"{len(whole):,} bytes, {bits / total:.4f} bits a token; the likelihood is "
-            f"{likelihood / total:.4f} ({more:+.2%})",
+            f"{likelihood / total:.4f}{more}",
         ),
         next=f"ensue decompress {run} {path} --out restored",
     )
@@ -124,6 +128,7 @@ def decompress(
     header, words = read(Path(file))
     require_same(header, hash_of(loaded), machine_class(loaded.device))
     _require_new(path, loaded)
+    names = files_of(header.items, loaded.codec.kind)
     progress = listener(quiet)
     progress.start("decompressing", len(header.items) * (header.longest - 1))
     try:
@@ -135,14 +140,20 @@ def decompress(
                 batch_size=header.batch_size,
                 on_step=lambda num: progress.advance(num, {}),
             )
+        if content_of(sequences) != header.content:
+            raise DataError("its checksum is wrong")
+    except DataError as error:
+        raise DataError(
+            f"{str(file)!r} came out otherwise than it went in ({error}): this machine rounds sums "
+            "otherwise; decompress it where it was compressed"
+        ) from error
     finally:
         progress.stop()
-    if content_of(sequences) != header.content:
-        raise DataError(
-            f"{str(file)!r} came out otherwise than it went in: this machine rounds sums "
-            "otherwise; decompress it where it was compressed"
-        )
-    _write(loaded, header.items, sequences, path)
+    if path.suffix == ".npz":
+        images = [_restored(loaded, tokens) for tokens in sequences]
+        write_items(images, {"item": list(header.items)}, path)
+    else:
+        _write(loaded, names, sequences, path)
     return Written(
         what="items",
         num_rows=len(sequences),
@@ -193,49 +204,62 @@ def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
     return nats / math.log(2)
 
 
+def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
+    """The file of each item below the folder that it is restored in.
+
+    Raises:
+        DataError: A name is no file's, leads out of the folder, or is another item's too.
+    """
+    files = []
+    for name in names:
+        if kind == "image":
+            file = PurePath(name if name.endswith(".png") else f"{name}.png")
+        else:
+            file = PurePath(name.removesuffix(".gz"))
+        stem = file.name.removesuffix(".png") if kind == "image" else file.name
+        if file.is_absolute() or ".." in file.parts or stem in ("", ".", "..") or "\0" in name:
+            raise DataError(f"the item {name!r} can't be a file in a folder; rename it")
+        files.append(file)
+    twice = next((file for file, num in Counter(files).items() if num > 1), None)
+    if twice is not None:
+        raise DataError(f"two items would be restored as {str(twice)!r}; rename one of them")
+    return files
+
+
 def _require_new(path: Path, loaded: Loaded) -> None:
     if path.suffix == ".npz" and loaded.codec.kind == "image":
         return
     if path.suffix:
         raise ConfigError(f"out is {str(path)!r}; give a new folder, or of images an .npz")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(f"there is something in {str(path)!r}; give a new folder as out")
+    here = path.resolve() == Path.cwd()
+    if here or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        what = "you are" if here else "there is something"
+        raise ConfigError(f"{what} in {str(path)!r}; give a new folder as out")
 
 
-def _write(loaded: Loaded, names: tuple[str, ...], sequences: list[Tensor], path: Path) -> None:
+def _restored(loaded: Loaded, tokens: Tensor) -> Any:
     import torch
 
+    with torch.inference_mode():
+        return loaded.codec.decode(loaded.model.from_tokens(tokens[None])[0])
+
+
+def _write(loaded: Loaded, names: Sequence[PurePath], sequences: list[Tensor], path: Path) -> None:
+    """A file for each item, all of them or none."""
     from ensue.evaluation.exhibits.pictures import png
 
-    def restored(tokens: Tensor) -> Any:
-        with torch.inference_mode():
-            return loaded.codec.decode(loaded.model.from_tokens(tokens[None])[0])
-
-    if path.suffix == ".npz":
-        write_items([restored(tokens) for tokens in sequences], {"item": list(names)}, path)
-        return
     draft = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         for name, tokens in zip(names, sequences, strict=True):
-            file = _inside(draft, name)
+            file = draft / name
             file.parent.mkdir(parents=True, exist_ok=True)
             if loaded.codec.kind == "image":
-                file.with_suffix(".png").write_bytes(png(restored(tokens)))
+                file.write_bytes(png(_restored(loaded, tokens)))
             else:
                 file.write_bytes(loaded.codec.written(tokens))
-        if path.exists():
-            path.rmdir()
         os.replace(draft, path)
     except OSError as error:
         raise DataError(f"can't write {str(path)!r}: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """The file of an item; a name must not lead out of the folder."""
-    file = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts or file.exists():
-        raise DataError(f"the item {name!r} has no file of its own in {str(folder)!r}; use .npz")
-    return file

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ensue.errors import ConfigError
 from ensue.generation.config import GenerationConfig
-from ensue.generation.processors import min_p, require_choice, top_k, top_p
+from ensue.generation.processors import min_p, top_k, top_p
 
 BELOW_1 = 1 - 2**-52
 """The largest number but one below 1."""
@@ -88,11 +88,14 @@ def sample_categorical(
                 [0, 1],
                 [0, 1]])
     """
-    if not logits.dim() or not logits.shape[-1]:
-        raise ConfigError(f"logits are {tuple(logits.shape)}; give at least one for a draw")
+    if not logits.dim() or not logits.shape[-1] or not logits.is_floating_point():
+        raise ConfigError(
+            f"logits are {tuple(logits.shape)} of {logits.dtype}; they are floats, at least one "
+            "for a draw"
+        )
     flat = logits.expand(*shape, *logits.shape).reshape(-1, logits.shape[-1])
-    if len(flat):
-        require_choice(flat)
+    if len(flat) and not bool(flat.amax(-1).isfinite().all()):
+        raise ConfigError("logits are NaN, infinite, or all minus infinity: nothing can be drawn")
     uniform = torch.rand(len(flat), 1, dtype=torch.float64, generator=generator)
     drawn = by_cumulative(flat.softmax(-1), uniform.to(flat.device))
     return drawn.reshape((*shape, *logits.shape[:-1]))

@@ -28,7 +28,7 @@ class Prompts:
 
     Raises:
         ConfigError: A prompt is empty, or holds what is no token of the vocabulary, or a limit is
-            below 1.
+            below 1, or there are more or fewer conditions than prompts.
     """
 
     def __init__(
@@ -45,6 +45,11 @@ class Prompts:
     ) -> None:
         self.steps, self.eos, self.processors = steps, eos, processors
         self.tokens = _checked(tokens, num_tokens)
+        if condition is not None and len(condition) != len(self.tokens):
+            raise ConfigError(
+                f"condition is of {len(condition)} sequences, and there are {len(self.tokens)}; "
+                "give one for each"
+            )
         self.condition = condition
         self.device = torch.device(device)
         self.length = torch.tensor([len(p) for p in self.tokens], device=self.device)

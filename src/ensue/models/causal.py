@@ -24,6 +24,7 @@ from ensue.models.images import (
     begin_smooth_,
     image_of,
     joined_values,
+    require_no_lengths,
     require_unknown,
     sequence_of,
     values_of,
@@ -429,8 +430,7 @@ class Causal(
         """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
         if self.config.shape is None:
             return x
-        if lengths is not None:
-            raise ConfigError("images have no lengths; leave them out")
+        require_no_lengths(lengths)
         if x.dim() == 2:
             if x.shape[1] > math.prod(self.config.shape) + 1:
                 raise ConfigError(
@@ -446,9 +446,10 @@ class Causal(
             return tokens
         return image_of(tokens[:, 1:], self.config.shape)
 
-    def init_state(self, batch: int) -> tokens.TokenState:
-        """The state of ``batch`` streams of tokens before their first one."""
-        return tokens.init_state(self.decoder, batch, self.decoder.embedding.weight)
+    def init_state(self, batch: int, condition: Tensor | None = None) -> tokens.TokenState:
+        """The state of ``batch`` streams of tokens, of classes (B,), before their first one."""
+        state = self.decoder.init_state(batch, condition)
+        return tokens.init_state(self.decoder, self.decoder.embedding.weight, state)
 
     def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""

@@ -280,7 +280,9 @@ class CharRNN(
 
     def init_state(self, batch: int) -> tokens.TokenState:
         """The state of ``batch`` streams before their first token."""
-        return tokens.init_state(self.decoder, batch, self.decoder.embedding.weight)
+        return tokens.init_state(
+            self.decoder, self.decoder.embedding.weight, self.decoder.init_state(batch)
+        )
 
     def step(self, x: Tensor, state: tokens.TokenState) -> tuple[Features, tokens.TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""

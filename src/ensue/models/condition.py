@@ -88,11 +88,22 @@ def vectors_of(of: ClassCondition | None, condition: Tensor | None, batch: int) 
 
 
 def for_each(condition: Tensor | None, num: int) -> Tensor | None:
-    """One class for all, or one for each of ``num`` items, as (num,).
+    """What ``num`` items are conditioned on: one class for all becomes (num,).
+
+    Raises:
+        ConfigError: There are several, and not one for each.
 
     Example:
         >>> for_each(torch.tensor(3), 2)
         tensor([3, 3])
     """
-    one = condition is not None and condition.numel() == 1
-    return condition.flatten().expand(num) if one and condition is not None else condition
+    if condition is None:
+        return None
+    if condition.numel() == 1 and condition.dim() < 2:
+        return condition.flatten().expand(num)
+    if len(condition) != num:
+        raise ConfigError(
+            f"condition is of {len(condition)} items, and there are {num}; give one, or one for "
+            "each"
+        )
+    return condition

@@ -1,5 +1,7 @@
 """Images as sequences of values, and what families of images ask of them."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,26 @@ def values_of(images: Tensor, shape: Shape, levels: int) -> Tensor:
             f"levels are {int(values.min())} to {int(values.max())}; they must be 0 to {levels - 1}"
         )
     return values
+
+
+def require_no_lengths(lengths: Tensor | None) -> None:
+    """Refuse lengths of images."""
+    if lengths is not None:
+        raise ConfigError("images have no lengths; leave them out")
+
+
+def require_facts(config: Any) -> tuple[Shape, int]:
+    """The shape of images and the number of their levels, which the codec gives.
+
+    Raises:
+        ConfigError: They are missing, or don't fit each other.
+    """
+    if config.shape is None or config.bos is None or config.num_tokens != config.bos + 1:
+        raise ConfigError(
+            f"shape is {config.shape}, num_tokens {config.num_tokens} and bos {config.bos}; "
+            "the codec of the images gives them"
+        )
+    return config.shape, config.bos
 
 
 def require_unknown(known: Tensor, x: Tensor) -> None:

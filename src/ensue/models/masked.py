@@ -23,11 +23,14 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.generation.choose import choose
+from ensue.generation.processors import require_choice
 from ensue.generation.random import RowRandom
 from ensue.models import tokens
 from ensue.models.images import (
     image_of,
     joined_values,
+    require_facts,
+    require_no_lengths,
     require_unknown,
     sequence_of,
     values_of,
@@ -113,12 +116,7 @@ class Masked(
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
         self.config = config = validate(MaskedConfig, config, section="model")
-        if config.shape is None or config.bos is None or config.num_tokens != config.bos + 1:
-            raise ConfigError(
-                f"shape is {config.shape}, num_tokens {config.num_tokens} and bos {config.bos}; "
-                "the codec of the images gives them"
-            )
-        self.shape, self.levels = config.shape, config.bos
+        self.shape, self.levels = require_facts(config)
         inside = {
             "embedding_size": config.embedding_size,
             "num_layers": config.num_layers,
@@ -127,7 +125,7 @@ class Masked(
         self.network: AnyOrderConvolution | AnyOrderMLP | MADE
         if config.network == "convolution":
             self.network = AnyOrderConvolution(
-                config.shape, self.levels, channels=config.channels, **inside
+                self.shape, self.levels, channels=config.channels, **inside
             )
         elif config.network == "mlp":
             self.network = AnyOrderMLP(
@@ -214,8 +212,7 @@ class Masked(
         Raises:
             ConfigError: ``order`` isn't a permutation, or is given with ``num_orders``.
         """
-        if lengths is not None:
-            raise ConfigError("images have no lengths; leave them out")
+        require_no_lengths(lengths)
         values = self._values(x)
         if num_orders == 1:
             return self._in_order(values, self._checked(order, 0))
@@ -341,8 +338,7 @@ class Masked(
 
     def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Levels (B, C, H, W) as tokens (B, 1 + D), bos first, in the model's own order."""
-        if lengths is not None:
-            raise ConfigError("images have no lengths; leave them out")
+        require_no_lengths(lengths)
         return joined_values(self.levels, self._values(x)[:, self._checked(None, 0)])
 
     def from_tokens(self, tokens: Tensor) -> Tensor:
@@ -397,20 +393,38 @@ class Masked(
         config = tokens.over(asdict(self.config.generation), settings, fixed=True)
         if config.method == "beam" or config.no_repeat_ngram:
             raise ConfigError("parallel draws know no sequence: leave beam and no_repeat_ngram out")
-        values, (B, D) = values.clone(), values.shape
-        place, V = order.argsort(), self.levels
-        random, nats = RowRandom(B, generator), torch.zeros(B, dtype=torch.float64)
-        with torch.no_grad():
-            for begin in range(size, D, parallel):
-                at = order[begin : begin + parallel]
-                scores = self.network(values, (place < begin).expand(B, D))[:, at]
-                width = V if config.method == "gumbel" else 1
-                uniform = random.uniform(range(B), len(at) * width).view(-1, width)
-                drawn = choose(scores.flatten(0, 1), config, uniform.to(scores.device))
-                values[:, at] = drawn.view(B, -1)
-                terms = scores.log_softmax(-1).gather(2, values[:, at, None])
-                nats += terms.double().sum((1, 2)).cpu()
+        values, random = values.clone(), RowRandom(len(values), generator)
+        nats = torch.zeros(len(values), dtype=torch.float64)
+        # values[rows] of a slice is a view, which is filled in.
+        for first in range(0, len(values), config.num_rows):
+            rows = slice(first, first + config.num_rows)
+            for begin in range(size, len(order), parallel):
+                known, at = order[:begin], order[begin : begin + parallel]
+                nats[rows] += self._group(values[rows], known, at, config, random, first)
         return Samples(image_of(values, self.shape), None, nats.to(values.device))
+
+    def _group(
+        self,
+        values: Tensor,
+        known: Tensor,
+        at: Tensor,
+        config: GenerationConfig,
+        random: RowRandom,
+        first: int,
+    ) -> Tensor:
+        """Draw the places ``at`` of values (B, D) at once, in place; nats (B,) of these."""
+        given = torch.zeros_like(values, dtype=torch.bool)
+        given[:, known] = True
+        with torch.no_grad():
+            scores = self.network(values, given)[:, at]
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        require_choice(scores.flatten(0, 1))
+        width = self.levels if config.method == "gumbel" else 1
+        rows = range(first, first + len(values))
+        uniform = random.uniform(rows, len(at) * width).view(-1, width).to(scores.device)
+        values[:, at] = choose(scores.flatten(0, 1), config, uniform).view(len(values), -1)
+        terms = scores.log_softmax(-1).gather(2, values[:, at, None])
+        return terms.double().sum((1, 2)).cpu()
 
     def _in_order(self, values: Tensor, order: Tensor) -> Score:
         sequence = joined_values(self.levels, values[:, order])

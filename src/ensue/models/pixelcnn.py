@@ -14,10 +14,10 @@ from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils._pytree import tree_map
 
 from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
 from ensue.data.batches import Batch
-from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.condition import class_condition, for_each, vectors_of
@@ -26,6 +26,8 @@ from ensue.models.images import (
     begin_smooth_,
     image_of,
     joined_values,
+    require_facts,
+    require_no_lengths,
     require_unknown,
     sequence_of,
     values_of,
@@ -184,7 +186,12 @@ class PixelDecoder(nn.Module):
         }
 
     def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
+        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state.
+
+        A single step outside of autograd writes into the state it was given.
+        """
+        if x.shape[1] != 1:
+            state = tree_map(torch.clone, state)
         found = []
         for token in x.long().unbind(1):
             scores, state = self._one(token, state)
@@ -253,12 +260,7 @@ class PixelCNN(
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()
         self.config = config = validate(PixelCNNConfig, config, section="model")
-        if config.shape is None or config.bos is None or config.num_tokens != config.bos + 1:
-            raise ConfigError(
-                f"shape is {config.shape}, num_tokens {config.num_tokens} and bos {config.bos}; "
-                "the codec of the images gives them"
-            )
-        self.shape, self.levels = config.shape, config.bos
+        self.shape, self.levels = require_facts(config)
         self.decoder = PixelDecoder(self.shape, self.levels, config)
 
     def untrained_variants(self) -> dict[str, PixelCNNConfig]:
@@ -299,7 +301,7 @@ class PixelCNN(
         Returns:
             ``local`` (B, H W, E), ``context`` (B, H W, S), ``embedding`` (B, 2 S).
         """
-        self._require_no_lengths(lengths)
+        require_no_lengths(lengths)
         values = self._values(x)
         z, y = self.decoder.features(self._pixels(values), condition)
         moments: Moments = add_frames(no_moments(len(y), y.shape[-1], y), y, None)
@@ -321,7 +323,7 @@ class PixelCNN(
 
         Memory: B H W C V numbers; with the head ``logistic`` B H W C M.
         """
-        self._require_no_lengths(lengths)
+        require_no_lengths(lengths)
         return self._score(self._values(x), condition)
 
     def log_prob(
@@ -415,7 +417,7 @@ class PixelCNN(
 
     def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Levels (B, C, H, W) as tokens (B, 1 + D), bos first, in the order of prediction."""
-        self._require_no_lengths(lengths)
+        require_no_lengths(lengths)
         return joined_values(self.levels, self._values(x))
 
     def from_tokens(self, tokens: Tensor) -> Tensor:
@@ -433,10 +435,6 @@ class PixelCNN(
 
     def _pixels(self, values: Tensor) -> Tensor:
         return values.unflatten(1, (-1, self.shape[0]))
-
-    def _require_no_lengths(self, lengths: Tensor | None) -> None:
-        if lengths is not None:
-            raise ConfigError("images have no lengths; leave them out")
 
     def _items(self, samples: Samples) -> Samples:
         images = self.from_tokens(samples.values)

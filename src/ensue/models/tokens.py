@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypedDict
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.utils._pytree import tree_leaves
 
 from ensue.configuration import require_at_least, validate
 from ensue.errors import ConfigError
@@ -110,10 +111,10 @@ def encode(decoder: Decoder, x: Tensor, lengths: Tensor | None, state: Any = Non
     return Features(z, c, pool(moments, "statistics"), lengths)
 
 
-def init_state(decoder: Decoder, batch: int, like: Tensor) -> TokenState:
-    """The state of ``batch`` streams before their first token, on the device of ``like``."""
-    moments = no_moments(batch, decoder.num_features, like)
-    return TokenState(decoder=decoder.init_state(batch), moments=moments)
+def init_state(decoder: Decoder, like: Tensor, state: dict[str, Any]) -> TokenState:
+    """The state of streams whose decoder's state is ``state``, on the device of ``like``."""
+    moments = no_moments(len(tree_leaves(state)[0]), decoder.num_features, like)
+    return TokenState(decoder=state, moments=moments)
 
 
 def step(decoder: Decoder, x: Tensor, state: TokenState) -> tuple[Features, TokenState]:

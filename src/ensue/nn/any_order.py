@@ -130,7 +130,7 @@ class OrderedSums:
 
     def init_state(self, batch: int) -> dict[str, Tensor]:
         """The state of ``batch`` items of which nothing is known, before bos."""
-        first = self.network.bias.detach().expand(batch, -1)
+        first = self.network.bias.expand(batch, -1)
         return {"first": first, "at": torch.zeros(batch, dtype=torch.long, device=first.device)}
 
     def step(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

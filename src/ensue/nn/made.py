@@ -67,7 +67,8 @@ class MADE(nn.Module):
             torch.randperm(D, generator=torch.Generator().manual_seed(n)) for n in range(num_orders)
         ]
         self.register_buffer("orders", torch.stack(random or [torch.arange(D)]))
-        degrees = torch.arange(H) % max(D - 1, 1)
+        # Spread over all places, however few units there are: each value but the last is seen.
+        degrees = torch.linspace(0, max(D - 2, 0), H).round().long()
         self.register_buffer("degrees", degrees, persistent=False)
         self.register_buffer("inside", degrees[:, None] >= degrees, persistent=False)
 

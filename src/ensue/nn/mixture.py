@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-LEAST_LOG_SCALE = -7.0
-"""A component that is narrower lies within one of 256 levels anyway."""
+LEAST_LOG_SCALE, MOST_LOG_SCALE = -7.0, 7.0
+"""A component that is narrower lies within one of 256 levels, a wider one is flat, anyway."""
 
 
 def log_prob_of_level(parameters: Tensor, x: Tensor, num_levels: int) -> Tensor:
@@ -40,8 +40,10 @@ def log_prob_of_level(parameters: Tensor, x: Tensor, num_levels: int) -> Tensor:
         >>> all_of_it.sum().round(decimals=4), bool(all_of_it[0] == all_of_it[3])
         (tensor(1.), True)
     """
+    # Half a level is less than half precision can tell.
+    parameters = parameters.to(torch.promote_types(parameters.dtype, torch.float32))
     weight, mean, log_scale = parameters.chunk(3, dim=-1)
-    scale = log_scale.clamp(min=LEAST_LOG_SCALE).exp()
+    scale = log_scale.clamp(LEAST_LOG_SCALE, MOST_LOG_SCALE).exp()
     delta = 1 / (num_levels - 1)
     u = (2 * x.to(parameters.dtype) * delta - 1)[..., None]
     upper, lower = (u + delta - mean) / scale, (u - delta - mean) / scale

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"bits_per_byte", "bits_per_dim"}
+OWN_COLUMNS |= {"bits_per_byte", "bits_per_dim", "bits_per_sample"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ def score(
     """Write a score per item in nats, and say what kind of number it is.
 
     Texts have bits per byte beside it, their end counted as one byte; images have bits per
-    dimension, a channel of a pixel being one.
+    dimension, a channel of a pixel being one; sounds as levels have bits per sample, their end
+    counted as one.
 
     Information about the frames ahead is counted among the frames of the item; an item of more
     than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.

@@ -196,13 +196,19 @@ def complete(
         known=known,
         **settings,
     )
+    num_found = sum(map(len, found))
+    if path.suffix == ".png":
+        # A search may find fewer of some; each image has a row of the sheet.
+        most = max(map(len, found))
+        found = [[*each, *[each[0] * 0] * (most - len(each))] for each in found]
+        num = most
     rows = [(name, item) for name, each in zip(encoded, found, strict=True) for item in each]
     columns = {"item": [name for name, _ in rows]}
     files = [f"{Path(name).stem}.{i}" for i, (name, _) in enumerate(rows)]
     _write(loaded, [item for _, item in rows], columns, files, path, across=num)
     return Written(
         what="completions",
-        num_rows=len(rows),
+        num_rows=num_found,
         num_items=len(encoded),
         skipped=len(skipped),
         files=(path,),

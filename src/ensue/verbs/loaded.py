@@ -85,8 +85,14 @@ class Loaded:
         import torch
 
         self._require("scores")
+        if conditions is not None and len(conditions) != len(raws):
+            raise ConfigError(
+                f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
+                "each"
+            )
         totals = []
-        for raw, label in zip(raws, conditions or [None] * len(raws), strict=True):
+        for i, raw in enumerate(raws):
+            label = None if conditions is None else conditions[i]
             with torch.inference_mode():
                 found = self.model.score(self._encoded(raw), **self._condition(label))
             units = self.codec.log_det(raw) if found.kind == "exact" else 0.0

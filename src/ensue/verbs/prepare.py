@@ -80,10 +80,13 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
         ConfigError: The family has no place for classes.
         DataError: There is no such column, or no class in it.
     """
+    from ensue.configuration import refuse_unread
     from ensue.models.registry import FAMILIES
 
-    column = plan.configs["data"].condition
+    column, model = plan.configs["data"].condition, plan.configs["model"]
     if column is None:
+        if has_classes(plan.family):
+            refuse_unread(model, {"condition_hidden": "training with a condition"})
         return ()
     if not has_classes(plan.family):
         able = ", ".join(filter(has_classes, FAMILIES))

@@ -42,22 +42,21 @@ def write_items(
 def write_sounds(
     sounds: Sequence[np.ndarray], sample_rate: int, names: Sequence[str], path: Path
 ) -> None:
-    """Write sounds (S,) as WAV files of 16 bits: into a folder by their names, or one as a file.
+    """Write sounds (S,) as WAV files of 16 bits into a folder.
 
     Args:
         sounds: Samples, at most 1 in magnitude; louder ones are cut there.
         sample_rate: Hz.
         names: Of the files, without their ending.
-        path: A folder, which is made and whose files of these names are replaced; or a .wav.
+        path: The folder, which is made; files of these names in it are replaced.
 
     Raises:
         DataError: A file can't be written.
     """
     import soundfile
 
-    files = [path] if path.suffix else [path / f"{name}.wav" for name in names]
-    for x, file in zip(sounds, files, strict=True):
-        with drafted(file) as draft:
+    for x, name in zip(sounds, names, strict=True):
+        with drafted(path / f"{name}.wav") as draft:
             soundfile.write(draft, x, sample_rate, subtype="PCM_16", format="WAV")
 
 

@@ -115,8 +115,10 @@ class MuLawCodec:
             raise ConfigError(
                 f"known is {part}; something must be given, and something must be left to complete"
             )
-        # bos, the part of the samples, and not the end.
-        return side_by_side([x[: 1 + round(part * (len(x) - 2))] for x in encoded])
+        # Besides bos and the end, of two samples and more one is given and one is left.
+        num = [len(x) - 2 for x in encoded]
+        given = [min(max(round(part * n), 1), n - 1) for n in num]
+        return side_by_side([x[: 1 + n] for x, n in zip(encoded, given, strict=True)])
 
     def decode(self, x: Tensor) -> np.ndarray:
         """(T,) tokens to samples at ``sample_rate``, in the original scale."""

@@ -40,6 +40,8 @@ def mp3(samples: np.ndarray, sample_rate: int) -> bytes:
 def spectrogram(x: Tensor, sample_rate: int, *, num_mels: int = 80) -> bytes:
     """The log-mel spectrogram of a waveform (S,) as PNG: a row a band, a column each 10 ms."""
     frames = LogMel(sample_rate, num_mels=num_mels)
+    # Of less than a window there is no frame.
+    x = torch.nn.functional.pad(x, (0, max(0, sample_rate // 20 - len(x))))
     padded = torch.nn.functional.pad(x[None, None], frames.padding)
     buffer = io.BytesIO()
     matplotlib.image.imsave(
