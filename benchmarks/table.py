@@ -164,19 +164,56 @@ def generation_rows() -> list[tuple[str, ...]]:
 
 
 def text_rows() -> list[tuple[str, ...]]:
-    """The recurrent language model beside compressors and n-grams."""
-    found = read("text")
-    bits, seconds = (
-        [run[key] for run in found["runs"]] for key in ("bits_per_byte", "training_cpu_seconds")
-    )
+    """Models of a text beside compressors and n-grams, and of sound beside counting."""
+    rows = []
+    for name, family in (("text", "charrnn"), ("text_causal", "causal")):
+        found = read(name)
+        measured, seconds = _over_seeds(found["runs"], "bits_per_byte")
+        what = f"tinyshakespeare, last 5 %, bits a byte, `{family}`"
+        beside = ", ".join(f"{name} {value:.2f}" for name, value in found["baselines"].items())
+        rows.append((what, measured, f"{beside}; {seconds}", f"`make results ROW='{name} FOLDER'`"))
+    found = read("waves")
+    measured, seconds = _over_seeds(found["runs"], "bits_per_sample")
+    what = "recorded digits (FSDD) sample by sample, 256 levels, bits a sample, `causal`"
     beside = ", ".join(f"{name} {value:.2f}" for name, value in found["baselines"].items())
+    rows.append((what, measured, f"{beside}; {seconds}", "`make results ROW='waves FOLDER'`"))
+    return rows
+
+
+def _over_seeds(runs: list[dict[str, Any]], key: str) -> tuple[str, str]:
+    """The mean and the range of a figure, and the most CPU time that one of them took."""
+    values = [run[key] for run in runs]
+    range_of = f"({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else "(one seed)"
+    seconds = max(run["training_cpu_seconds"] for run in runs)
+    return f"{statistics.mean(values):.3f} {range_of}", f"{seconds:.0f} s of one CPU thread"
+
+
+def mnist_rows() -> list[tuple[str, ...]]:
+    """MNIST: bits a dimension, bytes of the test images, nats of binary ones."""
+    found = read("mnist")
+    measured, seconds = _over_seeds(found["short"]["runs"], "bits_per_dim")
+    packed, binary = found["compressed"], found["binary"]
+    published = ", ".join(f"{name} {nats:.2f}" for name, nats in binary["published"].items())
     return [
         (
-            f"tinyshakespeare, last 5 %, bits a byte ({max(seconds):.0f} s of one CPU thread)",
-            f"{statistics.mean(bits):.3f} ({min(bits):.3f} to {max(bits):.3f})",
-            beside,
-            "`make results ROW='text FOLDER'`",
-        )
+            "MNIST, 256 levels, 10,000 training images: test bits a dimension, `pixelcnn`",
+            measured,
+            seconds,
+            "`make results ROW='mnist FOLDER short'`",
+        ),
+        (
+            "MNIST's 10,000 test images compressed without loss, 60,000 training images",
+            f"{packed['bytes']:,} bytes, {packed['smaller_than_xz']:.1%} less than xz -9",
+            f"likelihood {packed['likelihood_bytes']:,}, xz -9 {packed['xz_bytes']:,}, raw "
+            f"{packed['raw_bytes']:,}; {packed['training_cpu_seconds']:.0f} s of one CPU thread",
+            "`make results ROW='mnist FOLDER compressed'`",
+        ),
+        (
+            "binary MNIST (our own draw of it), test nats, `pixelcnn`",
+            f"{binary['nats']:.2f} (one seed)",
+            f"published: {published}; {binary['training_cpu_seconds']:.0f} s of one CPU thread",
+            "`make results ROW='mnist FOLDER binary'`",
+        ),
     ]
 
 
@@ -186,11 +223,9 @@ def digits_rows() -> list[tuple[str, ...]]:
     kinds = {"causal": "exact", "masked": "any order, in one of them"}
     rows = []
     for family, runs in found["runs"].items():
-        bits = [run["bits_per_dim"] for run in runs]
-        seconds = max(run["training_cpu_seconds"] for run in runs)
+        measured, seconds = _over_seeds(runs, "bits_per_dim")
         what = f"8 x 8 digits, 17 levels, bits a dimension, `{family}`: {kinds[family]}"
-        measured = f"{statistics.mean(bits):.3f} ({min(bits):.3f} to {max(bits):.3f})"
-        beside = f"each pixel by itself {found['each pixel by itself']:.2f}; {seconds:.0f} s"
+        beside = f"each pixel by itself {found['each pixel by itself']:.2f}; {seconds}"
         rows.append((what, measured, beside, "`make results ROW=digits`"))
     return rows
 
@@ -207,6 +242,17 @@ def drawing_rows() -> list[tuple[str, ...]]:
             f"{many['times_faster_than_the_whole_pass']:.0f} times faster than whole passes, "
             f"{many['times_faster_than_the_prefix']:.0f} than passes over what is there",
             "`make results ROW=causal`",
+        )
+    )
+    pixelcnn = read("pixelcnn")
+    some = pixelcnn["batch"]["16"]
+    rows.append(
+        (
+            f"{what}: `pixelcnn`, {pixelcnn['parameters'] / 1e6:.1f} million parameters, "
+            "16 images at a time",
+            f"{some['milliseconds_a_step']:.2f} ms a step",
+            f"{some['times_faster_than_the_whole_pass']:.0f} times faster than whole passes",
+            "`make results ROW=pixelcnn`",
         )
     )
     any_order = read("any_order")["runs"]
@@ -229,6 +275,7 @@ def table() -> str:
         *librispeech_rows(),
         *text_rows(),
         *digits_rows(),
+        *mnist_rows(),
         *info_nce_rows(),
         *store_rows(),
         *recurrent_rows(),

@@ -180,7 +180,7 @@ def _problem(section: str, cls: type, error: Any) -> str:
     if error["type"] == "value_error":
         return f"{section}: {error['ctx']['error']}"
     where = f"{section}.{name}" if name else section
-    if error["type"] == "missing":
+    if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"{where} is missing"
     return f"{where} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
 

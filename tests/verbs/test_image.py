@@ -83,6 +83,7 @@ def test_the_report_shows_them(image_run: Path) -> None:
         ("complete {run} {data} --known 1", "something must be left to complete"),
         ("complete {run} {data} --known -1", "something must be left to complete"),
         ("complete {run} {data} --max-length 3", "these items have one length"),
+        ("complete {run} {data} --num-beams 3", "num_beams: for the method beam"),
         ("complete {run} {data} --known nan", "something must be left to complete"),
         ("complete {run} {texts}", "this run was trained on image, and the data are text"),
         ("score {text} {data} --out {new}.csv", "models text, and the data are image"),
@@ -159,3 +160,27 @@ def test_odd_ways_of_drawing_are_taken_or_refused(
     assert main(f"sample {image_run} --num 2 --temperature 1e-40".split()) == 0
     assert main(f"sample {image_run} --num 2 --no-repeat-ngram 1".split()) == 2
     assert "no allowed next token" in capsys.readouterr().err
+
+
+def test_a_model_of_fixed_orders_is_shown_without_completions(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    small = "--network made --num-orders 2 --levels 6 --hidden-size 8 --num-layers 1"
+    assert main(f"train masked {images} --out {out} {small} {QUICK}".split()) == 0
+    page = (out / "report.html").read_text()
+    assert "48 samples." in page
+    assert "how the model would go on" not in page
+
+
+def test_a_row_of_the_sheet_is_of_one_image(images: Path, tmp_path: Path) -> None:
+    """Though a search may find fewer of some than of others."""
+    out, tiny = tmp_path / "run", tmp_path / "tiny"
+    tiny.mkdir()
+    for i in range(4):
+        Image.new("L", (2, 2), 80 * i).save(tiny / f"{i}.png")
+    small = "--levels 2 --channels 8 --skip-channels 8 --num-layers 1"
+    assert main(f"train causal {tiny} --out {out} {small} {QUICK}".split()) == 0
+    words = f"complete {out} {tiny} --method beam --num 6 --num-beams 6 --out {tmp_path}/s.png"
+    assert main(words.split()) == 0
+    with Image.open(tmp_path / "s.png") as sheet:
+        rows = (sheet.height - 1) // 3
+    assert rows == 4

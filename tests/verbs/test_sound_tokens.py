@@ -43,6 +43,22 @@ def test_samples_are_files_that_play(sound_run: Path, capsys: pytest.CaptureFixt
         np.testing.assert_allclose(found, x, atol=2**-15)
 
 
+def test_sounds_drawn_before_make_room(sound_run: Path) -> None:
+    for num in (4, 2):
+        assert main(f"sample {sound_run} --num {num} --max-length 9".split()) == 0
+    assert len(list((sound_run / "samples" / "samples").iterdir())) == 2
+
+
+def test_sounds_of_a_few_samples_are_learnt_and_shown(tmp_path: Path) -> None:
+    folder, out = tmp_path / "short", tmp_path / "run"
+    folder.mkdir()
+    for i in range(6):
+        soundfile.write(folder / f"{i}.wav", np.full(1 + 3 * i, 0.1), 8000)
+    words = f"train causal {folder} --out {out} --sample-rate 8000 --window-seconds 0.01"
+    assert main(f"{words} --channels 8 --num-layers 2 {QUICK}".split()) == 0
+    assert "Sounds" in (out / "report.html").read_text()
+
+
 def test_no_more_is_drawn_than_the_longest_recording_has(sound_run: Path) -> None:
     run = ensue.load(sound_run)
     assert max(map(len, run.sample(2))) <= run.codec.longest - 2
@@ -88,7 +104,8 @@ def test_embeddings_are_of_whole_recordings(
         ("sample {run} --out {new}.csv", "of sounds it is a folder"),
         ("complete {run} {data} --known 1", "something must be left to complete"),
         ("complete {run} --prompt a", "prompt is a text"),
-        ("compress {run} {data} --out {new}.ensue", "doesn't tell all of it"),
+        ("compress {run} {data} --out {new}.ensue", "don't tell all of a recording"),
+        ("sample {run} --num 1 --out {data}", "there is something in"),
         ("train causal {data} --out {new} --speed-perturbation 0.1", "reads levels"),
         ("train causal {data} --out {new} --levels 16", "for data of kind image"),
     ],

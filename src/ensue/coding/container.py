@@ -25,7 +25,7 @@ from pydantic import Field
 from ensue.configuration import STRICT, Format, check_format, to_plain, validate
 from ensue.errors import ConfigError, DataError, EnsueError
 
-MAGIC = b"ENSUEZIP"
+MAGIC, MOST_THREADS = b"ENSUEZIP", 1024
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
 
 
@@ -49,7 +49,7 @@ class Header:
     model: str
     machine: str
     batch_size: Annotated[int, Field(gt=0)]
-    num_threads: Annotated[int, Field(gt=0)]
+    num_threads: Annotated[int, Field(gt=0, le=MOST_THREADS)]
     items: tuple[str, ...]
     longest: Annotated[int, Field(gt=0)]
     content: str
@@ -98,7 +98,7 @@ def read(path: Path) -> tuple[Header, np.ndarray]:
     try:
         whole = path.read_bytes()
     except OSError as error:
-        raise DataError(f"can't read {str(path)!r}: {error}") from error
+        raise DataError(f"can't read {str(path)!r}: {error.strerror}") from error
     if not whole.startswith(MAGIC):
         raise DataError(f"{str(path)!r} is no file that `ensue compress` wrote")
     if hashlib.sha256(whole[:-32]).digest() != whole[-32:]:

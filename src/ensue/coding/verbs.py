@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.text import is_text
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written, read_items
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, drafted
-from ensue.verbs.written import write_items
+from ensue.verbs.written import file_inside, write_items
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,10 +55,22 @@ def compress(
         Show no progress.
     """
     from ensue.coding.coder import encode, equal_threads
-    from ensue.coding.container import Header, content_of, hash_of, machine_class, to_bytes
+    from ensue.coding.container import (
+        MOST_THREADS,
+        Header,
+        content_of,
+        hash_of,
+        machine_class,
+        to_bytes,
+    )
 
     path = check_out(out, (SUFFIX,))
     require_at_least(1, batch_size=batch_size, num_threads=num_threads)
+    if num_threads > MOST_THREADS:
+        raise ConfigError(f"num_threads is {num_threads}; it may be up to {MOST_THREADS}")
+    if path.is_dir():
+        raise ConfigError(f"out is {str(path)!r}, a folder; give the name of a file")
+    _require_place(path)
     loaded = _loaded(run)
     items = read_items(loaded, data, max_skipped=0.0)
     files_of(items.ids, loaded.codec.kind)
@@ -98,8 +111,8 @@ def compress(
         skipped=0,
         files=(path,),
         notes=(
-            f"{len(whole):,} bytes, {bits / total:.4f} bits a token; the likelihood is "
-            f"{likelihood / total:.4f}{more}",
+            f"{len(whole):,} bytes, {len(whole) - 4 * len(words):,} of them names and checksums: "
+            f"{bits / total:.4f} bits a token; the likelihood says {likelihood / total:.4f}{more}",
         ),
         next=f"ensue decompress {run} {path} --out restored",
     )
@@ -176,11 +189,8 @@ def _loaded(run: str | Path) -> Loaded:
 def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
     """The tokens of an item, if they tell all of it."""
     try:
-        if not loaded.codec.restores(items.raw[i]):
-            raise DataError(
-                "what the codec makes of it doesn't tell all of it; train on 8 bits in gray or "
-                "color in 256 levels without image_size, or on tokens bytes"
-            )
+        if lost := loaded.codec.lost(items.raw[i]):
+            raise DataError(lost)
         x = loaded.codec.encode(items.raw[i])
     except DataError as error:
         raise DataError(f"{items.ids[i]!r} can't be compressed: {error}") from error
@@ -208,17 +218,16 @@ def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
     """The file of each item below the folder that it is restored in.
 
     Raises:
-        DataError: A name is no file's, leads out of the folder, or is another item's too.
+        DataError: A name is no file's, or another item's too.
     """
     files = []
     for name in names:
-        if kind == "image":
-            file = PurePath(name if name.endswith(".png") else f"{name}.png")
-        else:
-            file = PurePath(name.removesuffix(".gz"))
-        stem = file.name.removesuffix(".png") if kind == "image" else file.name
-        if file.is_absolute() or ".." in file.parts or stem in ("", ".", "..") or "\0" in name:
-            raise DataError(f"the item {name!r} can't be a file in a folder; rename it")
+        file = file_inside(name)
+        if kind == "image" and file.suffix != ".png":
+            file = file.with_name(f"{file.name}.png")
+        elif kind == "text":
+            plain = file.name.removesuffix(".gz")
+            file = file.with_name(plain if is_text(Path(plain)) else f"{plain}.txt")
         files.append(file)
     twice = next((file for file, num in Counter(files).items() if num > 1), None)
     if twice is not None:
@@ -227,14 +236,25 @@ def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
 
 
 def _require_new(path: Path, loaded: Loaded) -> None:
+    _require_place(path)
     if path.suffix == ".npz" and loaded.codec.kind == "image":
         return
     if path.suffix:
         raise ConfigError(f"out is {str(path)!r}; give a new folder, or of images an .npz")
+    if path.is_file():
+        raise ConfigError(f"{str(path)!r} is a file; give a new folder as out")
     here = path.resolve() == Path.cwd()
-    if here or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+    if here or (path.exists() and any(path.iterdir())):
         what = "you are" if here else "there is something"
         raise ConfigError(f"{what} in {str(path)!r}; give a new folder as out")
+
+
+def _require_place(path: Path) -> None:
+    """Find out before the work, not after it, that nothing can be written there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"can't write {str(path)!r}: {error.strerror}") from error
 
 
 def _restored(loaded: Loaded, tokens: Tensor) -> Any:

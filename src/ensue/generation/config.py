@@ -13,6 +13,9 @@ Method = Literal["random", "gumbel", "greedy", "beam"]
 OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
 """Settings that have no meaning for a search."""
 
+OF_BEAMS = ("num_beams", "num_best", "length_penalty", "early_stop")
+"""Settings that have no meaning for a draw."""
+
 OF_LENGTH = ("min_length", "max_length")
 """Settings that have no meaning where each sequence has a given length."""
 

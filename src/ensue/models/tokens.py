@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from ensue.configuration import require_at_least, validate
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
-from ensue.generation.config import OF_DRAWS, OF_LENGTH
+from ensue.generation.config import OF_BEAMS, OF_DRAWS, OF_LENGTH
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn.pooling import Moments, add_frames, no_moments, pool
 from ensue.nn.streaming import Steps
@@ -256,7 +256,11 @@ def over(own: dict[str, Any], settings: dict[str, Any], *, fixed: bool) -> Gener
         if unread:
             raise ConfigError(f"{', '.join(unread)}: these items have one length; leave it out")
         own = {name: value for name, value in own.items() if name not in OF_LENGTH}
-    return validate(GenerationConfig, {**own, **settings}, section="generation")
+    config = validate(GenerationConfig, {**own, **settings}, section="generation")
+    unread = [name for name in OF_BEAMS if name in settings]
+    if unread and config.method != "beam":
+        raise ConfigError(f"{', '.join(unread)}: for the method beam; leave it out, or search")
+    return config
 
 
 def _samples(

@@ -57,5 +57,5 @@ class TrainingConfig:
         Field(description="where metrics go besides metrics.jsonl, in the run (extra: track)"),
     ] = None
     num_threads: Annotated[
-        int | None, Field(gt=0, description="threads of the CPU; none: all cores")
+        int | None, Field(gt=0, le=1024, description="threads of the CPU; none: all cores")
     ] = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from ensue.configuration import require_at_least
@@ -12,7 +13,7 @@ from ensue.verbs.apply import Written
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.tables import SUFFIXES as TABLES
 from ensue.verbs.tables import check_out
-from ensue.verbs.written import write_items, write_sounds
+from ensue.verbs.written import file_inside, write_items, write_sounds
 
 SUFFIXES = {"audio": (("",), ""), "image": ((".png", ".npz"), ".png")}
 """Endings of files by the kind of items, and the usual one; other items are tables."""
@@ -84,7 +85,7 @@ def sample(
     require_contract(loaded.family, "samples")
     path = _path(out, loaded, "samples")
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
-    _write(loaded, drawn, {}, [f"{i:04d}" for i in range(num)], path)
+    _write(loaded, drawn, {}, [PurePath(f"{i:04d}.wav") for i in range(num)], path)
     return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
 
 
@@ -204,7 +205,12 @@ def complete(
         num = most
     rows = [(name, item) for name, each in zip(encoded, found, strict=True) for item in each]
     columns = {"item": [name for name, _ in rows]}
-    files = [f"{Path(name).stem}.{i}" for i, (name, _) in enumerate(rows)]
+    is_sound = loaded.codec.kind == "audio"
+    files = [
+        file_inside(f"{PurePath(name).with_suffix('')}.{i}.wav")
+        for name, each in zip(encoded if is_sound else (), found, strict=is_sound)
+        for i in range(len(each))
+    ]
     _write(loaded, [item for _, item in rows], columns, files, path, across=num)
     return Written(
         what="completions",
@@ -234,13 +240,17 @@ def _write(
     loaded: Loaded,
     items: list[Any],
     columns: dict[str, Any],
-    names: list[str],
+    files: list[PurePath],
     path: Path,
     *,
     across: int | None = None,
 ) -> None:
+    from ensue.training.run_folder import RunFolder
+
     if loaded.codec.kind == "audio":
-        write_sounds(items, loaded.codec.sample_rate, names, path)
+        if RunFolder(loaded.path).samples in path.parents:
+            shutil.rmtree(path, ignore_errors=True)  # what was drawn there before
+        write_sounds(items, loaded.codec.sample_rate, files, path)
     else:
         write_items(items, columns, path, across=across)
 
@@ -253,4 +263,7 @@ def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:
     path = Path(out or RunFolder(loaded.path).samples / f"{name}{usual}")
     if loaded.codec.kind == "audio" and path.suffix:
         raise ConfigError(f"out is {str(out)!r}; of sounds it is a folder")
+    is_taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if loaded.codec.kind == "audio" and out and is_taken:
+        raise ConfigError(f"there is something in {str(out)!r}; give a new folder as out")
     return check_out(path, suffixes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.errors import ConfigError
+from ensue.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,6 +216,8 @@ class Loaded:
 
         if label is None:
             return {}
+        if label not in self._classes:
+            raise DataError(unknown("class", label, self._classes))
         number = torch.from_numpy(classes_of([label] * num, self._classes))
         return {"condition": number.to(self.device)}
 
@@ -226,7 +228,6 @@ class Loaded:
             ConfigError: The run was trained without classes.
             DataError: There is no such column, or it holds a stranger.
         """
-        from ensue.errors import DataError, unknown
         from ensue.verbs.prepare import classes_of
 
         classes, column = self._classes, self.config["data"].get("condition")

@@ -98,6 +98,8 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
     classes = tuple(sorted(set(items.labels[column]) - {""}))
     if not classes:
         raise DataError(f"the column {column!r}, which condition names, is empty")
+    if len(classes) == 1:
+        warnings.warn(f"the column {column!r} has one class only: there is nothing to tell apart")
     return classes
 
 
@@ -181,9 +183,10 @@ def _training_data(
     with torch.no_grad():
         if (size := codec.window(data)) is not None and model.shortest > size:
             model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
-        train = windows(rows)
+        validation = _validation(windows, held) if data.validation else None
+        # What is too little to be held out is learnt from.
+        train = windows(rows if validation else np.union1d(rows, held))
         model.loss(train.draw(0, min(2, training.batch_size)), step=0)
-    validation = _validation(windows, held) if data.validation else None
     if validation is None and training.patience is not None:
         raise ConfigError(
             f"patience is {training.patience} but there is no validation loss; set validation "

@@ -124,7 +124,7 @@ def _facts(ready: Prepared) -> dict[str, Any]:
         "num_train": len(train.rows),
         "num_validation": 0 if held is None else len(held.rows),
         "num_skipped": len(ready.skipped),
-        "hours": float(steps / train.store.rate / 3600) if ready.codec.sequence else None,
+        "hours": float(steps / train.store.rate / 3600) if ready.codec.kind == "audio" else None,
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from ensue.errors import DataError
 from ensue.verbs.tables import drafted, write_table
 
 
@@ -39,24 +40,40 @@ def write_items(
             np.savez(draft, image=np.stack(items), **values)
 
 
+def file_inside(name: str) -> PurePath:
+    """The file of an item below a folder: a name that leads out of it is kept inside.
+
+    Raises:
+        DataError: The name is none that a file could have.
+
+    Example:
+        >>> file_inside("../gray/0.png").as_posix()
+        'gray/0.png'
+    """
+    parts = [part for part in PurePath(name).parts if part not in ("..", PurePath(name).anchor)]
+    if not parts or "\0" in name:
+        raise DataError(f"the item {name!r} can't be a file in a folder; rename it")
+    return PurePath(*parts)
+
+
 def write_sounds(
-    sounds: Sequence[np.ndarray], sample_rate: int, names: Sequence[str], path: Path
+    sounds: Sequence[np.ndarray], sample_rate: int, files: Sequence[PurePath], path: Path
 ) -> None:
     """Write sounds (S,) as WAV files of 16 bits into a folder.
 
     Args:
         sounds: Samples, at most 1 in magnitude; louder ones are cut there.
         sample_rate: Hz.
-        names: Of the files, without their ending.
-        path: The folder, which is made; files of these names in it are replaced.
+        files: Of each, below the folder.
+        path: The folder, which is made.
 
     Raises:
         DataError: A file can't be written.
     """
     import soundfile
 
-    for x, name in zip(sounds, names, strict=True):
-        with drafted(path / f"{name}.wav") as draft:
+    for x, file in zip(sounds, files, strict=True):
+        with drafted(path / file) as draft:
             soundfile.write(draft, x, sample_rate, subtype="PCM_16", format="WAV")
 
 

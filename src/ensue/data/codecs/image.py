@@ -121,18 +121,26 @@ class ImageCodec:
         values = values.astype(np.uint8)
         return values[..., 0] if self.shape[0] == 1 else values
 
-    def restores(self, raw: Raw) -> bool:
-        """Whether the pixels of an image can be had back from its levels.
+    def lost(self, raw: Raw) -> str:
+        """What of an image its levels don't tell; the empty text where they tell all pixels.
 
         Raises:
             DataError: It can't be read.
         """
-        found = self.decode(self.encode(raw))
+        found, image = self.decode(self.encode(raw)), opened(raw)
         if not isinstance(raw, np.ndarray):
-            with Image.open(raw.path) as image:
-                if image.mode not in ("1", "L", "RGB"):
-                    return False
-        return np.array_equal(found, np.asarray(opened(raw)))
+            with Image.open(raw.path) as file:
+                if file.mode not in ("1", "L", "P", "RGB") or file.has_transparency_data:
+                    return f"it has transparency or more than 8 bits (mode {file.mode})"
+        if np.array_equal(found, np.asarray(image)):
+            return ""
+        kinds = {"L": "gray", "RGB": "in color"}
+        own = "L" if self.shape[0] == 1 else "RGB"
+        if image.mode != own:
+            return f"it is {kinds[image.mode]}, and the run learnt images that are {kinds[own]}"
+        if (image.height, image.width) != self.shape[1:]:
+            return "it has another size, and would be resized"
+        return f"the run learnt {self.levels} levels, not 256"
 
     def log_det(self, raw: Any) -> float:
         """0: levels have probabilities, no densities."""

@@ -125,9 +125,9 @@ class MuLawCodec:
         levels = x.detach().cpu()
         return (samples_of(levels[levels <= MU]) * self.peak).numpy()
 
-    def restores(self, raw: Any) -> bool:
-        """Never: 256 levels don't tell all of a recording."""
-        return False
+    def lost(self, raw: Any) -> str:
+        """What of a recording its levels don't tell."""
+        return "256 levels don't tell all of a recording"
 
     def log_det(self, raw: Any) -> float:
         """0: levels have probabilities, no densities."""

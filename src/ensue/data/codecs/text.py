@@ -146,10 +146,12 @@ class TextCodec:
             return bytes(i for i in map(int, x.tolist()) if i < NUM_BYTES)
         return self.decode(x).encode()
 
-    def restores(self, raw: str | Document) -> bool:
-        """Whether a text can be had back from its tokens."""
+    def lost(self, raw: str | Document) -> str:
+        """What of a text its tokens don't tell; the empty text where they tell all."""
         text = raw.encode() if isinstance(raw, str) else raw.read()
-        return self.written(self.encode(raw)) == text
+        if self.written(self.encode(raw)) == text:
+            return ""
+        return f"the run's {self.tokens} don't tell all of it; train on tokens bytes"
 
     def log_det(self, raw: Any) -> float:
         """0: tokens have probabilities, no densities."""

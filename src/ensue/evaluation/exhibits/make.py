@@ -1,5 +1,6 @@
 """Every exhibit that a model's contracts and data allow."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 from ensue.evaluation.exhibits.density import density
@@ -21,6 +22,13 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
 
 
 def make_exhibits(subject: Subject) -> list[Exhibit]:
-    """The exhibits of a model; one that has nothing to show is left out."""
+    """The exhibits of a model; one that has nothing to show, or can't, is left out."""
     subject.model.eval()
-    return [exhibit for make in EXHIBITS for exhibit in make(subject)]
+    found = []
+    for make in EXHIBITS:
+        try:
+            found += make(subject)
+        except Exception as error:
+            # What was trained is worth more than a picture of it.
+            warnings.warn(f"the report goes without {make.__name__}: {error}")
+    return found

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ensue.errors import ConfigError
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.nn.any_order import OrderedPasses
 
@@ -35,25 +36,36 @@ def pictures(subject: Subject) -> list[Exhibit]:
     begun = items[: math.ceil(part * NUM_BEGUN)]
     known = torch.zeros_like(begun, dtype=torch.bool)
     known[:, :, : begun.shape[2] // 2] = True
+    classes = getattr(model.config, "classes", ())[: num_samples // COLUMNS]
+    given = {}
+    if classes:
+        num_samples = len(classes) * COLUMNS
+        given["condition"] = torch.arange(len(classes)).repeat_interleave(COLUMNS)
     with torch.inference_mode():
-        drawn = model.sample(num_samples, generator=generator).values
-        gone_on = model.complete(begun, known, num=NUM_COMPLETIONS, generator=generator).values
+        drawn = model.sample(num_samples, generator=generator, **given).values
+        try:
+            gone_on = model.complete(begun, known, num=NUM_COMPLETIONS, generator=generator).values
+        except ConfigError:  # a model of other orders can't go on from the upper half
+            gone_on = None
         nats = -model.score(items).terms
     channels, height, width = items.shape[1:]
     bits = nats.mean(0).double().numpy() / np.log(2)
     # As read: row by row, the channels of a pixel together.
     place = bits.reshape(height, width, channels).mean(-1)
     rows = []
-    for i, (whole, given) in enumerate(zip(begun, known, strict=True)):
-        of = gone_on[i * NUM_COMPLETIONS : (i + 1) * NUM_COMPLETIONS]
-        rows += [codec.decode(x) for x in (whole, whole * given, *of)]
+    for i, (whole, mask) in enumerate(zip(begun, known, strict=True)):
+        if gone_on is not None:
+            of = gone_on[i * NUM_COMPLETIONS : (i + 1) * NUM_COMPLETIONS]
+            rows += [codec.decode(x) for x in (whole, whole * mask, *of)]
     files = {
         "pictures/samples.png": png(sheet([codec.decode(x) for x in drawn], COLUMNS)),
-        "pictures/completions.png": png(sheet(rows, 2 + NUM_COMPLETIONS)),
         "pictures/bits.png": _map(place),
     }
+    if rows:
+        files["pictures/completions.png"] = png(sheet(rows, 2 + NUM_COMPLETIONS))
     values = {
         "num_samples": num_samples,
+        "classes": list(classes),
         "num_completions": NUM_COMPLETIONS,
         "num_scored": len(items),
         "bits_per_dim": round(float(bits.mean()), 4),

@@ -8,7 +8,7 @@ import torch
 from ensue.evaluation.exhibits.sound import envelope, mp3, spectrogram
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 
-NUM_SAMPLES, NUM_BEGUN = 4, 2
+NUM_SAMPLES, MOST_CLASSES, NUM_BEGUN = 4, 10, 2
 MOST_SECONDS, NUM_STRETCHES = 1.0, 300
 
 
@@ -23,10 +23,15 @@ def sounding(subject: Subject) -> list[Exhibit]:
     wholes = [subject.beginning(int(row), MOST_SECONDS) for row in subject.rows[:NUM_BEGUN]]
     halves = [x[: 1 + len(x) // 2] for x in wholes]
     with torch.inference_mode():
-        drawn = model.sample(NUM_SAMPLES, generator=generator, max_length=longest)
+        classes = getattr(model.config, "classes", ())[:MOST_CLASSES]
+        names = list(classes) or [""] * NUM_SAMPLES
+        given = {"condition": torch.arange(len(classes))} if classes else {}
+        drawn = model.sample(len(names), generator=generator, max_length=longest, **given)
         sounds = [
-            ("drawn", "", subject.codec.decode(x[:n]), float(nats) / max(int(n) - 1, 1))
-            for x, n, nats in zip(drawn.values, drawn.lengths, drawn.log_prob, strict=True)
+            ("drawn", name, subject.codec.decode(x[:n]), float(nats) / max(int(n) - 1, 1))
+            for name, x, n, nats in zip(
+                names, drawn.values, drawn.lengths, drawn.log_prob, strict=True
+            )
         ]
         for row, whole, half in zip(subject.rows, wholes, halves, strict=False):
             name, terms = subject.store.ids[int(row)], model.score(whole[None]).terms[0]

@@ -11,15 +11,19 @@ def pictures_panel(run: RunFolder) -> str:
     found = run.exhibits.read("pictures")
     if found is None:
         return ""
-    samples, completions, bits = found["files"]
-    captions = {
-        samples: f"{found['num_samples']} samples.",
-        completions: "In each row an image, its upper half, and how the model would go on, "
-        f"{found['num_completions']} times.",
-        bits: f"Where the bits go: {found['bits_per_dim']:.3f} bits a dimension in the mean of "
+    samples, bits, *completions = found["files"]
+    by_class = f" A row each of: {', '.join(found['classes'])}." if found["classes"] else ""
+    captions = {samples: f"{found['num_samples']} samples.{by_class}"}
+    for name in completions:
+        captions[name] = (
+            "In each row an image, its upper half, and how the model would go on, "
+            f"{found['num_completions']} times."
+        )
+    captions[bits] = (
+        f"Where the bits go: {found['bits_per_dim']:.3f} bits a dimension in the mean of "
         f"{found['num_scored']} images, from {found['least_bits']:.2f} (dark) to "
-        f"{found['most_bits']:.2f} (bright).",
-    }
+        f"{found['most_bits']:.2f} (bright)."
+    )
     return "".join(
         _picture(run, name, caption, "small" if name == bits else "")
         for name, caption in captions.items()
