@@ -65,7 +65,8 @@ def _(result: Trained, console: Console) -> None:
 
 @tell.register
 def _(result: Written, console: Console) -> None:
-    console.print(f"{result.num_rows:,} {result.what} of {result.num_items:,} items")
+    of = "" if result.what == "items" else f" of {result.num_items:,} items"
+    console.print(f"{result.num_rows:,} {result.what}{of}")
     if result.skipped:
         console.print(f"{result.skipped} items couldn't be read and were left out")
     for note in result.notes:

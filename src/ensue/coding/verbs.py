@@ -102,18 +102,13 @@ def compress(
     whole = to_bytes(header, words)
     with drafted(path) as draft:
         draft.write_bytes(whole)
-    bits = 8 * len(whole)
-    more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
     return Written(
         what="items",
         num_rows=len(items),
         num_items=len(items),
         skipped=0,
         files=(path,),
-        notes=(
-            f"{len(whole):,} bytes, {len(whole) - 4 * len(words):,} of them names and checksums: "
-            f"{bits / total:.4f} bits a token; the likelihood says {likelihood / total:.4f}{more}",
-        ),
+        notes=(_sizes(loaded, whole, words, total, likelihood),),
         next=f"ensue decompress {run} {path} --out restored",
     )
 
@@ -233,6 +228,16 @@ def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
     if twice is not None:
         raise DataError(f"two items would be restored as {str(twice)!r}; rename one of them")
     return files
+
+
+def _sizes(loaded: Loaded, whole: bytes, words: Any, total: int, likelihood: float) -> str:
+    """What the file takes, beside what the likelihood of ``total`` tokens says, in bits."""
+    unit, bits = "dimension" if loaded.codec.kind == "image" else "token", 8 * len(whole)
+    more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
+    return (
+        f"{len(whole):,} bytes, {len(whole) - 4 * len(words):,} of them names and checksums: "
+        f"{bits / total:.4f} bits a {unit}; the likelihood says {likelihood / total:.4f}{more}"
+    )
 
 
 def _require_new(path: Path, loaded: Loaded) -> None:

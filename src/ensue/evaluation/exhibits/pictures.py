@@ -13,7 +13,7 @@ from ensue.errors import ConfigError
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.nn.any_order import OrderedPasses
 
-NUM_SAMPLES, COLUMNS = 48, 12
+NUM_SAMPLES, COLUMNS, MOST_CLASSES = 48, 12, 10
 NUM_BEGUN, NUM_COMPLETIONS = 6, 4
 NUM_SCORED = 200
 QUICK_VALUES = 128
@@ -36,7 +36,7 @@ def pictures(subject: Subject) -> list[Exhibit]:
     begun = items[: math.ceil(part * NUM_BEGUN)]
     known = torch.zeros_like(begun, dtype=torch.bool)
     known[:, :, : begun.shape[2] // 2] = True
-    classes = getattr(model.config, "classes", ())[: num_samples // COLUMNS]
+    classes = getattr(model.config, "classes", ())[:MOST_CLASSES]
     given = {}
     if classes:
         num_samples = len(classes) * COLUMNS
