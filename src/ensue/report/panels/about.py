@@ -11,12 +11,7 @@ from ensue.report.charts import code, table
 from ensue.training.probes import Row, ask_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
 
-LINES = {
-    "audio": 'vectors = run.embed(["a.wav", "b.wav"])',
-    "image": "images = run.sample(10)",
-    "table": "rows = run.sample(10)",
-    "text": "texts = run.sample(10)",
-}
+ITEMS = {"audio": "sounds", "image": "images", "table": "rows", "text": "texts"}
 
 
 def summary(run: RunFolder) -> str:
@@ -29,9 +24,12 @@ def summary(run: RunFolder) -> str:
 
 def use_panel(run: RunFolder) -> str:
     """How to load the model, in three lines."""
-    known = run.read_data()
-    kind = known["kind"] if known else family_row(run.read_config()["family"]).kinds[0]
-    return code(f'import ensue\nrun = ensue.load("{run.path}")\n{LINES[kind]}')
+    known, row = run.read_data(), family_row(run.read_config()["family"])
+    items = ITEMS[known["kind"] if known else row.kinds[0]]
+    line = 'vectors = run.embed(["a.wav", "b.wav"])'
+    if "samples" in row.contracts:
+        line = f"{items} = run.sample(10)"
+    return code(f'import ensue\nrun = ensue.load("{run.path}")\n{line}')
 
 
 def settings_panel(run: RunFolder) -> str:
