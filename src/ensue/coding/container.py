@@ -64,16 +64,6 @@ def machine_class(device: torch.device) -> str:
     return f"torch {torch.__version__.partition('+')[0]}, {where}"
 
 
-def hash_of(loaded: Any) -> str:
-    """The hash of a loaded run's model: its settings, weights and codec."""
-    found = hashlib.sha256()
-    for part in (loaded.model.config, loaded.codec):
-        found.update(json.dumps(to_plain(part), sort_keys=True).encode())
-    for name, tensor in sorted(loaded.model.state_dict().items()):
-        found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:32]
-
-
 def content_of(sequences: Any) -> str:
     """The hash of sequences of tokens."""
     found = hashlib.sha256()

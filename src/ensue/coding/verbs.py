@@ -59,7 +59,6 @@ def compress(
         MOST_THREADS,
         Header,
         content_of,
-        hash_of,
         machine_class,
         to_bytes,
     )
@@ -91,7 +90,7 @@ def compress(
         finally:
             progress.stop()
     header = Header(
-        model=hash_of(loaded),
+        model=loaded.hash,
         machine=machine_class(loaded.device),
         batch_size=batch_size,
         num_threads=num_threads,
@@ -130,11 +129,11 @@ def decompress(
         Show no progress.
     """
     from ensue.coding.coder import decode, equal_threads
-    from ensue.coding.container import content_of, hash_of, machine_class, read, require_same
+    from ensue.coding.container import content_of, machine_class, read, require_same
 
     loaded, path = _loaded(run), Path(out)
     header, words = read(Path(file))
-    require_same(header, hash_of(loaded), machine_class(loaded.device))
+    require_same(header, loaded.hash, machine_class(loaded.device))
     _require_new(path, loaded)
     names = files_of(header.items, loaded.codec.kind)
     progress = listener(quiet)

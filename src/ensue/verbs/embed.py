@@ -95,15 +95,10 @@ def embed(
 
 def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
     """What a part depends on: the weights, the items and the settings."""
-    import hashlib
-
     from ensue.data.items import fingerprint
 
-    weights = hashlib.sha256()
-    for tensor in loaded.model.state_dict().values():
-        weights.update(tensor.cpu().contiguous().numpy().tobytes())
     labels = [list(store.ids), store.labels]
-    return fingerprint([weights.hexdigest(), str(store.folder), labels, level, layer])
+    return fingerprint([loaded.hash, str(store.folder), labels, level, layer])
 
 
 def _parts(store: Store, most: int) -> Iterator[np.ndarray]:

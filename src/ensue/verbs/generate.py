@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -205,12 +206,7 @@ def complete(
         num = most
     rows = [(name, item) for name, each in zip(encoded, found, strict=True) for item in each]
     columns = {"item": [name for name, _ in rows]}
-    is_sound = loaded.codec.kind == "audio"
-    files = [
-        file_inside(f"{PurePath(name).with_suffix('')}.{i}.wav")
-        for name, each in zip(encoded if is_sound else (), found, strict=is_sound)
-        for i in range(len(each))
-    ]
+    files = _wav_files(encoded, found) if loaded.codec.kind == "audio" else []
     _write(loaded, [item for _, item in rows], columns, files, path, across=num)
     return Written(
         what="completions",
@@ -230,6 +226,15 @@ def _encoded(codec: Any, named: dict[str, Any]) -> tuple[dict[str, Any], list[tu
         except DataError as error:
             skipped.append((name, str(error)))
     return encoded, skipped
+
+
+def _wav_files(names: Iterable[str], found: Sequence[Sequence[Any]]) -> list[PurePath]:
+    """The file of each completion: the name of its item, and a number."""
+    return [
+        file_inside(f"{PurePath(name).with_suffix('')}.{i}.wav")
+        for name, each in zip(names, found, strict=True)
+        for i in range(len(each))
+    ]
 
 
 def _given(**settings: Any) -> dict[str, Any]:

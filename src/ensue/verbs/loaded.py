@@ -159,7 +159,6 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family can't complete, or not with these settings.
         """
-
         encoded = [self.codec.encode(self.codec.of_user(raw)) for raw in raws]
         return self.complete_encoded(
             encoded,
@@ -244,6 +243,21 @@ class Loaded:
                 "condition"
             )
         return classes
+
+    @property
+    def hash(self) -> str:
+        """The hash of the model, of its settings, weights and codec."""
+        import hashlib
+        import json
+
+        from ensue.configuration import to_plain
+
+        found = hashlib.sha256()
+        for part in (self.model.config, self.codec):
+            found.update(json.dumps(to_plain(part), sort_keys=True).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:32]
 
     @property
     def device(self) -> torch.device:
