@@ -16,6 +16,7 @@ ROWS = {
     "waves": "recorded digits sample by sample, bits a sample (ROW='waves FOLDER')",
     "shared_gates": "what one matrix for all gates costs (ROW='shared_gates FOLDER')",
     "causal": "drawing from causal models beside loops that compute everything again",
+    "recorded": "drawing on a GPU by replayed steps beside drawing step by step",
     "any_order": "drawing from any-order models beside a loop of whole passes",
     "digits": "bits a dimension of small handwritten digits, causal and any-order, three seeds",
     "pixelcnn": "drawing from a gated PixelCNN beside a loop of whole passes",

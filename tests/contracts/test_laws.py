@@ -9,15 +9,22 @@ import pytest
 import torch
 
 from ensue.data.batches import Batch
+from ensue.generation import Drawing, GenerationConfig, collect
 from ensue.models.protocols import CONTRACTS, select
 from ensue.models.registry import FAMILIES, config_class, load_model, model_class
 from tests.contracts.families import CASES, Case, batch_of, cases_with, label
+from tests.generation.recorder import Recorder
 
 every = pytest.mark.parametrize("case", CASES, ids=label)
 encoding = pytest.mark.parametrize("case", cases_with("encodes"), ids=label)
 scoring = pytest.mark.parametrize("case", cases_with("scores"), ids=label)
 drawing = pytest.mark.parametrize("case", cases_with("samples"), ids=label)
 stepping = pytest.mark.parametrize("case", cases_with("steps"), ids=label)
+recordable = pytest.mark.parametrize(
+    "case",
+    [c for c in cases_with("codes") if c.build().prompts(1).recordable(GenerationConfig())],
+    ids=label,
+)
 layered = pytest.mark.parametrize(
     ("case", "layer"),
     [(case, name) for case in cases_with("layers") for name in case.build().layers],
@@ -118,6 +125,20 @@ def test_samples_have_the_log_prob_that_the_model_gives_them(case: Case, seed: i
         model.sample(1, temperature=-1.0)
     with pytest.raises(ValueError, match="condition"):
         model.sample(1, condition=torch.zeros(1, 1))
+
+
+@recordable
+def test_recorded_steps_draw_what_single_steps_draw(case: Case, seed: int) -> None:
+    prompts, record = case.build().double().eval().prompts(5), Recorder()
+    config = GenerationConfig(max_length=80, num_rows=4)
+    recorded, single = (
+        collect(Drawing(prompts, config, generator=torch.Generator().manual_seed(0), record=how))
+        for how in (record, None)
+    )
+    assert record.num_replays >= 40
+    assert torch.equal(recorded.tokens, single.tokens)
+    assert torch.equal(recorded.length, single.length)
+    torch.testing.assert_close(recorded.log_prob, single.log_prob, rtol=0, atol=1e-9)
 
 
 @stepping

@@ -2,9 +2,9 @@
 
 ``draw.py`` draws sequences and ``beam.py`` searches the likeliest, in the slots of ``slots.py``;
 both know of a model only that it runs step by step (``ensue.nn.streaming.Steps``) and gives scores
-of tokens; ``prefix.py`` is for a network that doesn't. ``config.py`` holds their settings,
-``prompts.py`` what sequences begin with, ``processors.py`` what forbids tokens, ``choose.py`` the
-choice of one and ``random.py`` its luck.
+of tokens; ``prefix.py`` is for a network that doesn't, and ``recorded.py`` replays steps on a GPU.
+``config.py`` holds their settings, ``prompts.py`` what sequences begin with, ``processors.py`` what
+forbids tokens, ``choose.py`` the choice of one and ``random.py`` its luck.
 """
 
 from ensue.generation.beam import BeamSearch, Hypothesis

@@ -62,7 +62,10 @@ def by_cumulative(probability: Tensor, uniform: Tensor) -> Tensor:
     # Below the whole, whatever is rounded: it is passed at a token that has some probability.
     whole = cumulative[:, -1:]
     below = torch.minimum(uniform * whole, whole * BELOW_1)
-    return torch.searchsorted(cumulative, below, right=True)[:, 0]
+    # NaN is passed nowhere; that there is none is for the caller to see to, in its own time.
+    return torch.searchsorted(cumulative, below, right=True)[:, 0].clamp(
+        max=cumulative.shape[1] - 1
+    )
 
 
 def sample_categorical(

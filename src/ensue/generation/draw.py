@@ -6,6 +6,7 @@ sequence that is over.
 Dims: B rows that run, V vocabulary, N sequences.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,15 +20,19 @@ from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import require_choice
 from ensue.generation.prompts import Prompts
 from ensue.generation.random import RowRandom
+from ensue.generation.recorded import Record, Recorded, cuda_graph
 from ensue.generation.slots import side_by_side
 
 DRAWS = 64
 """Numbers that a row draws at a time."""
 
+WORTH_RECORDING = 16
+"""Steps ahead from which on they are replayed; a recording itself costs some."""
+
 
 @dataclass(frozen=True)
 class Emission:
-    """What one step gave: a token for each running row.
+    """What one step gave, or some recorded ones: tokens of the running rows, B in all.
 
     Attributes:
         row: (B,) which sequence.
@@ -57,13 +62,28 @@ class _Running(NamedTuple):
     state: Any
 
 
+class _Step(NamedTuple):
+    """What came of one step, for each row: its token, the nats of that, whether it was the last,
+    and the best of the scores, which tells whether there was a token to choose."""
+
+    token: Tensor
+    log_prob: Tensor
+    over: Tensor
+    best: Tensor
+
+
 class Drawing:
     """Draws one sequence for each prompt; iterate over it for the tokens as they come.
+
+    On a GPU, steps are recorded and replayed, many before the host looks at what came: where the
+    model says that it can (``Steps``), nothing but the settings forbids tokens, and the method is
+    ``random`` or ``greedy``.
 
     Args:
         prompts: What the sequences begin with.
         config: How to draw.
         generator: Draws a seed for each sequence.
+        record: How to record a step, where it can be; by default as a CUDA graph, on a GPU only.
 
     Raises:
         ConfigError: The method is ``beam``, which searches.
@@ -75,6 +95,7 @@ class Drawing:
         config: GenerationConfig,
         *,
         generator: torch.Generator | None = None,
+        record: Record | None = None,
     ) -> None:
         if config.method == "beam":
             raise ConfigError("the method 'beam' searches and doesn't draw; use BeamSearch")
@@ -83,6 +104,9 @@ class Drawing:
         self.limits = prompts.most(config)
         self.width = int((prompts.length + self.limits).max()) if N else 0
         self.random = RowRandom(N, generator)
+        record = cuda_graph if record is None and prompts.device.type == "cuda" else record
+        can = prompts.recordable(config) and config.method != "gumbel"
+        self.recorded = Recorded(self._one, record) if record and can else None
 
     def __iter__(self) -> Iterator[Emission]:
         return side_by_side(len(self.prompts), self.config.num_rows, self._begin, self._advance)
@@ -99,18 +123,64 @@ class Drawing:
 
     @torch.no_grad()
     def _advance(self, running: _Running) -> tuple[_Running, Tensor, Emission]:
+        self._draw_ahead(running)
+        if self.recorded is not None:
+            ahead = self._ahead(running)
+            if ahead >= WORTH_RECORDING and self._prepare(self.recorded, running):
+                return self._several(self.recorded, running, ahead)
+        going_on, step = self._one(running)
+        require_choice(step.best)
+        emission = Emission(running.row, running.num_new, step.token, step.log_prob, step.over)
+        return going_on, step.over, emission
+
+    def _one(self, running: _Running) -> tuple[_Running, _Step]:
+        """One token more for every row; where a model can be recorded, nothing is read back."""
         row, num_new, limit, tokens, length, uniform, state = running
         scores, state = self.prompts.scores(tokens, length, state)
         allowed = self.prompts.allowed(self.config, scores, tokens, length, num_new, limit)
-        require_choice(allowed)
         token = choose(allowed, self.config, self._next(row, num_new, uniform, scores.shape[1]))
         tokens.scatter_(1, length[:, None], token[:, None])
         more = num_new + 1
         over = (more >= limit) | self.prompts.ends(token)
         log_prob = scores.log_softmax(-1).gather(1, token[:, None])[:, 0]
-        emission = Emission(row, num_new, token, log_prob, over)
         going_on = _Running(row, more, limit, tokens, length + 1, uniform, state)
-        return going_on, over, emission
+        return going_on, _Step(token, log_prob, over, allowed.amax(-1))
+
+    def _prepare(self, recorded: Recorded, running: _Running) -> bool:
+        """Record a step; where the device can't, say so and go on step by step."""
+        try:
+            recorded.prepare(running)
+        except RuntimeError as error:
+            first = str(error).partition("\n")[0]
+            warnings.warn(
+                f"drawing goes step by step: no step was recorded ({first})", stacklevel=2
+            )
+            self.recorded = None
+        return self.recorded is not None
+
+    def _several(
+        self, recorded: Recorded, running: _Running, num: int
+    ) -> tuple[_Running, Tensor, Emission]:
+        """So many tokens more for every row; what comes after the end of one is dropped."""
+        row, before = running.row.clone(), running.num_new.clone()
+        running, steps = recorded.run(running, num)
+        token, log_prob, over, best = (torch.stack(of) for of in zip(*steps, strict=True))
+        live = over.cumsum(0) - over.long() == 0
+        require_choice(best[live])
+        number = before + torch.arange(num, device=before.device)[:, None]
+        fields = (row.expand(num, -1), number, token, log_prob, over)
+        return running, over.any(0), Emission(*(of[live] for of in fields))
+
+    def _ahead(self, running: _Running) -> int:
+        """Steps up to the first row's limit, or to where the first has used its numbers."""
+        left = (running.limit - running.num_new).min()
+        return int(torch.minimum(left, DRAWS - (running.num_new % DRAWS).max()))
+
+    def _draw_ahead(self, running: _Running) -> None:
+        """New numbers for the rows that have used theirs."""
+        again = (running.num_new % DRAWS == 0) & (running.num_new > 0)
+        if not is_greedy(self.config) and self.config.method != "gumbel" and bool(again.any()):
+            running.uniform[again] = self._uniform(running.row[again], DRAWS)
 
     def _next(self, row: Tensor, num_new: Tensor, uniform: Tensor, num_tokens: int) -> Tensor:
         """The numbers (B, 1), or (B, V), by which each row chooses its next token."""
@@ -118,11 +188,7 @@ class Drawing:
             return uniform[:, :1]
         if self.config.method == "gumbel":
             return self._uniform(row, num_tokens)
-        used = num_new % DRAWS
-        again = (used == 0) & (num_new > 0)
-        if bool(again.any()):
-            uniform[again] = self._uniform(row[again], DRAWS)
-        return uniform.gather(1, used[:, None])
+        return uniform.gather(1, (num_new % DRAWS)[:, None])
 
     def _uniform(self, rows: Tensor, size: int) -> Tensor:
         """(B, size) draws from [0, 1), each row's from a generator of its own."""

@@ -7,6 +7,7 @@ of the scores alone stand below as ``top_k``, ``top_p``, ``min_p``.
 Dims: B rows, T tokens so far, V vocabulary.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -108,14 +109,17 @@ def require_numbers(scores: Tensor) -> Tensor:
     return best
 
 
-def require_choice(scores: Tensor) -> None:
+def require_choice(best: Tensor) -> None:
     """Refuse to go on where every token is forbidden.
+
+    Args:
+        best: (...) the best score of each row.
 
     Raises:
         ConfigError: A row has no token left, or scores are no numbers.
     """
-    if not bool(scores.amax(-1).isfinite().all()):
-        require_numbers(scores)
+    if not bool(best.isfinite().all()):
+        require_numbers(best[..., None])
         raise ConfigError(
             "a sequence has no allowed next token; forbid less (no_repeat_ngram, min_length, "
             "processors)"
@@ -155,5 +159,5 @@ def min_p(scores: Tensor, p: float) -> Tensor:
     """
     if not p:
         return scores
-    least = scores.max(-1, keepdim=True).values + torch.tensor(p).log().to(scores)
+    least = scores.max(-1, keepdim=True).values + math.log(p)
     return scores.masked_fill(scores < least, -torch.inf)

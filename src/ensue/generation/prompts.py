@@ -67,6 +67,11 @@ class Prompts:
             return torch.full_like(self.length, config.max_length)
         return self.limits.to(self.device)
 
+    def recordable(self, config: GenerationConfig) -> bool:
+        """Whether a step reads nothing back from the device: neither the model nor a processor."""
+        forbids = processors_of(config, self.processors)
+        return not forbids and bool(getattr(self.steps, "recordable", False))
+
     def begin(self, rows: Tensor, width: int) -> tuple[Tensor, Any]:
         """The tokens (B, width) of some sequences, -1 after the prompt, and the model's state.
 

@@ -143,6 +143,11 @@ class CausalDecoder(nn.Module):
             )
             self.num_features = S
 
+    @property
+    def recordable(self) -> bool:
+        """Whether a step reads nothing back; it does to see that numbers for steps suffice."""
+        return not self.condition_size
+
     def features(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Embeddings (B, T, E) of tokens, features (B, T, S) of all up to each, and the state."""
         new = dict(state)

@@ -61,6 +61,8 @@ class TokenDecoder(nn.Module):
         dropout: Of what enters the layers and the scores.
     """
 
+    recordable = True
+
     def __init__(
         self, num_tokens: int, embedding_size: int, layers: LSTM | GRU, dropout: float
     ) -> None:

@@ -418,7 +418,7 @@ class Masked(
         with torch.no_grad():
             scores = self.network(values, given)[:, at]
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        require_choice(scores.flatten(0, 1))
+        require_choice(scores.amax(-1))
         width = self.levels if config.method == "gumbel" else 1
         rows = range(first, first + len(values))
         uniform = random.uniform(rows, len(at) * width).view(-1, width).to(scores.device)

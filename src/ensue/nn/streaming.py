@@ -15,7 +15,9 @@ class Steps(Protocol):
     ``embedding`` of all frames so far; what decodes tokens gives their scores (B, T, V).
     What decodes tokens may write into the state that a single step is given; a copy by
     :func:`select` stays. ``init_state`` raises ConfigError where a user's modules can't stream;
-    what can be conditioned takes the condition of each sequence after the number of them.
+    what can be conditioned takes the condition of each sequence after the number of them. What has
+    ``recordable`` true runs the same kernels in every single step outside of autograd, on states of
+    the same shapes, and reads nothing back from the device: a CUDA graph may replay it.
     """
 
     def init_state(self, batch: int) -> Any: ...
