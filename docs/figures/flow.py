@@ -12,6 +12,8 @@ from ensue.models.realnvp import RealNVP, RealNVPConfig
 
 UPPER, LOWER, DRAWN = "#3f7fb0", "#b08a1e", "#3f9a5c"
 STEPS, SHOWN_AFTER = 800, (0, 2, 4, 8)
+LAYERS = (0, 1, 3, 7)
+"""Layers up to there: between every two couplings stands a linear map."""
 
 
 def draw(ink: str, paper: str) -> Figure:
@@ -42,12 +44,12 @@ def learned() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     states = [x]
     for layer in model.flow.layers:
         states.append(layer(states[-1])[0])
-    shown = [states[n].detach().numpy() for n in SHOWN_AFTER]
+    shown = [states[n].detach().numpy() for n in LAYERS]
     return shown, moon == 0, drawn.detach().numpy()
 
 
 def trained(x: Tensor) -> RealNVP:
-    model = RealNVP(RealNVPConfig(num_features=2, depth=SHOWN_AFTER[-1]))
+    model = RealNVP(RealNVPConfig(num_features=2, depth=SHOWN_AFTER[-1], mixing=True))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(STEPS):
         optimizer.zero_grad()

@@ -15,6 +15,8 @@ _PUBLIC = {
     "CausalConfig": "ensue.models.causal",
     "CharRNN": "ensue.models.charrnn",
     "CharRNNConfig": "ensue.models.charrnn",
+    "MAF": "ensue.models.maf",
+    "MAFConfig": "ensue.models.maf",
     "Masked": "ensue.models.masked",
     "MaskedConfig": "ensue.models.masked",
     "PixelCNN": "ensue.models.pixelcnn",

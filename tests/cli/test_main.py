@@ -232,7 +232,7 @@ RUBBISH = {
     "train cpc builtin:speach --out {new}": "did you mean 'speech'",
     "train cpc {rec} --out {new} --sample-rate 8000 --horizon 300 --quiet": "--horizon 127 or less",
     "train cpc {rec} --out {rec}": "--resume",
-    "train cpc {table} --out {new}": "families for table: realnvp",
+    "train cpc {table} --out {new}": "families for table: maf, realnvp",
     "train realnvp {rec} --out {new}": "families for audio: cpc",
     "train realnvp {table} --out {new} --columns kind": "holds labels",
     "train cpc {rec}": "--out",
@@ -251,7 +251,7 @@ RUBBISH = {
     "probe {nvp} {table} --label kind --verify --finetune": "leave out finetune",
     "probe {nvp} {table} --label kind --finetune-steps 9": "of --finetune",
     "probe {nvp} {table} --label kind --finetune --finetune-rate -1": "learning rate above 0",
-    "sample {cpc}": "families that do: causal, charrnn, masked, pixelcnn, realnvp",
+    "sample {cpc}": "families that do: causal, charrnn, maf, masked, pixelcnn, realnvp",
     "sample {nvp} --top-k 3": "doesn't generate token by token",
     "sample {txt} --top-k 0": "top_k",
     "sample {txt} --min-length 9 --max-length 3": "min_length is 9 but max_length 3",
@@ -261,7 +261,7 @@ RUBBISH = {
     "complete {txt} {table} --prompt a": "give DATA with items that have begun, or one text",
     "complete {txt} {rec}": "families for audio: cpc",
     "complete {txt} --prompt a --method beam --temperature 0.5": "beam doesn't draw",
-    "train charrnn {table} --out {new}": "families for table: realnvp",
+    "train charrnn {table} --out {new}": "families for table: maf, realnvp",
     "train realnvp {table} --out {new} --speed-perturbation .1": "for data of kind audio",
     "check {table} --window-tokens 5": "for data of kind text",
     "sample {nvp} --num 0": "at least 1",
@@ -310,12 +310,15 @@ def test_recipe_is_overridden_by_single_settings(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "mine.yaml"
-    sections = {"model": {"depth": 3, "hidden_size": 5}, "training": {"max_steps": 9}}
+    sections = {
+        "model": {"depth": 3, "num_bins": 5, "transform": "spline"},
+        "training": {"max_steps": 9},
+    }
     recipe.write_text(yaml.safe_dump({"format": 1, "family": "realnvp", **sections}))
     words = f"train realnvp {table} --out {tmp_path}/run --recipe {recipe} {QUICK} --depth 4"
     assert said(capsys, words)[0] == 0
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert (config["model"]["depth"], config["model"]["hidden_size"]) == (4, 5)
+    assert (config["model"]["depth"], config["model"]["num_bins"]) == (4, 5)
     assert config["training"]["max_steps"] == 4
 
 

@@ -15,6 +15,7 @@ from ensue.generation import GenerationConfig
 from ensue.models.causal import Causal, CausalConfig
 from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
+from ensue.models.maf import MAF, MAFConfig
 from ensue.models.masked import Masked, MaskedConfig
 from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
@@ -50,6 +51,14 @@ def waveforms(num: int) -> list[Tensor]:
 
 def rows(num: int) -> list[Tensor]:
     return [torch.randn(5) for _ in range(num)]
+
+
+def stepped_rows(num: int) -> list[Tensor]:
+    """Of five values, the second 0.5, 1.5 or 2.5 and the third a multiple of one half."""
+    items = rows(num)
+    for x in items:
+        x[1], x[2] = torch.randint(0, 3, ()) + 0.5, torch.randint(-4, 5, ()) / 2
+    return items
 
 
 def texts(num: int) -> list[Tensor]:
@@ -97,10 +106,20 @@ def cpc(**settings: Any) -> Callable[[], CPC]:
     return lambda: CPC(CPCConfig(**{**small, "num_negatives": 8, **settings}))
 
 
-def realnvp() -> RealNVP:
-    model = RealNVP(RealNVPConfig(num_features=5, depth=4, hidden_size=8))
-    for parameter in model.parameters():  # away from the identity
-        parameter.data += 0.3 * torch.randn_like(parameter)
+def realnvp(**settings: Any) -> Callable[[], RealNVP]:
+    small = {"num_features": 5, "depth": 4, "hidden_sizes": (8,)}
+    return lambda: away(RealNVP(RealNVPConfig(**{**small, **settings})))
+
+
+def maf(**settings: Any) -> Callable[[], MAF]:
+    small = {"num_features": 5, "depth": 3, "hidden_sizes": (9, 7)}
+    return lambda: away(MAF(MAFConfig(**{**small, **settings})))
+
+
+def away(model: Any) -> Any:
+    """A flow, which begins as the identity, away from there."""
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
     return model
 
 
@@ -186,7 +205,26 @@ CASES = [
         build=pixelcnn(head="logistic", num_mixtures=3),
         items=pictures,
     ),
-    Case(family="realnvp", name="half masks", build=realnvp, items=rows),
+    Case(family="maf", name="affine", build=maf(), items=rows),
+    Case(
+        family="maf",
+        name="splines, classes",
+        build=maf(transform="spline", classes=("a", "b"), depth=2),
+        items=rows,
+    ),
+    Case(family="realnvp", name="half masks", build=realnvp(mask="half"), items=rows),
+    Case(
+        family="realnvp",
+        name="splines, mixing, classes",
+        build=realnvp(transform="spline", mixing=True, classes=("a", "b"), activation="silu"),
+        items=rows,
+    ),
+    Case(
+        family="realnvp",
+        name="values in steps",
+        build=realnvp(grid=((0, 0, 0), (0.5, 1, 3), (-1, 0.5, 0), (0, 0, 0), (0, 0, 0))),
+        items=stepped_rows,
+    ),
 ]
 
 assert {case.family for case in CASES} == set(FAMILIES), "every family needs a case"

@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "validate_every": 3,
     "checkpoint_every": 2,
     "depth": 2,
-    "hidden_size": 8,
+    "hidden_sizes": (8,),
     "quiet": True,
 }
 TABLE = np.random.default_rng(0).standard_normal((60, 3))

@@ -16,6 +16,7 @@ DATA = {
     "digits": "builtin:digits",
     "masked": "builtin:digits",
     "pixelcnn": "builtin:digits",
+    "maf": "builtin:moons",
     "realnvp": "builtin:moons",
 }
 """By the name of the recipe or by the family; others learn a text."""

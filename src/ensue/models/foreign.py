@@ -49,22 +49,54 @@ def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:
 
 
 def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
-    """The Real NVP of two tanh networks a coupling, with masks of its own.
+    """The Real NVP of two tanh networks a coupling, as one network of both side by side.
 
     Raises:
-        ConfigError: Keys are missing or unknown.
+        ConfigError: Keys are missing or unknown, or the masks aren't one half and its complement
+            in turn.
     """
-    names = {"b": "mask", "map_s": "scale", "map_t": "shift"}
-    renamed: dict[str, Tensor] = {}
-    for key, value in state_dict.items():
-        m = re.fullmatch(r"layers\.(\d+)\.(b|map_s|map_t)((\.[02]\.(weight|bias))?)", key)
-        if m is None:
-            raise ConfigError(f"these aren't the weights of an NVPNet: {key}")
-        value = value.bool() if m[2] == "b" else value
-        renamed[f"flow.layers.{m[1]}.{names[m[2]]}{m[3]}"] = value
-    first = renamed.get("flow.layers.0.scale.0.weight")
-    if first is None:
-        raise ConfigError("these aren't the weights of an NVPNet: layers.0.map_s is missing")
-    hidden_size, num_features = first.shape
-    depth = sum(key.endswith(".mask") for key in renamed)
-    return {"depth": depth, "hidden_size": hidden_size, "num_features": num_features}, renamed
+    known = re.compile(r"layers\.(\d+)\.(b|map_[st]\.[02]\.(weight|bias))")
+    strangers = [key for key in state_dict if not known.fullmatch(key)]
+    depth = sum(key.endswith(".b") for key in state_dict)
+    if strangers or not depth or len(state_dict) != 9 * depth:
+        wrong = ", ".join(strangers) or "layers.0.b or other keys are missing"
+        raise ConfigError(f"these aren't the weights of an NVPNet: {wrong}")
+    mask = state_dict["layers.0.b"].bool()
+    for i in range(depth):
+        expected = mask if i % 2 == 0 else ~mask
+        if not torch.equal(state_dict[f"layers.{i}.b"].bool(), expected):
+            raise ConfigError(f"layers.{i}.b isn't the mask of layers.0 or its complement in turn")
+    if int(mask.sum()) != len(mask) // 2:
+        raise ConfigError(f"layers.0.b keeps {int(mask.sum())} of {len(mask)} values, not half")
+    halves = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
+    whole = "density.flow.layers.0"
+    renamed = {
+        f"{whole}.halves.kept": halves[0],
+        f"{whole}.halves.moved": halves[1],
+        f"{whole}.halves.order": torch.cat(halves).argsort(),
+    }
+    for i in range(depth):
+        kept, moved = halves[i % 2], halves[1 - i % 2]
+        s, t = (
+            {
+                key: state_dict[f"layers.{i}.{of}.{key}"]
+                for key in ("0.weight", "0.bias", "2.weight", "2.bias")
+            }
+            for of in ("map_s", "map_t")
+        )
+        own = f"{whole}.networks.{i}"
+        renamed |= {
+            f"{own}.hidden.0.weight": torch.cat([s["0.weight"], t["0.weight"]])[:, kept],
+            f"{own}.hidden.0.bias": torch.cat([s["0.bias"], t["0.bias"]]),
+            f"{own}.last.weight": torch.block_diag(s["2.weight"][moved], t["2.weight"][moved]),
+            f"{own}.last.bias": torch.cat([s["2.bias"][moved], t["2.bias"][moved]]),
+        }
+    settings = {
+        "depth": depth,
+        "hidden_sizes": (len(renamed[f"{whole}.networks.0.hidden.0.bias"]),),
+        "activation": "tanh",
+        "mask": "half",
+        "scale_bound": None,
+        "num_features": len(mask),
+    }
+    return settings, renamed

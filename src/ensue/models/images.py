@@ -46,9 +46,9 @@ def values_of(images: Tensor, shape: Shape, levels: int) -> Tensor:
 
 
 def require_no_lengths(lengths: Tensor | None) -> None:
-    """Refuse lengths of images."""
+    """Refuse lengths of items that have one shape."""
     if lengths is not None:
-        raise ConfigError("images have no lengths; leave them out")
+        raise ConfigError("items of one shape have no lengths; leave lengths out")
 
 
 def require_facts(config: Any) -> tuple[Shape, int]:

@@ -1,7 +1,7 @@
-"""Real NVP: a density and a sampler from affine couplings (Dinh et al. 2017, arXiv 1605.08803).
+"""Real NVP: a density and a sampler from couplings (Dinh et al. 2017, arXiv 1605.08803).
 
-The coupling itself stands in ``ensue.nn.coupling``, what is common to flows in ``models.flow``.
-Dims: B batch, D values.
+The couplings stand in ``ensue.nn.coupling``, what moves a value in ``ensue.nn.elementwise``; what
+families of flows share is in ``models.density``. Dims: B batch, D values.
 """
 
 from collections.abc import Mapping
@@ -13,28 +13,68 @@ from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 
-from ensue.configuration import STRICT, Format, from_data, validate
+from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
 from ensue.data.batches import Batch
-from ensue.errors import ConfigError, DataError
-from ensue.models.flow import Flow
+from ensue.errors import ConfigError
+from ensue.models.condition import class_condition
+from ensue.models.density import CLASS_SIZE, Density
+from ensue.models.flow import Flow, FlowDistribution
 from ensue.models.foreign import rename_nvpnet
+from ensue.models.images import require_no_lengths
 from ensue.models.protocols import Features, Loss, Samples, Score
-from ensue.nn import AffineCoupling, alternating_halves
+from ensue.nn import MLP, Affine, Coupling, InvertibleLinear, Spline, alternating_mask, half_mask
+from ensue.nn.mlp import Activation
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealNVPConfig:
-    """Settings of a Real NVP. The defaults are those of the recipe ``moons``."""
+    """Settings of a Real NVP. The defaults are those of the benchmark ``tables``."""
 
     __pydantic_config__ = STRICT
 
     format: Format = 1
     family: Literal["realnvp"] = "realnvp"
     depth: Annotated[int, Field(gt=0, description="number of couplings")] = 8
-    hidden_size: Annotated[
-        int, Field(gt=0, description="width of the tanh layer of each scale and shift network")
-    ] = 64
+    hidden_sizes: Annotated[
+        tuple[Annotated[int, Field(gt=0)], ...],
+        Field(description="widths of the layers of each network"),
+    ] = (64, 64)
+    activation: Annotated[Activation, Field(description="between the layers of a network")] = "relu"
+    mask: Annotated[
+        Literal["alternating", "half"],
+        Field(description="what a coupling keeps: every other value, or one half"),
+    ] = "alternating"
+    transform: Annotated[
+        Literal["affine", "spline"],
+        Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
+    ] = "affine"
+    scale_bound: Annotated[
+        float | None,
+        Field(gt=0, description="affine: the logarithm of a scale stays below it; none: any"),
+    ] = 1.0
+    num_bins: Annotated[int, Field(gt=1, description="spline: bins")] = 8
+    spline_bound: Annotated[
+        float, Field(gt=0, description="spline: what is larger stays where it is")
+    ] = 5.0
+    mixing: Annotated[
+        bool, Field(description="an invertible linear map of all values after every two couplings")
+    ] = False
+    noise: Annotated[
+        float, Field(ge=0, description="deviation of noise on the standardized rows of training")
+    ] = 0.0
+    condition_hidden: Annotated[
+        float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
+    ] = 0.1
     num_features: Annotated[int | None, Field(ge=2)] = from_data()
+    grid: tuple[tuple[float, float, int], ...] = from_data(())
+    classes: tuple[str, ...] = from_data(())
+
+    def __post_init__(self) -> None:
+        other = {
+            "affine": dict.fromkeys(("num_bins", "spline_bound"), "the transform spline"),
+            "spline": {"scale_bound": "the transform affine"},
+        }
+        refuse_unread(self, other.get(self.transform, {}))
 
 
 class RealNVP(
@@ -44,11 +84,12 @@ class RealNVP(
     license="apache-2.0",
     tags=["real-nvp", "normalizing-flow", "density-estimation"],
 ):
-    r"""Real NVP with half masks and their complements in turn.
+    r"""Real NVP with a mask and its complement in turn.
 
     .. math:: \log p(x) = \log \mathcal{N}(z; 0, I) + \sum_l \sum_j (1 - b_{lj}) s_{lj}
 
-    (eq. 6 and 9, ibid.; the couplings are given in :class:`ensue.nn.coupling.AffineCoupling`.)
+    (eq. 6 and 9, ibid.; the couplings are given in :class:`ensue.nn.coupling.Coupling`. With
+    splines, 1906.04032, the logarithms of their slopes stand for s.)
 
     Args:
         config: The settings, with ``num_features`` D.
@@ -69,9 +110,14 @@ class RealNVP(
         self.config = config = validate(RealNVPConfig, config, section="model")
         if config.num_features is None:
             raise ConfigError("a Real NVP needs num_features, the number of values of an item")
-        D, H = config.num_features, config.hidden_size
-        masks = alternating_halves(D, config.depth)
-        self.flow = Flow([AffineCoupling(m, _network(D, H), _network(D, H)) for m in masks])
+        classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
+        self.density = Density(
+            Flow(_layers(config)),
+            config.num_features,
+            grid=config.grid,
+            noise=config.noise,
+            classes=classes,
+        )
 
     shortest = shortest_item = 1
 
@@ -87,9 +133,15 @@ class RealNVP(
             ConfigError: Keys are missing or unknown.
         """
         settings, weights = rename_nvpnet(state_dict)
-        model = cls(RealNVPConfig(**settings)).to(weights["flow.layers.0.scale.0.weight"].dtype)
+        dtype = weights["density.flow.layers.0.networks.0.last.weight"].dtype
+        model = cls(RealNVPConfig(**settings)).to(dtype)
         model.load_state_dict(weights)
         return model
+
+    @property
+    def flow(self) -> Flow:
+        """The layers."""
+        return self.density.flow
 
     def untrained_variants(self) -> dict[str, RealNVPConfig]:
         """What to compare a trained Real NVP with: a new one, which is the identity."""
@@ -106,30 +158,38 @@ class RealNVP(
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
     ) -> Tensor:
-        """Log-density of (B, D) values, (B,) nats.
+        """Nats (B,) of items (B, D): log-densities, or lower bounds where values come in steps.
 
         Raises:
-            ConfigError: ``lengths`` or ``condition`` is given; items have a fixed shape here.
+            ConfigError: ``lengths`` are given; items have a fixed shape here. Or the condition is
+                no class.
             DataError: The items are of another width.
         """
-        _refuse(lengths=lengths, condition=condition)
-        if x.ndim != 2 or x.shape[1] != self.config.num_features:
-            raise DataError(f"x is {tuple(x.shape)} but num_features={self.config.num_features}")
-        return self.flow.log_prob(x)
+        return self.score(x, lengths, condition=condition).total
+
+    def score(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Score:
+        """The same, with the kind of number that it is."""
+        require_no_lengths(lengths)
+        return self.density.score(x, condition)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
-        """Negative log-likelihood, summed over the batch."""
-        nats = -self.log_prob(batch.x, batch.lengths, batch.condition)
-        return Loss(nats.sum(), torch.tensor(len(batch), device=nats.device), {})
+        """Negative log-likelihood, summed over the batch.
 
-    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+        Args:
+            batch: ``x`` (B, D).
+            step: What is random is a function of the item and the step.
+        """
+        require_no_lengths(batch.lengths)
+        return self.density.loss(batch, step=step)
+
+    def encode(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Features:
         """The embedding is z = f(x), of the same width as x."""
-        _refuse(lengths=lengths)
-        return Features(None, None, self.flow(x)[0])
-
-    def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
-        """The exact log-density; see :meth:`log_prob`."""
-        return Score(self.log_prob(x, lengths), None, "exact")
+        require_no_lengths(lengths)
+        return self.density.encode(x, condition)
 
     def sample(
         self,
@@ -139,29 +199,59 @@ class RealNVP(
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Samples:
-        """Draw ``num`` items; ``temperature`` is the base's standard deviation.
+        """Draw items.
+
+        Args:
+            num: How many.
+            condition: A class, or classes (num,); None draws from all.
+            temperature: The base's standard deviation.
+            generator: Of the draw.
 
         Raises:
-            ConfigError: ``num`` or ``temperature`` is negative, or ``condition`` is given.
+            ConfigError: ``num`` or ``temperature`` is negative, or the condition is no class.
         """
-        _refuse(condition=condition)
-        if num < 0 or temperature < 0:
-            raise ConfigError(f"num={num} and temperature={temperature} must not be negative")
-        D = self.config.num_features
-        assert D is not None
-        x = self.flow.sample(num, D, temperature=temperature, generator=generator)
-        return Samples(x, log_prob=self.flow.log_prob(x))
+        return self.density.sample(
+            num, condition=condition, temperature=temperature, generator=generator
+        )
+
+    def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
+        """Continuous items (num, D), with gradients to the parameters."""
+        return self.density.rsample(num, condition=condition)
+
+    def sample_and_log_prob(
+        self, num: int, *, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Continuous items (num, D) and their nats (num,), in one pass, with gradients."""
+        return self.density.sample_and_log_prob(num, condition=condition)
+
+    def distribution(self, condition: Tensor | None = None) -> FlowDistribution:
+        """The density as a distribution of torch, one for each class of ``condition`` (...)."""
+        return self.density.distribution(condition)
 
 
-def _network(num_features: int, hidden_size: int) -> nn.Sequential:
-    """One tanh layer; the output starts at zero, so that a new flow is the identity."""
-    last = nn.Linear(hidden_size, num_features)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(num_features, hidden_size), nn.Tanh(), last)
-
-
-def _refuse(**arguments: Tensor | None) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise ConfigError(f"a Real NVP can't honor {name}; leave it out")
+def _layers(config: RealNVPConfig) -> list[nn.Module]:
+    """The couplings, and where they are asked for linear maps between every two of them."""
+    assert config.num_features is not None
+    D = config.num_features
+    mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
+    sizes = int(mask.sum()), D - int(mask.sum())
+    if config.transform == "affine":
+        transform: Affine | Spline = Affine(config.scale_bound)
+    else:
+        transform = Spline(config.num_bins, config.spline_bound)
+    networks = [
+        MLP(
+            sizes[i % 2],
+            transform.num_parameters * sizes[1 - i % 2],
+            hidden_sizes=config.hidden_sizes,
+            activation=config.activation,
+            context_size=CLASS_SIZE if config.classes else 0,
+        )
+        for i in range(config.depth)
+    ]
+    if not config.mixing:
+        return [Coupling(mask, networks, transform)]
+    layers: list[nn.Module] = []
+    for i in range(0, config.depth, 2):
+        layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
+    return layers[:-1]

@@ -38,6 +38,11 @@ class Family:
         return tuple(self.codecs)
 
 
+_OF_FLOWS = (
+    "Of whole numbers and categories it gives a lower bound of the probability, not a density.",
+    "Far from the data a density says little.",
+)
+
 FAMILIES = {
     "cpc": Family(
         module="ensue.models.cpc",
@@ -100,19 +105,25 @@ FAMILIES = {
         "den Oord et al. 2016, 1601.06759, eq. 1 and 2; gated: 1606.05328), in nats.",
         limits=("An image is read from the upper left: only what lies below can be completed.",),
     ),
+    "maf": Family(
+        module="ensue.models.maf",
+        model="MAF",
+        codecs={"table": "table"},
+        contracts=("trains", "encodes", "scores", "samples"),
+        summary="Masked autoregressive flow: density of rows in one pass, samples column by column",
+        objective="Negative log-likelihood by the change of variables (Papamakarios et al. 2017, "
+        "1705.07057, eq. 4 and 5), in nats; densities are stated in the table's own units.",
+        limits=_OF_FLOWS,
+    ),
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",
         codecs={"table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
-        summary="Real NVP: exact density of numeric rows, scores and samples",
+        summary="Real NVP: density of rows, affine or by splines, scores and samples",
         objective="Negative log-likelihood by the change of variables (Dinh, Sohl-Dickstein, "
         "Bengio 2017, eq. 3), in nats; densities are stated in the table's own units.",
-        limits=(
-            "Columns are taken as continuous: a density of columns with few different values has "
-            "no bound.",
-            "Far from the data a density says little.",
-        ),
+        limits=_OF_FLOWS,
     ),
 }
 

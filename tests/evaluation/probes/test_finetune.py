@@ -72,7 +72,7 @@ def test_flow_learns_what_is_not_linear(seed: int) -> None:
         list(x[:, None]), labels={"where": np.where(inside, "in", "out").tolist()}, sequence=False
     )
     task = make_task(store, "where")
-    flow = RealNVP(RealNVPConfig(num_features=2, depth=4, hidden_size=32))
+    flow = RealNVP(RealNVPConfig(num_features=2, depth=4, hidden_sizes=(32,)))
     result = ceiling(
         task, store, lambda: copy.deepcopy(flow), max_steps=200, learning_rate=1e-2, batch_size=64
     )

@@ -1,0 +1,229 @@
+"""MAF: a density from masked autoregressive layers (Papamakarios et al. 2017, arXiv 1705.07057).
+
+The layers stand in ``ensue.nn.autoregressive``; what families of flows share is in
+``models.density``. Dims: B batch, D values.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+
+from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
+from ensue.data.batches import Batch
+from ensue.errors import ConfigError
+from ensue.models.condition import class_condition
+from ensue.models.density import CLASS_SIZE, Density
+from ensue.models.flow import Flow, FlowDistribution
+from ensue.models.images import require_no_lengths
+from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.nn import Affine, Spline
+from ensue.nn.autoregressive import Autoregressive, MaskedMLP
+from ensue.nn.mlp import Activation
+
+
+@dataclass(frozen=True, kw_only=True)
+class MAFConfig:
+    """Settings of a masked autoregressive flow, with the defaults of the benchmark ``tables``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["maf"] = "maf"
+    depth: Annotated[int, Field(gt=0, description="number of layers")] = 5
+    hidden_sizes: Annotated[
+        tuple[Annotated[int, Field(gt=0)], ...],
+        Field(description="widths of the layers of each network"),
+    ] = (64, 64)
+    activation: Annotated[Activation, Field(description="between the layers of a network")] = "relu"
+    transform: Annotated[
+        Literal["affine", "spline"],
+        Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
+    ] = "affine"
+    scale_bound: Annotated[
+        float | None,
+        Field(gt=0, description="affine: the logarithm of a scale stays below it; none: any"),
+    ] = 3.0
+    num_bins: Annotated[int, Field(gt=1, description="spline: bins")] = 8
+    spline_bound: Annotated[
+        float, Field(gt=0, description="spline: what is larger stays where it is")
+    ] = 5.0
+    noise: Annotated[
+        float, Field(ge=0, description="deviation of noise on the standardized rows of training")
+    ] = 0.0
+    condition_hidden: Annotated[
+        float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
+    ] = 0.1
+    num_features: Annotated[int | None, Field(ge=2)] = from_data()
+    grid: tuple[tuple[float, float, int], ...] = from_data(())
+    classes: tuple[str, ...] = from_data(())
+
+    def __post_init__(self) -> None:
+        other = {
+            "affine": dict.fromkeys(("num_bins", "spline_bound"), "the transform spline"),
+            "spline": {"scale_bound": "the transform affine"},
+        }
+        refuse_unread(self, other.get(self.transform, {}))
+
+
+class MAF(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["masked-autoregressive-flow", "normalizing-flow", "density-estimation"],
+):
+    r"""A masked autoregressive flow: the order of the values is turned around from layer to layer.
+
+    .. math:: \log p(x) = \log \mathcal{N}(z; 0, I)
+              + \sum_l \sum_j \log |\tau'(x_{lj}; \theta_{lj})|
+
+    (eq. 4 and 5, ibid.; the layers are given in :class:`ensue.nn.autoregressive.Autoregressive`.)
+    A density is one pass of each layer, a sample D of them.
+
+    Args:
+        config: The settings, with ``num_features`` D.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> model = MAF(MAFConfig(num_features=2))
+        >>> model.log_prob(torch.zeros(1, 2))  # the identity before training
+        tensor([-1.8379], grad_fn=<AddBackward0>)
+        >>> model.sample(3).values.shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, config: MAFConfig) -> None:
+        super().__init__()
+        self.config = config = validate(MAFConfig, config, section="model")
+        if config.num_features is None:
+            raise ConfigError("a MAF needs num_features, the number of values of an item")
+        classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
+        self.density = Density(
+            Flow(_layers(config)),
+            config.num_features,
+            grid=config.grid,
+            noise=config.noise,
+            classes=classes,
+        )
+
+    shortest = shortest_item = 1
+
+    @property
+    def flow(self) -> Flow:
+        """The layers."""
+        return self.density.flow
+
+    def untrained_variants(self) -> dict[str, MAFConfig]:
+        """What to compare a trained MAF with: a new one, which is the identity."""
+        return {"the identity": self.config}
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, D) x to (B, D) z and (B,) log-determinant of dz/dx."""
+        return self.flow(x)
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, D) z to (B, D) x and (B,) log-determinant of dx/dz."""
+        return self.flow.inverse(z)
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """Nats (B,) of items (B, D): log-densities, or lower bounds where values come in steps.
+
+        Raises:
+            ConfigError: ``lengths`` are given; items have a fixed shape here. Or the condition is
+                no class.
+            DataError: The items are of another width.
+        """
+        return self.score(x, lengths, condition=condition).total
+
+    def score(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Score:
+        """The same, with the kind of number that it is."""
+        require_no_lengths(lengths)
+        return self.density.score(x, condition)
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        """Negative log-likelihood, summed over the batch.
+
+        Args:
+            batch: ``x`` (B, D).
+            step: What is random is a function of the item and the step.
+        """
+        require_no_lengths(batch.lengths)
+        return self.density.loss(batch, step=step)
+
+    def encode(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
+    ) -> Features:
+        """The embedding is z = f(x), of the same width as x."""
+        require_no_lengths(lengths)
+        return self.density.encode(x, condition)
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Samples:
+        """Draw items.
+
+        Args:
+            num: How many.
+            condition: A class, or classes (num,); None draws from all.
+            temperature: The base's standard deviation.
+            generator: Of the draw.
+
+        Raises:
+            ConfigError: ``num`` or ``temperature`` is negative, or the condition is no class.
+        """
+        return self.density.sample(
+            num, condition=condition, temperature=temperature, generator=generator
+        )
+
+    def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
+        """Continuous items (num, D), with gradients to the parameters."""
+        return self.density.rsample(num, condition=condition)
+
+    def sample_and_log_prob(
+        self, num: int, *, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Continuous items (num, D) and their nats (num,), in one pass, with gradients."""
+        return self.density.sample_and_log_prob(num, condition=condition)
+
+    def distribution(self, condition: Tensor | None = None) -> FlowDistribution:
+        """The density as a distribution of torch, one for each class of ``condition`` (...)."""
+        return self.density.distribution(condition)
+
+
+def _layers(config: MAFConfig) -> list[nn.Module]:
+    """Layers in the order of the columns, and the other way round, in turn."""
+    assert config.num_features is not None
+    D = config.num_features
+    if config.transform == "affine":
+        transform: Affine | Spline = Affine(config.scale_bound)
+    else:
+        transform = Spline(config.num_bins, config.spline_bound)
+    return [
+        Autoregressive(
+            MaskedMLP(
+                D,
+                transform.num_parameters,
+                hidden_sizes=config.hidden_sizes,
+                activation=config.activation,
+                context_size=CLASS_SIZE if config.classes else 0,
+            ),
+            torch.arange(D) if i % 2 == 0 else torch.arange(D).flip(0),
+            transform,
+        )
+        for i in range(config.depth)
+    ]
