@@ -216,7 +216,7 @@ def test_columns_are_standardized(seed: int) -> None:
     x = torch.stack([codec.encode(row) for row in table(values).raw]).double()
     torch.testing.assert_close(x.mean(0), torch.zeros(3).double(), atol=1e-6, rtol=0)
     torch.testing.assert_close(x.std(0, correction=0), torch.ones(3).double(), atol=1e-6, rtol=0)
-    assert codec.facts() == {"num_features": 3, "columns": ["x0", "x1", "x2"]}
+    assert codec.facts() == {"num_features": 3, "columns": ["x0", "x1", "x2"], "grid": ()}
 
 
 def test_constant_columns_are_dropped_with_a_warning_and_come_back() -> None:

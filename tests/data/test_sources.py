@@ -295,7 +295,7 @@ def test_group_column_of_a_table_is_no_value(tmp_path: Path) -> None:
     ("settings", "error", "reason"),
     [
         ({"columns": ("wieght",)}, DataError, "unknown column 'wieght': did you mean 'weight'"),
-        ({"columns": ("kind",)}, DataError, r"column 'kind' holds labels; .*'height', 'weight'"),
+        ({"columns": ("site", "kind"), "group": "site"}, ConfigError, "'site' groups the rows"),
         ({"columns": ("height", "height")}, DataError, "columns names one twice"),
         ({"group": "sites"}, DataError, "unknown group column 'sites'"),
         ({"intervals": ("phone=p.csv",)}, ConfigError, "the data are a table"),
@@ -318,8 +318,20 @@ def test_table_with_nothing_to_model_is_refused(
     path = write_lines(tmp_path / "t.csv", *lines)
     with pytest.raises(DataError, match=reason):
         read(path)
-    with pytest.raises(DataError, match=reason):
-        read(path, columns=("a",))
+
+
+def test_text_that_is_chosen_is_of_categories(tmp_path: Path) -> None:
+    items = read(tree_table(tmp_path), columns=("kind", "site"))
+    assert list(items.raw) == [
+        {"kind": "oak", "site": 7.0},
+        {"kind": "elm", "site": 7.0},
+        {"kind": "oak", "site": 8.0},
+    ]
+    path = write_lines(tmp_path / "gaps.csv", "kind,site", ",7", "elm,8", "oak,9")
+    assert read(path, columns=("kind", "site")).raw[0] == {"kind": None, "site": 7.0}
+    path = write_lines(tmp_path / "empty.csv", "kind,site", '"",7', '"",8')
+    with pytest.raises(DataError, match="column 'kind' is empty"):
+        read(path, columns=("kind", "site"))
 
 
 def test_array_is_a_table() -> None:

@@ -129,7 +129,7 @@ def test_intervals_are_compared_with_the_items(folder: Path) -> None:
 
 def test_a_table_is_judged_by_its_columns() -> None:
     rng = np.random.default_rng(0)
-    table = np.stack([rng.standard_normal(50), np.ones(50), np.arange(50) % 3], 1)
+    table = np.stack([rng.standard_normal(50), np.ones(50), np.arange(50) % 3 / 2], 1)
     table[7, 0] = np.nan
     found = look(table, max_skipped=0.1)
     assert dict(found.facts)["columns"] == "3"

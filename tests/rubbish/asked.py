@@ -10,7 +10,7 @@ from ensue.cli import main
 SMALL = "--channels 8 --context-size 8 --horizon 2 --num-mels 10 --num-negatives 4"
 QUICK = "--max-steps 2 --batch-size 2 --warmup-steps 1 --quiet"
 SOUND = f"--sample-rate 8000 --window-seconds 0.3 {SMALL} {QUICK}"
-TABLE = f"--depth 2 --hidden-size 8 {QUICK}"
+TABLE = f"--depth 2 --hidden-sizes 8 {QUICK}"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,10 @@ class DataConfig:
         Field(description="frame labels as NAME=FILE, tables with item, start, end, label"),
     ] = ()
     columns: Annotated[
-        tuple[str, ...], Field(description="columns of a table to model; none: all numeric ones")
+        tuple[str, ...],
+        Field(
+            description="columns of a table to model, text as categories; none: all numeric ones"
+        ),
     ] = ()
     levels: Annotated[
         int, Field(gt=1, le=256, description="values of a channel of a pixel of an image")

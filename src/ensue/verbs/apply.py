@@ -49,6 +49,7 @@ def score(
     *,
     out: str | Path,
     given_class: bool = False,
+    by_column: bool = False,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -73,6 +74,8 @@ def score(
     given_class
         Of a run that was trained with classes: the score of each item given its own class, which
         stands in the same column of the data; by default no class is known.
+    by_column
+        Of rows of a table: say too what the value of each column costs, beside its training values.
     max_skipped
         Part of the items that may be unreadable.
     cache
@@ -88,11 +91,13 @@ def score(
     path = check_out(out)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
+    if by_column and loaded.codec.kind != "table":
+        raise ConfigError("by_column is for tables, and this run's items aren't rows; leave it out")
     progress = listener(quiet)
     items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     condition = loaded.classes_in(store.labels) if given_class else None
     totals, kind = score_items(loaded.model, store, condition=condition)
-    if kind == "exact":
+    if kind in ("exact", "lower_bound"):
         where = {name: i for i, name in enumerate(items.ids)}
         totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
     columns = {
@@ -100,6 +105,8 @@ def score(
         "nats": totals,
         "score_kind": [kind] * len(store),
     }
+    if by_column:
+        columns |= _by_column(loaded, store, condition)
     if loaded.codec.kind == "text":
         columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
     if loaded.codec.name == "mu_law":
@@ -178,6 +185,15 @@ def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Wr
         skipped=len(store.skipped),
         files=(path,),
     )
+
+
+def _by_column(loaded: Loaded, store: Store, condition: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What the value of each column costs, in columns ``surprise.NAME``."""
+    from ensue.evaluation.column_surprise import column_surprise
+
+    examples = loaded.codec.encoded_examples()
+    found = column_surprise(loaded.model, store, examples, condition=condition)
+    return {f"surprise.{name}": found[:, j] for j, name in enumerate(loaded.codec.columns)}
 
 
 def _bits_per_byte(loaded: Loaded, items: Items, store: Store, nats: np.ndarray) -> np.ndarray:

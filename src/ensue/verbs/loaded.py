@@ -95,7 +95,8 @@ class Loaded:
             label = None if conditions is None else conditions[i]
             with torch.inference_mode():
                 found = self.model.score(self._encoded(raw), **self._condition(label))
-            units = self.codec.log_det(raw) if found.kind == "exact" else 0.0
+            is_density = found.kind in ("exact", "lower_bound")
+            units = self.codec.log_det(raw) if is_density else 0.0
             totals.append(float(found.total) + units)
         return np.array(totals)
 

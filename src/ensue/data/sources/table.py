@@ -1,7 +1,8 @@
 """Sources of tables: CSV and Parquet files, and arrays."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
@@ -17,24 +18,39 @@ from ensue.errors import ConfigError, DataError, unknown
 TABLE_SUFFIXES = {".csv", ".parquet"}
 
 
+Row = dict[str, float | str | None]
+
+
 @dataclass(frozen=True)
-class Rows(Sequence[dict[str, float]]):
-    """The rows of a numeric table, each a ``{column: value}``."""
+class Rows(Sequence[Row]):
+    """The rows of a table, each a ``{column: value}``.
+
+    Attributes:
+        columns: Their names.
+        values: (N, D) float64; of a column of categories the number of each, NaN where it is empty.
+        categories: The categories of such columns.
+    """
 
     columns: tuple[str, ...]
     values: np.ndarray
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
 
     @overload
-    def __getitem__(self, index: int) -> dict[str, float]: ...
+    def __getitem__(self, index: int) -> Row: ...
     @overload
     def __getitem__(self, index: slice) -> "Rows": ...
-    def __getitem__(self, index: int | slice) -> "dict[str, float] | Rows":
+    def __getitem__(self, index: int | slice) -> "Row | Rows":
         if isinstance(index, slice):
-            return Rows(self.columns, self.values[index])
-        return dict(zip(self.columns, self.values[index].tolist(), strict=True))
+            return Rows(self.columns, self.values[index], self.categories)
+        row: Row = dict(zip(self.columns, self.values[index].tolist(), strict=True))
+        for column, names in self.categories.items():
+            number = row[column]
+            assert isinstance(number, float)
+            row[column] = None if math.isnan(number) else names[int(number)]
+        return row
 
 
 def read_columns(path: Path) -> pa.Table:
@@ -56,7 +72,9 @@ def read_columns(path: Path) -> pa.Table:
 
 
 def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
-    """A table of numbers, one item a row; columns of text, and one that groups, are labels.
+    """A table, one item a row; columns of text, and one that groups, are labels.
+
+    Text that the setting ``columns`` names is modelled as categories.
 
     Raises:
         DataError: It has no rows, no numeric column, or not the columns asked for.
@@ -64,24 +82,19 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     if not columns.num_rows:
         raise DataError(f"the table {str(path)!r} has no rows")
     numeric = [f.name for f in columns.schema if _is_number(f.type) and f.name != config.group]
-    if not numeric:
-        raise DataError(f"the table {str(path)!r} has no numeric column")
-    for name in config.columns:
-        if name in columns.column_names and name not in numeric:
-            raise DataError(f"column {name!r} holds labels; the numeric ones are {numeric}")
-    wanted = _chosen(numeric, config)
-    values = np.stack(
-        [
-            columns[n].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-            for n in wanted
-        ],
-        axis=1,
-    )
+    if not numeric and not config.columns:
+        raise DataError(
+            f"the table {str(path)!r} has no numeric column; name text to model by columns"
+        )
+    wanted = _chosen(numeric, columns.column_names, config)
+    found = [_read_column(columns, n) for n in wanted]
+    values = np.stack([value for value, _ in found], axis=1)
+    categories = {n: names for n, (_, names) in zip(wanted, found, strict=True) if names}
     labels = label_columns(columns, without=wanted)
     return Items(
         kind="table",
         ids=[str(i) for i in range(columns.num_rows)],
-        raw=Rows(tuple(wanted), values),
+        raw=Rows(tuple(wanted), values, categories),
         labels=labels,
         group=group_of(labels, config.group),
         fingerprint=fingerprint([file_facts(path), wanted]),
@@ -101,7 +114,7 @@ def read_array(
     if data.dtype.kind not in "biuf":
         raise DataError(f"an array must hold numbers, not {data.dtype}")
     names = [f"x{i}" for i in range(data.shape[1])]
-    wanted = _chosen(names, config)
+    wanted = _chosen(names, names, config)
     values = np.ascontiguousarray(data[:, [names.index(n) for n in wanted]], dtype=np.float64)
     return Items(
         kind="table",
@@ -118,13 +131,32 @@ def label_columns(columns: pa.Table, *, without: Iterable[str]) -> dict[str, lis
     return {n: as_text(columns, n) for n in columns.column_names if n not in set(without)}
 
 
-def _chosen(numeric: list[str], config: DataConfig) -> list[str]:
-    """The columns that the setting ``columns`` names, or all of them."""
+def _read_column(columns: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
+    """The values of a column as float64, and its categories, whose numbers they are; or none.
+
+    Raises:
+        DataError: It is empty, or neither numbers nor text.
+    """
+    if _is_number(columns.schema.field(name).type):
+        values = columns[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return values.astype(np.float64), []
+    text = np.array(as_text(columns, name))
+    names = sorted(set(text.tolist()) - {""})
+    if not names:
+        raise DataError(f"column {name!r} is empty")
+    number = {"": math.nan, **{text: float(i) for i, text in enumerate(names)}}
+    return np.array([number[t] for t in text.tolist()]), names
+
+
+def _chosen(numeric: list[str], all_columns: list[str], config: DataConfig) -> list[str]:
+    """The columns that the setting ``columns`` names, or all numeric ones."""
     if config.intervals:
         raise ConfigError("intervals label stretches of sound, and the data are a table")
-    strangers = [n for n in config.columns if n not in numeric]
+    if config.group in config.columns:
+        raise ConfigError(f"column {config.group!r} groups the rows; leave it out of columns")
+    strangers = [n for n in config.columns if n not in all_columns]
     if strangers:
-        raise DataError(unknown("column", strangers[0], numeric))
+        raise DataError(unknown("column", strangers[0], all_columns))
     if len(set(config.columns)) < len(config.columns):
         raise DataError(f"columns names one twice: {', '.join(config.columns)}")
     return list(config.columns) or numeric

@@ -26,7 +26,7 @@ def survey_table(items: Items, config: DataConfig, on_item: Callable[[], None]) 
             )
         on_item()
     different = {
-        c: len(np.unique(table.values[k, j]))
+        c: np.unique(table.values[k, j])
         for j, (c, k) in enumerate(zip(table.columns, known.T, strict=True))
     }
     return Own(
@@ -45,15 +45,21 @@ def _gaps(table: Rows, known: np.ndarray) -> list[str]:
     ]
 
 
-def _values(different: dict[str, int]) -> list[str]:
-    constant = [c for c, num in different.items() if num == 1]
-    few = [c for c, num in different.items() if 1 < num <= FEW_VALUES]
+def _values(different: dict[str, np.ndarray]) -> list[str]:
+    """From the different values of each column; whole numbers and categories have steps."""
+    constant = [c for c, values in different.items() if len(values) == 1]
+    few = [
+        c
+        for c, values in different.items()
+        if 1 < len(values) <= FEW_VALUES and bool((values != values.round()).any())
+    ]
     findings = []
     if constant:
         findings.append(f"constant columns aren't modelled: {', '.join(constant)}")
     if few:
         findings.append(
             f"columns of at most {FEW_VALUES} different values ({', '.join(few)}) have no density; "
-            "a flow will pile up on them: leave them out by columns, or make them labels (text)"
+            "a flow will pile up on them: leave them out by columns, or write them as text and "
+            "name them there, as categories"
         )
     return findings

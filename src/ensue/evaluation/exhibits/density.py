@@ -1,5 +1,7 @@
 """Samples of a table's model beside its data, and for two columns the density itself."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -23,9 +25,14 @@ def density(subject: Subject) -> list[Exhibit]:
         "columns": columns,
         "data": {c: [r[c] for r in data] for c in columns},
         "samples": {c: [r[c] for r in sampled] for c in columns},
-        "grid": _grid(subject, data, columns) if len(columns) == 2 else None,
+        "grid": _grid(subject, data, columns) if _is_plane(data[0], columns) else None,
     }
     return [Exhibit(name="density", values=values)]
+
+
+def _is_plane(row: dict[str, Any], columns: list[str]) -> bool:
+    """Whether there are two columns, both of numbers."""
+    return len(columns) == 2 and not any(isinstance(row[c], str) for c in columns)
 
 
 def _grid(

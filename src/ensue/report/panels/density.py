@@ -8,6 +8,8 @@ from ensue.report.charts import INK, SERIES, chart, drawn
 from ensue.training.run_folder import RunFolder
 
 MAX_COLUMNS, NUM_BINS = 12, 30
+MANY = 12
+"""Categories from which on their names are written upright."""
 CONTOURS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 
 
@@ -47,11 +49,23 @@ def _plane(found: dict[str, Any]) -> str:
 
 def _histogram(found: dict[str, Any], column: str) -> str:
     figure, axes = chart(height=1.6)
-    both = found["data"][column] + found["samples"][column]
-    bins = np.histogram_bin_edges(both, NUM_BINS)
-    for name, color in (("data", SERIES[0]), ("samples", SERIES[1])):
-        axes.hist(found[name][column], bins=bins, histtype="step", color=color, label=name)
+    spread = _bars if isinstance(found["data"][column][0], str) else _steps
+    spread(axes, {name: found[name][column] for name in ("data", "samples")})
     axes.set_yticks([])
     axes.set_xlabel(column)
     axes.legend()
     return drawn(figure, f"{column}: how often in the data and in as many samples.")
+
+
+def _steps(axes: Any, of: dict[str, list[float]]) -> None:
+    bins = np.histogram_bin_edges([value for values in of.values() for value in values], NUM_BINS)
+    for (name, values), color in zip(of.items(), SERIES, strict=False):
+        axes.hist(values, bins=bins, histtype="step", color=color, label=name)
+
+
+def _bars(axes: Any, of: dict[str, list[str]]) -> None:
+    names = sorted({value for values in of.values() for value in values})
+    for i, ((name, values), color) in enumerate(zip(of.items(), SERIES, strict=False)):
+        places = np.arange(len(names)) + 0.4 * i - 0.2
+        axes.bar(places, [values.count(each) for each in names], 0.4, color=color, label=name)
+    axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < MANY else 90)
