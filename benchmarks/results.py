@@ -21,6 +21,8 @@ ROWS = {
     "digits": "bits a dimension of small handwritten digits, causal and any-order, three seeds",
     "pixelcnn": "drawing from a gated PixelCNN beside a loop of whole passes",
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
+    "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
+    "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

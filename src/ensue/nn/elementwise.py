@@ -50,12 +50,15 @@ class Affine(nn.Module):
     def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B, M) and parameters (B, 2 M) to x and log |x'(z)|, both (B, M)."""
         s, t = self._scale_shift(parameters)
-        s = -s
-        return (z - t) * s.exp(), s
+        # Divided by the factor that forward had: exp(-s) would be rounded another way.
+        return (z - t) / s.exp(), -s
 
     def _scale_shift(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         s, t = parameters.chunk(2, dim=1)
-        return (s if self.bound is None else (s / self.bound).tanh() * self.bound), t
+        if self.bound is None:
+            return s, t
+        # Small flows spend their time in calls, and 1 is the usual bound.
+        return (s.tanh() if self.bound == 1 else (s / self.bound).tanh() * self.bound), t
 
     def extra_repr(self) -> str:
         return f"bound={self.bound}"
