@@ -38,7 +38,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return torch_linear(x, weight, bias)
     if not torch.is_grad_enabled():
         return _by_onednn(x, weight, bias)
-    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+    if torch.is_autocast_enabled("cpu"):
         return torch_linear(x, weight, bias)
     return _Product.apply(x, weight, bias)
 
@@ -92,7 +92,8 @@ def add_product_(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 def _onednn_takes(x: Tensor, weight: Tensor) -> bool:
     return (
-        len(x) >= ROWS_FOR_ONEDNN
+        not torch.compiler.is_compiling()  # a compiler chooses its products itself
+        and len(x) >= ROWS_FOR_ONEDNN
         and len(x) * weight.numel() >= PRODUCTS_FOR_ONEDNN
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
