@@ -268,6 +268,45 @@ def drawing_rows() -> list[tuple[str, ...]]:
     return rows
 
 
+def flow_rows() -> list[tuple[str, ...]]:
+    """Densities of tables beside the truth and beside zuko; time beside four libraries."""
+    found, rows = read("tables"), []
+    for recipe, what in (("moons", "Real NVP"), ("moons-spline", "with splines")):
+        gaps = [run["gap"] for run in found["moons"][recipe]]
+        size = found["moons"][recipe][0]["parameters"]
+        measured = f"{statistics.mean(gaps):.3f} nats ({min(gaps):.3f} to {max(gaps):.3f})"
+        what = f"two moons, {what}: how far from the true density, on rows never seen"
+        rows.append((what, measured, f"{size:,} parameters", "`make results ROW='tables FOLDER'`"))
+    for name, of in found["tables"].items():
+        ours, zuko = (
+            f"{of[a]['mean']:.2f}, with splines {of[b]['mean']:.2f}"
+            for a, b in (
+                ("Real NVP", "Real NVP, spline"),
+                ("zuko: Real NVP", "zuko: spline couplings"),
+            )
+        )
+        beside = f"zuko's of the same size and time: {zuko}"
+        what = f"the table {name.replace('_', ' ')}: test nats, three seeds"
+        rows.append((what, ours, beside, "`make results ROW='tables FOLDER'`"))
+    speed = read("flows")["speed"]["64 values"]
+    most = {
+        what: max(v for n, v in of["ours over theirs"].items() if n != "two masked networks")
+        for what, of in speed.items()
+    }
+    zuko = {what: of["ours over theirs"]["zuko"] for what, of in speed.items()}
+    told = ", ".join(f"{what} {value:.2f}" for what, value in zuko.items())
+    fastest = ", ".join(f"{value:.2f}" for value in most.values())
+    rows.append(
+        (
+            "Real NVP, 64 values, 8 couplings of (256, 256), 1024 rows, one thread",
+            f"times zuko's time: {told}",
+            f"times the fastest of zuko, nflows, normflows and FrEIA: {fastest}",
+            "`make results ROW=flows`",
+        )
+    )
+    return rows
+
+
 def table() -> str:
     rows = [
         *speech_rows(),
@@ -276,6 +315,7 @@ def table() -> str:
         *text_rows(),
         *digits_rows(),
         *mnist_rows(),
+        *flow_rows(),
         *info_nce_rows(),
         *store_rows(),
         *recurrent_rows(),

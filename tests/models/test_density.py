@@ -8,7 +8,8 @@ from torch.distributions import Independent, Normal
 
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError, DataError
-from ensue.models.density import Density, whole
+from ensue.models.density import Density
+from ensue.models.dequantize import Rows, whole
 from ensue.models.flow import Flow, normal_log_prob
 from ensue.models.maf import MAF, MAFConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
@@ -86,7 +87,7 @@ def test_what_is_of_another_width_is_refused(family: str) -> None:
 def test_probabilities_of_steps_are_bounded_by_their_integrals() -> None:
     """Of a normal density: the mean over draws in a step, near the integral over it."""
     identity = Coupling(half_mask(2), [MLP(1, 2, hidden_sizes=(2,))])
-    density = Density(Flow([identity]), 2, grid=[(0.5, 1.0, 0), (0, 0, 0)]).double()
+    density = Density(Flow([identity]), Rows(2, [(0.5, 1.0, 0), (0, 0, 0)])).double()
     x = torch.stack([torch.arange(-9.5, 10, 1), torch.zeros(20)], dim=1).double()
     score = density.score(x)
     assert score.kind == "lower_bound"
@@ -111,11 +112,15 @@ def test_noise_is_normal_and_a_function_of_item_and_step(seed: int) -> None:
     seen: list[torch.Tensor] = []
 
     class Identity(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(()))
+
         def forward(self, x: torch.Tensor, context: Any = None) -> Any:
             seen.append(x)
             return x, x.new_zeros(len(x))
 
-    density, x = Density(Flow([Identity()]), 3, noise=0.5), torch.randn(20_000, 3)
+    density, x = Density(Flow([Identity()]), Rows(3), noise=0.5), torch.randn(20_000, 3)
     for step in (0, 0, 1):
         density.loss(Batch(x=x), step=step)
     noise = (seen[0] - x) / 0.5

@@ -4,6 +4,7 @@ The layers stand in ``ensue.nn.autoregressive``; what families of flows share is
 ``models.density``. Dims: B batch, D values.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,11 +18,13 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models.condition import class_condition
 from ensue.models.density import CLASS_SIZE, Density
+from ensue.models.dequantize import Levels, Rows
 from ensue.models.flow import Flow, FlowDistribution
-from ensue.models.images import require_no_lengths
+from ensue.models.images import require_facts, require_no_lengths
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import Affine, Spline
 from ensue.nn.autoregressive import Autoregressive, MaskedMLP
+from ensue.nn.invertible import Raster
 from ensue.nn.mlp import Activation
 
 
@@ -51,6 +54,10 @@ class MAFConfig:
     spline_bound: Annotated[
         float, Field(gt=0, description="spline: what is larger stays where it is")
     ] = 5.0
+    alpha: Annotated[
+        float,
+        Field(gt=0, lt=0.5, description="images: keeps levels from the ends of the logit"),
+    ] = 0.05
     noise: Annotated[
         float, Field(ge=0, description="deviation of noise on the standardized rows of training")
     ] = 0.0
@@ -59,6 +66,9 @@ class MAFConfig:
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=2)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:
@@ -67,6 +77,8 @@ class MAFConfig:
             "spline": {"scale_bound": "the transform affine"},
         }
         refuse_unread(self, other.get(self.transform, {}))
+        if self.num_features is not None:
+            refuse_unread(self, {"alpha": "images"})
 
 
 class MAF(
@@ -101,16 +113,9 @@ class MAF(
     def __init__(self, config: MAFConfig) -> None:
         super().__init__()
         self.config = config = validate(MAFConfig, config, section="model")
-        if config.num_features is None:
-            raise ConfigError("a MAF needs num_features, the number of values of an item")
+        layers, entry = _layers(config)
         classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
-        self.density = Density(
-            Flow(_layers(config)),
-            config.num_features,
-            grid=config.grid,
-            noise=config.noise,
-            classes=classes,
-        )
+        self.density = Density(Flow(layers), entry, noise=config.noise, classes=classes)
 
     shortest = shortest_item = 1
 
@@ -205,15 +210,24 @@ class MAF(
         return self.density.distribution(condition)
 
 
-def _layers(config: MAFConfig) -> list[nn.Module]:
-    """Layers in the order of the columns, and the other way round, in turn."""
-    assert config.num_features is not None
-    D = config.num_features
+def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
+    """Layers in the order of the columns, or of pixels, and the other way round, in turn."""
+    layers: list[nn.Module] = []
+    if config.shape is not None:
+        shape, num_levels = require_facts(config)
+        entry: Rows | Levels = Levels(shape, num_levels, alpha=config.alpha)
+        D = math.prod(shape)
+        layers.append(Raster(shape))
+    elif config.num_features is not None:
+        D = config.num_features
+        entry = Rows(D, config.grid)
+    else:
+        raise ConfigError("a MAF needs num_features, the number of values of an item")
     if config.transform == "affine":
         transform: Affine | Spline = Affine(config.scale_bound)
     else:
         transform = Spline(config.num_bins, config.spline_bound)
-    return [
+    layers += [
         Autoregressive(
             MaskedMLP(
                 D,
@@ -227,3 +241,4 @@ def _layers(config: MAFConfig) -> list[nn.Module]:
         )
         for i in range(config.depth)
     ]
+    return layers, entry

@@ -18,12 +18,26 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models.condition import class_condition
 from ensue.models.density import CLASS_SIZE, Density
+from ensue.models.dequantize import Levels, Rows
 from ensue.models.flow import Flow, FlowDistribution
 from ensue.models.foreign import rename_nvpnet
-from ensue.models.images import require_no_lengths
+from ensue.models.images import require_facts, require_no_lengths
 from ensue.models.protocols import Features, Loss, Samples, Score
-from ensue.nn import MLP, Affine, Coupling, InvertibleLinear, Spline, alternating_mask, half_mask
+from ensue.nn import (
+    MLP,
+    ActNorm,
+    Affine,
+    Coupling,
+    InvertibleLinear,
+    Spline,
+    Squeeze,
+    alternating_mask,
+    checkerboard_mask,
+    half_mask,
+)
 from ensue.nn.mlp import Activation
+from ensue.nn.multiscale import MultiScale
+from ensue.nn.resnet import ConvResNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +48,33 @@ class RealNVPConfig:
 
     format: Format = 1
     family: Literal["realnvp"] = "realnvp"
-    depth: Annotated[int, Field(gt=0, description="number of couplings")] = 8
+    depth: Annotated[
+        int, Field(gt=0, description="number of couplings; of images by each mask of each scale")
+    ] = 8
     hidden_sizes: Annotated[
         tuple[Annotated[int, Field(gt=0)], ...],
-        Field(description="widths of the layers of each network"),
+        Field(description="rows: widths of the layers of each network"),
     ] = (64, 64)
-    activation: Annotated[Activation, Field(description="between the layers of a network")] = "relu"
+    activation: Annotated[
+        Activation, Field(description="rows: between the layers of a network")
+    ] = "relu"
     mask: Annotated[
         Literal["alternating", "half"],
-        Field(description="what a coupling keeps: every other value, or one half"),
+        Field(description="rows: what a coupling keeps, every other value or one half"),
     ] = "alternating"
+    channels: Annotated[
+        int, Field(gt=0, description="images: channels inside each residual network")
+    ] = 32
+    num_blocks: Annotated[
+        int, Field(ge=0, description="images: residual blocks of each network")
+    ] = 2
+    num_scales: Annotated[
+        int, Field(gt=0, description="images: scales; after each but the last half is done")
+    ] = 2
+    alpha: Annotated[
+        float,
+        Field(gt=0, lt=0.5, description="images: keeps levels from the ends of the logit"),
+    ] = 0.05
     transform: Annotated[
         Literal["affine", "spline"],
         Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
@@ -57,7 +88,7 @@ class RealNVPConfig:
         float, Field(gt=0, description="spline: what is larger stays where it is")
     ] = 5.0
     mixing: Annotated[
-        bool, Field(description="an invertible linear map of all values after every two couplings")
+        bool, Field(description="rows: an invertible linear map after every two couplings")
     ] = False
     noise: Annotated[
         float, Field(ge=0, description="deviation of noise on the standardized rows of training")
@@ -67,6 +98,9 @@ class RealNVPConfig:
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=2)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:
@@ -75,6 +109,12 @@ class RealNVPConfig:
             "spline": {"scale_bound": "the transform affine"},
         }
         refuse_unread(self, other.get(self.transform, {}))
+        if self.shape is not None:
+            of_rows = ("hidden_sizes", "activation", "mask", "mixing")
+            refuse_unread(self, dict.fromkeys(of_rows, "rows of tables"))
+        elif self.num_features is not None:
+            of_images = ("channels", "num_blocks", "num_scales", "alpha")
+            refuse_unread(self, dict.fromkeys(of_images, "images"))
 
 
 class RealNVP(
@@ -108,16 +148,9 @@ class RealNVP(
     def __init__(self, config: RealNVPConfig) -> None:
         super().__init__()
         self.config = config = validate(RealNVPConfig, config, section="model")
-        if config.num_features is None:
-            raise ConfigError("a Real NVP needs num_features, the number of values of an item")
+        layers, entry = _of_images(config) if config.shape else _of_rows(config)
         classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
-        self.density = Density(
-            Flow(_layers(config)),
-            config.num_features,
-            grid=config.grid,
-            noise=config.noise,
-            classes=classes,
-        )
+        self.density = Density(Flow(layers), entry, noise=config.noise, classes=classes)
 
     shortest = shortest_item = 1
 
@@ -229,16 +262,14 @@ class RealNVP(
         return self.density.distribution(condition)
 
 
-def _layers(config: RealNVPConfig) -> list[nn.Module]:
+def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
     """The couplings, and where they are asked for linear maps between every two of them."""
-    assert config.num_features is not None
     D = config.num_features
+    if D is None:
+        raise ConfigError("a Real NVP needs num_features, the number of values of an item")
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
-    if config.transform == "affine":
-        transform: Affine | Spline = Affine(config.scale_bound)
-    else:
-        transform = Spline(config.num_bins, config.spline_bound)
+    transform, entry = _transform(config), Rows(D, config.grid)
     networks = [
         MLP(
             sizes[i % 2],
@@ -250,8 +281,60 @@ def _layers(config: RealNVPConfig) -> list[nn.Module]:
         for i in range(config.depth)
     ]
     if not config.mixing:
-        return [Coupling(mask, networks, transform)]
+        return [Coupling(mask, networks, transform)], entry
     layers: list[nn.Module] = []
     for i in range(0, config.depth, 2):
         layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
-    return layers[:-1]
+    return layers[:-1], entry
+
+
+def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
+    """Scales of couplings by pixels and, once squares became channels, by channels."""
+    shape, num_levels = require_facts(config)
+    C, H, W = shape
+    scales: list[nn.Module] = []
+    for i in range(config.num_scales):
+        layers: list[nn.Module] = [ActNorm(C), _pixels(config, (C, H, W))]
+        if i < config.num_scales - 1:
+            if H % 2 or W % 2:
+                raise ConfigError(
+                    f"images of {shape[1]} by {shape[2]} can be halved {i} times, for "
+                    f"{i + 1} scales; num_scales is {config.num_scales}"
+                )
+            C, H, W = 4 * C, H // 2, W // 2
+            layers += [Squeeze(), _channels(config, C)]
+        scales.append(Flow(layers))
+        C = C // 2
+    return [MultiScale(scales, shape)], Levels(shape, num_levels, alpha=config.alpha)
+
+
+def _pixels(config: RealNVPConfig, shape: tuple[int, int, int]) -> Coupling:
+    """Couplings that keep every other pixel; images of one pixel have channels only."""
+    if shape[1] * shape[2] == 1:
+        return _channels(config, shape[0])
+    C, transform = shape[0], _transform(config)
+    networks = [_convolutions(config, C, transform.num_parameters * C) for _ in range(config.depth)]
+    return Coupling(checkerboard_mask(shape), networks, transform)
+
+
+def _channels(config: RealNVPConfig, channels: int) -> Coupling:
+    """Couplings that keep half of the channels."""
+    mask, transform = half_mask(channels), _transform(config)
+    sizes = int(mask.sum()), channels - int(mask.sum())
+    networks = [
+        _convolutions(config, sizes[i % 2], transform.num_parameters * sizes[1 - i % 2])
+        for i in range(config.depth)
+    ]
+    return Coupling(mask, networks, transform)
+
+
+def _convolutions(config: RealNVPConfig, a: int, b: int) -> ConvResNet:
+    size = CLASS_SIZE if config.classes else 0
+    inside = {"channels": config.channels, "num_blocks": config.num_blocks, "context_size": size}
+    return ConvResNet(a, b, **inside)
+
+
+def _transform(config: RealNVPConfig) -> Affine | Spline:
+    if config.transform == "affine":
+        return Affine(config.scale_bound)
+    return Spline(config.num_bins, config.spline_bound)

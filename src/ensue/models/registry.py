@@ -39,7 +39,7 @@ class Family:
 
 
 _OF_FLOWS = (
-    "Of whole numbers and categories it gives a lower bound of the probability, not a density.",
+    "Of whole numbers, categories and levels of images it gives a lower bound of a probability.",
     "Far from the data a density says little.",
 )
 
@@ -108,9 +108,9 @@ FAMILIES = {
     "maf": Family(
         module="ensue.models.maf",
         model="MAF",
-        codecs={"table": "table"},
+        codecs={"image": "image", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
-        summary="Masked autoregressive flow: density of rows in one pass, samples column by column",
+        summary="Masked autoregressive flow: density of rows, images; samples value by value",
         objective="Negative log-likelihood by the change of variables (Papamakarios et al. 2017, "
         "1705.07057, eq. 4 and 5), in nats; densities are stated in the table's own units.",
         limits=_OF_FLOWS,
@@ -118,9 +118,9 @@ FAMILIES = {
     "realnvp": Family(
         module="ensue.models.realnvp",
         model="RealNVP",
-        codecs={"table": "table"},
+        codecs={"image": "image", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
-        summary="Real NVP: density of rows, affine or by splines, scores and samples",
+        summary="Real NVP: density of rows, images, affine or by splines; scores and samples",
         objective="Negative log-likelihood by the change of variables (Dinh, Sohl-Dickstein, "
         "Bengio 2017, eq. 3), in nats; densities are stated in the table's own units.",
         limits=_OF_FLOWS,

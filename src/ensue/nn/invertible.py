@@ -144,3 +144,29 @@ class Squeeze(nn.Module):
         """Images back, and (B,) zeros."""
         squares = z.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 2, 5, 3)
         return squares.flatten(4, 5).flatten(2, 3), z.new_zeros(len(z))
+
+
+class Raster(nn.Module):
+    """Images (B, C, H, W) to their values (B, H W C): row by row, the channels of a pixel together.
+
+    Args:
+        shape: C, H and W.
+
+    Example:
+        >>> z, _ = Raster((2, 1, 2))(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]))
+        >>> z
+        tensor([[1., 3., 2., 4.]])
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Images to values, and (B,) zeros."""
+        return x.movedim(1, -1).flatten(1), x.new_zeros(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Values to images, and (B,) zeros."""
+        C, H, W = self.shape
+        return z.unflatten(1, (H, W, C)).movedim(-1, 1), z.new_zeros(len(z))

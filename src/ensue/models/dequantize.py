@@ -1,0 +1,121 @@
+"""What enters a flow: continuous values, values on a grid, or levels of images; and back.
+
+A value that came in steps (a whole number, a category, a level) has a probability, not a density. A
+flow bounds it from below by the density around it (Theis et al. 2016, 1511.01844, section 3.1):
+
+    log P(x) >= E_d log p(x + d w) + log w,    d uniform in [-1/2, 1/2)
+
+with steps w; a mean of several densities inside the logarithm is a closer bound. The d are a
+function of the item and a seed. Dims: B batch, D values, S draws, V levels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from ensue.errors import DataError
+from ensue.models.images import values_of
+from ensue.nn.hashed import uniform_of
+
+
+class Rows(nn.Module):
+    """Rows of a table, standardized, some of whose values may lie on a grid.
+
+    The log w of a grid stand with the codec, which states densities in the units of the table.
+
+    Args:
+        num_features: D.
+        grid: Of each value the origin and the width w of its steps, 0 where it is continuous, and
+            how many there are, from the origin on, 0 where there is no end; empty where all are
+            continuous.
+    """
+
+    origin: Tensor
+    width: Tensor
+    last: Tensor
+
+    def __init__(self, num_features: int, grid: Sequence[tuple[float, float, int]] = ()) -> None:
+        super().__init__()
+        self.shape = (num_features,)
+        self.is_stepped = any(width for _, width, _ in grid)
+        origin, width, count = torch.tensor(grid or [(0, 0, 0)], dtype=torch.float64).unbind(1)
+        last = torch.where(count > 0, count - 1, torch.inf)
+        for name, value in {"origin": origin, "width": width, "last": last}.items():
+            self.register_buffer(name, value.float(), persistent=False)
+
+    def spread(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
+        """Items (B, D) to values (B S, D) around them; nothing is added to their nats.
+
+        Raises:
+            DataError: The items are of another width.
+        """
+        if x.shape[1:] != self.shape:
+            raise DataError(f"x is {tuple(x.shape)} but num_features={self.shape[0]}")
+        if not self.is_stepped:
+            return x, None
+        noise = uniform_of(whole(x), seed, draws * x.shape[1]).to(x) - 0.5
+        around = x[:, None] + noise.unflatten(1, (draws, -1)) * self.width
+        return around.flatten(0, 1), None
+
+    def collect(self, x: Tensor) -> Tensor:
+        """Values (B, D) to items: what comes in steps on the nearest one."""
+        if not self.is_stepped:
+            return x
+        first = torch.where(self.last < torch.inf, 0, -torch.inf)
+        number = ((x - self.origin) / self.width).round().clamp(first, self.last)
+        return torch.where(self.width > 0, self.origin + number * self.width, x)
+
+
+class Levels(nn.Module):
+    r"""Images (B, C, H, W) in V levels.
+
+    .. math:: x = \mathrm{logit}\Bigl(\alpha + (1 - 2 \alpha) \frac{v + u}{V}\Bigr), \qquad
+              u \sim U[0, 1)
+
+    (Dinh et al. 2017, section 4.1.) Nats are those of the levels v: what the change of variables
+    adds, - log V with it, is told beside the values.
+
+    Args:
+        shape: C, H and W.
+        num_levels: V.
+        alpha: Keeps the logit finite.
+    """
+
+    is_stepped = True
+
+    def __init__(self, shape: tuple[int, int, int], num_levels: int, *, alpha: float) -> None:
+        super().__init__()
+        self.shape, self.num_levels, self.alpha = shape, num_levels, alpha
+
+    def spread(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
+        """Levels (B, C, H, W) to values (B S, C, H, W), and what that adds to their nats (B S,).
+
+        Raises:
+            ConfigError: The images have another shape, or values that are no levels.
+        """
+        levels = values_of(x, self.shape, self.num_levels)
+        noise = uniform_of(levels, seed, draws * levels.shape[1]).unflatten(1, (draws, -1))
+        part = (levels[:, None] + noise) / self.num_levels
+        y = self.alpha + (1 - 2 * self.alpha) * part.flatten(0, 1)
+        scale = (1 - 2 * self.alpha) / self.num_levels
+        added = (torch.tensor(scale).log() - y.log() - (1 - y).log()).sum(1)
+        C, H, W = self.shape
+        return y.logit().unflatten(1, (H, W, C)).movedim(-1, 1), added
+
+    def collect(self, x: Tensor) -> Tensor:
+        """Values (B, C, H, W) to levels."""
+        part = (logsigmoid(x).exp() - self.alpha) / (1 - 2 * self.alpha)
+        return (part * self.num_levels).floor().clamp(0, self.num_levels - 1).long()
+
+
+def whole(x: Tensor) -> Tensor:
+    """The bits of items as whole numbers (B, D), from which what is random is drawn.
+
+    Example:
+        >>> whole(torch.tensor([[1.0]]))
+        tensor([[1065353216]], dtype=torch.int32)
+    """
+    x = x.flatten(1)
+    return x.float().contiguous().view(torch.int32) if x.is_floating_point() else x
