@@ -16,6 +16,9 @@ DATA = {
     "digits": "builtin:digits",
     "masked": "builtin:digits",
     "pixelcnn": "builtin:digits",
+    "digits-realnvp": "builtin:digits",
+    "digits-affine": "builtin:digits",
+    "digits-maf": "builtin:digits",
     "maf": "builtin:moons",
     "realnvp": "builtin:moons",
 }
