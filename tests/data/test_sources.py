@@ -334,6 +334,25 @@ def test_text_that_is_chosen_is_of_categories(tmp_path: Path) -> None:
         read(path, columns=("kind", "site"))
 
 
+def test_vectors_are_columns_of_numbers(tmp_path: Path) -> None:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(6.0)), 2)
+    path = tmp_path / "e.parquet"
+    columns = {"item": ["a", "b", "c"], "embedding": vectors, "x": [7.0, 8.0, 9.0]}
+    pyarrow.parquet.write_table(pa.table(columns), path)
+    items = read(path)
+    assert items.raw[1] == {"embedding.0": 2.0, "embedding.1": 3.0, "x": 8.0}
+    assert items.labels == {"item": ["a", "b", "c"]}
+    chosen = read(path, columns=("embedding",))
+    assert chosen.raw[2] == {"embedding.0": 4.0, "embedding.1": 5.0}
+    gap = pa.array([[1.0, 2.0], None, [5.0, 6.0]], pa.list_(pa.float64(), 2))
+    pyarrow.parquet.write_table(pa.table({"embedding": gap}), path)
+    with pytest.raises(DataError, match="lacks some vectors"):
+        read(path)
+    pyarrow.parquet.write_table(pa.table({"v": vectors, "v.1": [1.0, 2.0, 3.0]}), path)
+    with pytest.raises(DataError, match=r"'v.1' stands beside the vectors 'v'"):
+        read(path)
+
+
 def test_array_is_a_table() -> None:
     items = read(np.array([[1, 2], [3, 4]]))
     assert list(items.raw) == [{"x0": 1.0, "x1": 2.0}, {"x0": 3.0, "x1": 4.0}]

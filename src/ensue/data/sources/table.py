@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
@@ -74,13 +74,16 @@ def read_columns(path: Path) -> pa.Table:
 def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     """A table, one item a row; columns of text, and one that groups, are labels.
 
-    Text that the setting ``columns`` names is modelled as categories.
+    Text that the setting ``columns`` names is modelled as categories. A column of vectors, such as
+    ``embed`` writes, is as many columns of numbers.
 
     Raises:
         DataError: It has no rows, no numeric column, or not the columns asked for.
     """
     if not columns.num_rows:
         raise DataError(f"the table {str(path)!r} has no rows")
+    columns, vectors = _unfolded(columns)
+    config = replace(config, columns=tuple(n for c in config.columns for n in vectors.get(c, (c,))))
     numeric = [f.name for f in columns.schema if _is_number(f.type) and f.name != config.group]
     if not numeric and not config.columns:
         raise DataError(
@@ -129,6 +132,29 @@ def read_array(
 def label_columns(columns: pa.Table, *, without: Iterable[str]) -> dict[str, list[str]]:
     """The columns that are labels, as text; an empty cell is the empty text."""
     return {n: as_text(columns, n) for n in columns.column_names if n not in set(without)}
+
+
+def _unfolded(columns: pa.Table) -> tuple[pa.Table, dict[str, list[str]]]:
+    """Columns of vectors as columns of numbers, and how these are called.
+
+    Raises:
+        DataError: A column of numbers is called as one of these.
+    """
+    found, vectors = {}, {}
+    for field_ in columns.schema:
+        name, kind = field_.name, field_.type
+        if not pa.types.is_fixed_size_list(kind) or not _is_number(kind.value_type):
+            found[name] = columns[name]
+            continue
+        flat = columns[name].combine_chunks().flatten()
+        if len(flat) < len(columns) * kind.list_size:
+            raise DataError(f"column {name!r} lacks some vectors; leave those rows out")
+        vectors[name] = [f"{name}.{i}" for i in range(kind.list_size)]
+        for i, own in enumerate(vectors[name]):
+            if own in columns.column_names:
+                raise DataError(f"a column {own!r} stands beside the vectors {name!r}; rename it")
+            found[own] = flat[i :: kind.list_size] if kind.list_size else flat
+    return pa.table(found), vectors
 
 
 def _read_column(columns: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
