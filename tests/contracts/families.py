@@ -122,14 +122,15 @@ OF_IMAGES: dict[str, Any] = {
 
 def realnvp(**settings: Any) -> Callable[[], RealNVP]:
     small = {"num_features": 5, "depth": 4, "hidden_sizes": (8,)}
-    # Splines of convolutions are steep soon, and rounding then counts.
-    far = 0.05 if "shape" in settings else 0.2
+    # Splines are steep soon, and rounding then counts; the more where convolutions steer them.
+    far = 0.05 if "shape" in settings else 0.1 if "transform" in settings else 0.2
     return lambda: away(RealNVP(RealNVPConfig(**{**small, **settings})), far)
 
 
 def maf(**settings: Any) -> Callable[[], MAF]:
     small = {"num_features": 5, "depth": 3, "hidden_sizes": (9, 7)}
-    return lambda: away(MAF(MAFConfig(**{**small, **settings})))
+    far = 0.1 if "transform" in settings else 0.2
+    return lambda: away(MAF(MAFConfig(**{**small, **settings})), far)
 
 
 def away(model: Any, far: float = 0.2) -> Any:

@@ -124,7 +124,7 @@ class FlowDistribution(Distribution):
         return x.reshape(shape + self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of values (..., *event_shape): one number for each, broadcast with the batch."""
+        """Nats of values ``(..., *event_shape)``, one for each, broadcast with the batch."""
         num = len(self.event_shape)
         if value.shape[value.dim() - num :] != self.event_shape:
             raise ConfigError(

@@ -15,7 +15,7 @@ from torch.nn.functional import pad, softplus
 from ensue.errors import ConfigError
 
 SMALLEST = 1e-3
-"""Of a spline: the narrowest and flattest bin, as a part of the whole, and the least slope."""
+"""The narrowest and flattest bin of a spline, as a part of the whole, and the least slope."""
 
 
 class Affine(nn.Module):
@@ -43,12 +43,12 @@ class Affine(nn.Module):
         self.bound = bound
 
     def forward(self, x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (B, M) and parameters (B, 2 M) to z and log |z'(x)|, both (B, M)."""
+        """Values (B, M) and parameters (B, 2 M) to z and its log-slope, both (B, M)."""
         s, t = self._scale_shift(parameters)
         return torch.addcmul(t, x, s.exp()), s
 
     def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (B, M) and parameters (B, 2 M) to x and log |x'(z)|, both (B, M)."""
+        """Values (B, M) and parameters (B, 2 M) to x and its log-slope, both (B, M)."""
         s, t = self._scale_shift(parameters)
         # Divided by the factor that forward had: exp(-s) would be rounded another way.
         return (z - t) / s.exp(), -s
@@ -111,7 +111,7 @@ class Spline(nn.Module):
         self.num_parameters = 3 * num_bins - 1
 
     def forward(self, x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (B, M) and parameters (B, P M) to z and log |z'(x)|, both (B, M)."""
+        """Values (B, M) and parameters (B, P M) to z and its log-slope, both (B, M)."""
         xs, ys, slopes = self._knots(parameters)
         bin = _find(x, xs, xs, ys, slopes)
         inside = x.abs() < self.bound
@@ -120,7 +120,7 @@ class Spline(nn.Module):
         return torch.where(inside, z, x), torch.where(inside, log_slope, 0)
 
     def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (B, M) and parameters (B, P M) to x and log |x'(z)|, both (B, M)."""
+        """Values (B, M) and parameters (B, P M) to x and its log-slope, both (B, M)."""
         xs, ys, slopes = self._knots(parameters)
         bin = _find(z, ys, xs, ys, slopes)
         inside = z.abs() < self.bound
