@@ -52,6 +52,16 @@ def test_recorded_draws_equal_draws_step_by_step(settings: Any, eos: int | None)
     torch.testing.assert_close(found.log_prob, expected.log_prob, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("num", "limit", "rows"), [(4, 70, 2), (6, 69, 3), (5, 130, 2)])
+def test_rows_that_follow_others_keep_their_numbers(num: int, limit: int, rows: int) -> None:
+    model, given = Counted(7, sharpness=1.0), [torch.tensor([1])] * num
+    prompts = Prompts(model, given, num_tokens=7, limits=torch.tensor([limit] * num))
+    config = GenerationConfig(num_rows=rows)
+    found, expected = draw(prompts, config, Recorder()), draw(prompts, config, None)
+    assert torch.equal(found.tokens, expected.tokens)
+    assert torch.equal(found.length, expected.length)
+
+
 def test_what_cannot_be_recorded_is_drawn_step_by_step() -> None:
     tokens, record = [torch.tensor([1])] * 2, Recorder()
     config, again = GenerationConfig(), GenerationConfig(no_repeat_ngram=3)

@@ -205,11 +205,13 @@ def test_outputs_see_the_values_before_them_and_all_of_these(
     )
     seen = of_x[:, :, 0] != 0
     before = torch.arange(num)[:, None] > torch.arange(num)
-    if min(hidden_sizes) >= num:
+    if min(hidden_sizes) > num:
         assert torch.equal(seen, before.expand(2, -1, -1))
     assert not (seen & ~before).any()
     assert seen[:, -1].any()
     assert (of_context[:, 1:] != 0).any()
+    if min(hidden_sizes) > 1:
+        assert (of_context[:, 0] != 0).any()
 
 
 def test_four_formulas_of_the_coupling(seed: int) -> None:
@@ -287,6 +289,8 @@ def test_other_bad_input_is_told_clearly() -> None:
         Affine(0)
     with pytest.raises(ConfigError, match="num_bins is 1"):
         Spline(1)
+    with pytest.raises(ConfigError, match="2 to 999"):
+        Spline(1000)
     with pytest.raises(ConfigError, match="even"):
         Squeeze()(torch.zeros(1, 1, 3, 4))
 

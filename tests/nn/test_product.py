@@ -53,6 +53,7 @@ def test_a_gradient_that_is_a_view_of_one_number_is_no_trap(seed: int) -> None:
     close(x.grad, w.sum(0).expand(N, I))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own
 @pytest.mark.filterwarnings("ignore:There is a performance drop")  # one product after the other
 def test_second_derivatives_and_jacobians_pass(seed: int) -> None:
     N, I, O = LARGE  # noqa: E741
@@ -65,6 +66,11 @@ def test_second_derivatives_and_jacobians_pass(seed: int) -> None:
     assert found is not None
     assert w.grad is not None
     torch.testing.assert_close(found, w.grad, rtol=1e-3, atol=1e-2)
+    dx, dw = torch.randn_like(x), torch.randn_like(w)
+    found = torch.func.jvp(linear, (x, w), (dx, dw))[1]
+    torch.testing.assert_close(
+        found, torch_linear(dx, w) + torch_linear(x, dw), rtol=1e-4, atol=1e-3
+    )
     few = torch.randn(3, N, I)
     close(torch.func.vmap(lambda x: linear(x, w))(few), torch_linear(few, w))
 

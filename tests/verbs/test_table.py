@@ -15,8 +15,11 @@ import ensue
 from ensue.cli import main
 from ensue.data.codecs import load_codec
 from ensue.data.codecs.table import TableCodec
+from ensue.data.config import DataConfig
+from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.column_surprise import column_surprise
+from ensue.models.dequantize import Rows
 
 KINDS = ("elm", "oak", "yew")
 
@@ -124,6 +127,22 @@ def test_codec_round_trips_its_file_and_its_rows(run: Path) -> None:
     row = {"height": 7.25, "rings": 12, "kind": "oak", "county": "north"}
     assert codec.decode(codec.encode(row)) == pytest.approx(row)
     assert json.loads((run / "model" / "config.json").read_text())["grid"][2][2] == 3
+
+
+@pytest.mark.parametrize(("first", "spread"), [(10**7, 10**5), (1_700_000_000, 2**20), (-3, 9)])
+def test_whole_numbers_far_from_0_lie_on_their_grid(first: int, spread: int) -> None:
+    values = first + np.random.default_rng(0).integers(0, spread, size=(200, 2))
+    items = open_items(values, DataConfig(), cache=Path())
+    codec = TableCodec.fit(items, DataConfig(), np.arange(200))
+    x = torch.stack([codec.encode(row) for row in items.raw])
+    on_grid = Rows(2, codec.facts()["grid"]).collect(x)
+    assert [list(codec.decode(row).values()) for row in on_grid] == values.tolist()
+
+
+def test_what_a_model_gives_that_is_no_number_is_told(run: Path) -> None:
+    codec = ensue.load(run).codec
+    with pytest.raises(DataError, match="no finite number for rings"):
+        codec.decode(torch.tensor([0.0, torch.nan, 0.0]))
 
 
 def test_too_many_categories_are_refused(tmp_path: Path, capsys: Any) -> None:

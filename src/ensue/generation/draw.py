@@ -169,6 +169,8 @@ class Drawing:
         require_choice(best[live])
         number = before + torch.arange(num, device=before.device)[:, None]
         fields = (row.expand(num, -1), number, token, log_prob, over)
+        # What single steps tell of these rows must not be overwritten by the next recorded ones.
+        running = running._replace(row=row, num_new=running.num_new.clone())
         return running, over.any(0), Emission(*(of[live] for of in fields))
 
     def _ahead(self, running: _Running) -> int:

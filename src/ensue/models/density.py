@@ -66,7 +66,7 @@ class Density(nn.Module):
     def encode(self, x: Tensor, condition: Tensor | None = None) -> Features:
         """The embedding of an item is z = f(x)."""
         values, _ = self._entered(x, 0, 1)
-        z, _ = self.flow(values, self._context(condition, len(x)))
+        z, _ = self.flow(values, self.context(condition, len(x)))
         return Features(None, None, z.flatten(1))
 
     def sample(
@@ -82,7 +82,7 @@ class Density(nn.Module):
             raise ConfigError(f"num={num} and temperature={temperature} must not be negative")
         given = for_each(condition, num)
         z = self._normal(num, generator) * temperature
-        x, log_det = self.flow.inverse(z, self._context(given, num))
+        x, log_det = self.flow.inverse(z, self.context(given, num))
         if not self.entry.is_stepped:
             return Samples(x, log_prob=normal_log_prob(z) - log_det)
         x = self.entry.collect(x)
@@ -91,14 +91,14 @@ class Density(nn.Module):
     def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
         """What enters the flow, (num, D), with gradients to the parameters and the condition."""
         z = self._normal(num, None)
-        return self.flow.inverse(z, self._context(for_each(condition, num), num))[0]
+        return self.flow.inverse(z, self.context(for_each(condition, num), num))[0]
 
     def sample_and_log_prob(
         self, num: int, *, condition: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """What enters the flow, (num, D), and their nats (num,), in one pass, with gradients."""
         z = self._normal(num, None)
-        context = self._context(for_each(condition, num), num)
+        context = self.context(for_each(condition, num), num)
         x, log_det = self.flow.inverse(z, context)
         return x, normal_log_prob(z) - log_det
 
@@ -107,7 +107,7 @@ class Density(nn.Module):
         if condition is None and self.classes is None:
             return FlowDistribution(self.flow, self.entry.shape)
         flat = None if condition is None else condition.flatten()
-        context = self._context(flat, 1 if flat is None else len(flat))
+        context = self.context(flat, 1 if flat is None else len(flat))
         assert context is not None
         shape = () if condition is None else condition.shape
         return FlowDistribution(
@@ -126,10 +126,11 @@ class Density(nn.Module):
         """Nats (B,) from so many draws of what enters the flow."""
         values, added = self._entered(x, seed, draws)
         if noise:
-            uniform = uniform_of(whole(x), -seed, values[0].numel()).view(values.shape)
-            # From the middle of the step of 2^-53 in which a number lies, never from its end.
-            values = values + noise * torch.special.ndtri(uniform + 2.0**-54).to(values)
-        context = self._context(condition, len(x))
+            num = math.prod(values.shape[1:])
+            # 0, which may come, would be infinite.
+            uniform = uniform_of(whole(x), -seed, num).view(values.shape).clamp(min=2.0**-54)
+            values = values + noise * torch.special.ndtri(uniform).to(values)
+        context = self.context(condition, len(x))
         if context is not None and draws > 1:
             context = context.repeat_interleave(draws, dim=0)
         nats = self.flow.log_prob(values, context)
@@ -150,5 +151,6 @@ class Density(nn.Module):
         shape = (num, math.prod(self.entry.shape))
         return torch.randn(shape, generator=generator, dtype=like.dtype, device=device).to(like)
 
-    def _context(self, condition: Tensor | None, batch: int) -> Tensor | None:
+    def context(self, condition: Tensor | None, batch: int) -> Tensor | None:
+        """Classes (B,), or None, as what the layers are conditioned on: (B, E), or None."""
         return vectors_of(self.classes, condition, batch)

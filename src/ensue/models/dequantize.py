@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from ensue.errors import DataError
+from ensue.errors import ConfigError, DataError
 from ensue.models.images import values_of
 from ensue.nn.hashed import uniform_of
 
@@ -38,6 +38,8 @@ class Rows(nn.Module):
 
     def __init__(self, num_features: int, grid: Sequence[tuple[float, float, int]] = ()) -> None:
         super().__init__()
+        if len(grid) not in (0, num_features):
+            raise ConfigError(f"grid is of {len(grid)} values, and there are {num_features}")
         self.shape = (num_features,)
         self.is_stepped = any(width for _, width, _ in grid)
         origin, width, count = torch.tensor(grid or [(0, 0, 0)], dtype=torch.float64).unbind(1)
@@ -55,6 +57,7 @@ class Rows(nn.Module):
             raise DataError(f"x is {tuple(x.shape)} but num_features={self.shape[0]}")
         if not self.is_stepped:
             return x, None
+        x = x if x.is_floating_point() else x.to(self.width.dtype)
         noise = uniform_of(whole(x), seed, draws * x.shape[1]).to(x) - 0.5
         around = x[:, None] + noise.unflatten(1, (draws, -1)) * self.width
         return around.flatten(0, 1), None
@@ -118,4 +121,5 @@ def whole(x: Tensor) -> Tensor:
         tensor([[1065353216]], dtype=torch.int32)
     """
     x = x.flatten(1)
-    return x.float().contiguous().view(torch.int32) if x.is_floating_point() else x
+    # 0 is added because -0 has other bits.
+    return (x.float() + 0.0).contiguous().view(torch.int32) if x.is_floating_point() else x

@@ -58,7 +58,9 @@ def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
     known = re.compile(r"layers\.(\d+)\.(b|map_[st]\.[02]\.(weight|bias))")
     strangers = [key for key in state_dict if not known.fullmatch(key)]
     depth = sum(key.endswith(".b") for key in state_dict)
-    if strangers or not depth or len(state_dict) != 9 * depth:
+    parts = [f"map_{m}.{n}.{of}" for m in "st" for n in (0, 2) for of in ("weight", "bias")]
+    needed = {f"layers.{i}.{part}" for i in range(depth) for part in ("b", *parts)}
+    if strangers or not depth or needed != set(state_dict):
         wrong = ", ".join(strangers) or "layers.0.b or other keys are missing"
         raise ConfigError(f"these aren't the weights of an NVPNet: {wrong}")
     mask = state_dict["layers.0.b"].bool()

@@ -128,13 +128,13 @@ class MAF(
         """What to compare a trained MAF with: a new one, which is the identity."""
         return {"the identity": self.config}
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D) x to (B, D) z and (B,) log-determinant of dz/dx."""
-        return self.flow(x)
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What enters the flow, of classes (B,), to z and (B,) log-determinant of dz/dx."""
+        return self.flow(x, self.density.context(condition, len(x)))
 
-    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D) z to (B, D) x and (B,) log-determinant of dx/dz."""
-        return self.flow.inverse(z)
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, D) z, of classes (B,), to x and (B,) log-determinant of dx/dz."""
+        return self.flow.inverse(z, self.density.context(condition, len(z)))
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None

@@ -29,7 +29,8 @@ class MaskedMLP(nn.Module):
         num_groups: P.
         hidden_sizes: Of the layers between.
         activation: What stands between them.
-        context_size: E, features that every output sees, or 0.
+        context_size: E, features that every output sees (the first one, too, where there are two
+            hidden units or more), or 0.
 
     Example:
         >>> MaskedMLP(3, 2, hidden_sizes=(8,))(torch.ones(1, 3)).shape
@@ -49,8 +50,11 @@ class MaskedMLP(nn.Module):
         D = num_values
         # Of inputs: how many values must be seen to see this one. A context comes before all.
         degrees = [torch.cat([torch.arange(1, D + 1), torch.zeros(context_size)])]
-        # Spread over 1 to D - 1, however few units there are; with one value they see none.
-        degrees += [torch.linspace(1, D - 1, H).round().clamp(min=0) for H in hidden_sizes]
+        # Spread up to D - 1, however few units there are. Of degree 0 they see the context alone.
+        degrees += [
+            torch.linspace(0 if context_size and H > 1 else 1, D - 1, H).round().clamp(min=0)
+            for H in hidden_sizes
+        ]
         sizes = [len(d) for d in degrees]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.last = nn.Linear(sizes[-1], num_groups * D)

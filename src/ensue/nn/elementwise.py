@@ -92,7 +92,7 @@ class Spline(nn.Module):
         bound: c.
 
     Raises:
-        ConfigError: There are fewer than 2 bins, or the bound isn't above 0.
+        ConfigError: There are fewer than 2 bins or more than 999, or the bound isn't above 0.
 
     Example:
         >>> spline = Spline(num_bins=4, bound=3.0)
@@ -103,9 +103,10 @@ class Spline(nn.Module):
 
     def __init__(self, num_bins: int = 8, bound: float = 5.0) -> None:
         super().__init__()
-        if num_bins < 2 or not bound > 0:
+        if not 2 <= num_bins < 1 / SMALLEST or not bound > 0:
             raise ConfigError(
-                f"num_bins is {num_bins} and bound {bound}; at least 2, and above 0, please"
+                f"num_bins is {num_bins} and bound {bound}; there must be 2 to "
+                f"{1 / SMALLEST - 1:.0f} bins, and the bound above 0"
             )
         self.num_bins, self.bound = num_bins, bound
         self.num_parameters = 3 * num_bins - 1

@@ -56,7 +56,18 @@ class _Product(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, weight, bias = inputs
         ctx.save_for_backward(x, weight)
+        ctx.save_for_forward(x, weight)
         ctx.has_bias = bias is not None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        (of_x, of_weight, of_bias), (x, weight) = tangents, ctx.saved_tensors
+        terms = [
+            torch_linear(of_x, weight) if of_x is not None else None,
+            torch_linear(x, of_weight) if of_weight is not None else None,
+            of_bias.expand(len(x), -1) if of_bias is not None else None,
+        ]
+        return torch.stack([term for term in terms if term is not None]).sum(0)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:

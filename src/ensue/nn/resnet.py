@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from ensue.errors import ConfigError
+
 
 class ConvResNet(nn.Module):
     r"""Images (B, I, H, W) to (B, O, H, W) of the same size, beginning as zero.
@@ -26,6 +28,9 @@ class ConvResNet(nn.Module):
         channels: C.
         num_blocks: L.
         context_size: E, features of what is read beside x, or 0.
+
+    Raises:
+        ConfigError: A context is missing, or there is no place for one.
 
     Example:
         >>> ConvResNet(2, 4, channels=8, num_blocks=1)(torch.ones(1, 2, 5, 6)).shape
@@ -53,7 +58,11 @@ class ConvResNet(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, I, H, W), and a context (B, E) where there is one, to (B, O, H, W)."""
         h = self.first(x)
-        if self.context is not None and context is not None:
+        if (self.context is None) != (context is None):
+            raise ConfigError(
+                "a network reads a context where it has a context_size, and only there"
+            )
+        if self.context is not None:
             h = h + self.context(context)[..., None, None]
         for block in self.blocks:
             h = h + block(h)

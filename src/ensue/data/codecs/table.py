@@ -131,6 +131,11 @@ class TableCodec:
     def decode(self, x: Tensor) -> dict[str, Value]:
         """(D,) to a row ``{column: value}``, constant columns included."""
         values = x.detach().cpu().double().numpy() * self.std + self.mean
+        if not np.isfinite(values).all():
+            bad = [c for c, v in zip(self.columns, values, strict=True) if not np.isfinite(v)]
+            raise DataError(
+                f"the model gave no finite number for {', '.join(bad)}; train it longer"
+            )
         row: dict[str, Value] = dict(zip(self.columns, values.tolist(), strict=True))
         for column in self.whole:
             row[column] = round(float(row[column]))
@@ -162,7 +167,7 @@ class TableCodec:
         """The modelled columns, their number, and of each the origin, width and number of steps."""
         stepped = {*self.whole, *(self.categories or {})}
         grid = tuple(
-            (-m / s, 1 / s, len((self.categories or {}).get(c, ()))) if c in stepped else (0, 0, 0)
+            _grid(m, s, (self.categories or {}).get(c)) if c in stepped else (0, 0, 0)
             for c, m, s in zip(self.columns, self.mean, self.std, strict=True)
         )
         return {
@@ -185,6 +190,15 @@ class TableCodec:
         if str(value) not in names:
             raise DataError(unknown(f"category in {column!r}", str(value), names))
         return names.index(str(value))
+
+
+def _grid(mean: float, std: float, categories: tuple[str, ...] | None) -> tuple[float, float, int]:
+    """Origin and width of steps, standardized, and how many there are, from the origin on.
+
+    Whole numbers have no end: the origin is the one next to the mean, where float32 is fine enough.
+    """
+    origin = (round(mean) - mean if categories is None else -mean) / std
+    return origin, 1 / std, len(categories or ())
 
 
 @dataclass(frozen=True)

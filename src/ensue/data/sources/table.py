@@ -164,7 +164,7 @@ def _read_column(columns: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
         DataError: It is empty, or neither numbers nor text.
     """
     if _is_number(columns.schema.field(name).type):
-        values = columns[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = columns[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return values.astype(np.float64), []
     text = np.array(as_text(columns, name))
     names = sorted(set(text.tolist()) - {""})
