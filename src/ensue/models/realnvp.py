@@ -293,6 +293,7 @@ def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
     shape, num_levels = require_facts(config)
     C, H, W = shape
     scales: list[nn.Module] = []
+    shapes = []
     for i in range(config.num_scales):
         layers: list[nn.Module] = [ActNorm(C), _pixels(config, (C, H, W))]
         if i < config.num_scales - 1:
@@ -304,8 +305,9 @@ def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
             C, H, W = 4 * C, H // 2, W // 2
             layers += [Squeeze(), _channels(config, C)]
         scales.append(Flow(layers))
+        shapes.append((C, H, W))
         C = C // 2
-    return [MultiScale(scales, shape)], Levels(shape, num_levels, alpha=config.alpha)
+    return [MultiScale(scales, shapes)], Levels(shape, num_levels, alpha=config.alpha)
 
 
 def _pixels(config: RealNVPConfig, shape: tuple[int, int, int]) -> Coupling:

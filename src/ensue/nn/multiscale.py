@@ -17,11 +17,11 @@ class MultiScale(nn.Module):
 
     Args:
         scales: Invertible modules; each but the last gives an even number of channels.
-        shape: C, H and W.
+        shapes: C, H and W after each scale, before half is handed over.
 
     Example:
         >>> from ensue.nn import ActNorm, Squeeze
-        >>> scales = MultiScale([Squeeze(), ActNorm(2)], (1, 2, 2))
+        >>> scales = MultiScale([Squeeze(), ActNorm(2)], [(4, 1, 1), (2, 1, 1)])
         >>> z, _ = scales(torch.arange(4.0).view(1, 1, 2, 2))
         >>> z
         tensor([[2., 3., 0., 1.]], grad_fn=<CatBackward0>)
@@ -29,18 +29,9 @@ class MultiScale(nn.Module):
         tensor([0., 1., 2., 3.], grad_fn=<ViewBackward0>)
     """
 
-    def __init__(self, scales: Sequence[nn.Module], shape: tuple[int, int, int]) -> None:
+    def __init__(self, scales: Sequence[nn.Module], shapes: Sequence[tuple[int, int, int]]) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(scales)
-        # The shapes after each scale, before half is handed over.
-        self.shapes: list[tuple[int, ...]] = []
-        x = torch.zeros(1, *shape, dtype=torch.float32)
-        with torch.no_grad():
-            for i, scale in enumerate(scales):
-                x = _of(scale)(x, None)[0]
-                self.shapes.append(tuple(x.shape[1:]))
-                if i < len(scales) - 1:
-                    x = x.chunk(2, dim=1)[0]
+        self.scales, self.shapes = nn.ModuleList(scales), tuple(shapes)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) x to z (B, D) and (B,) log-determinant of dz/dx."""
