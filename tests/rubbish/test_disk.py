@@ -50,7 +50,7 @@ def test_store_that_does_not_fit_is_told(recordings: Path, tmp_path: Path) -> No
     assert not [p for p in (tmp_path / "cache").iterdir() if p.suffix != ".lock"]
 
 
-@pytest.mark.parametrize("limit", [1_000, 20_000])
+@pytest.mark.parametrize("limit", [3_000, 20_000])
 def test_run_that_does_not_fit_is_told_and_resumes(
     limit: int, table: Path, tmp_path: Path, ask: Ask
 ) -> None:
