@@ -247,6 +247,12 @@ CASES = [
         build=realnvp(**OF_IMAGES, shape=(3, 4, 6), classes=("a", "b"), transform="spline"),
         items=wide_pictures,
     ),
+    Case(
+        family="realnvp",
+        name="images with learnt noise, mixing",
+        build=realnvp(**OF_IMAGES, shape=(3, 4, 6), dequantization="variational", mixing=True),
+        items=wide_pictures,
+    ),
     Case(family="realnvp", name="half masks", build=realnvp(mask="half"), items=rows),
     Case(
         family="realnvp",

@@ -276,6 +276,24 @@ def test_init_from_starts_a_new_run_from_the_weights(table: np.ndarray, tmp_path
         torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-6)
 
 
+def test_run_cut_off_before_its_first_checkpoint_begins_again_where_it_had_begun(
+    table: np.ndarray, tmp_path: Path
+) -> None:
+    settings = {**TRAINING_SETTINGS, "max_steps": 3}
+    train("realnvp", table, out=tmp_path / "first", quiet=True, depth=3, **settings)
+    out = tmp_path / "second"
+    begun = {"out": out, "quiet": True, **settings}
+    train("realnvp", table, init_from=tmp_path / "first", **begun)
+    whole = weights(out)
+    with pytest.raises(ConfigError, match="leave init_from out"):
+        train("realnvp", table, init_from=tmp_path / "first", resume=True, **begun)
+    shutil.rmtree(out / "model")
+    shutil.rmtree(out / "checkpoints")
+    train("realnvp", table, out=out, resume=True, quiet=True)
+    again = weights(out)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
 def test_init_from_refuses_data_of_another_form(table: np.ndarray, tmp_path: Path) -> None:
     train("realnvp", table, out=tmp_path / "first", quiet=True, **TRAINING_SETTINGS)
     with pytest.raises(ConfigError, match="of the same form"):

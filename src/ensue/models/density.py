@@ -58,6 +58,11 @@ class Density(nn.Module):
         nats = -self._bound(batch.x, given, step + 1, 1, noise=self.noise)
         return Loss(nats.sum(), torch.tensor(len(batch), device=nats.device), {})
 
+    def standardize(self, batch: Batch) -> None:
+        """Set the layers that are to make what they read standard, by a first batch."""
+        values, _ = self._entered(batch.x, 0, 1)
+        self.flow.standardize(values, self.context(batch.condition, len(batch)))
+
     def score(self, x: Tensor, condition: Tensor | None = None) -> Score:
         """Nats of each item: exact, or a lower bound where values come in steps."""
         kind = "lower_bound" if self.entry.is_stepped else "exact"

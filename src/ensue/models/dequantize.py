@@ -14,9 +14,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
+from torch.special import ndtr, ndtri
 
 from ensue.errors import ConfigError, DataError
-from ensue.models.images import values_of
+from ensue.models.flow import normal_log_prob
+from ensue.models.images import image_of, values_of
 from ensue.nn.hashed import uniform_of
 
 
@@ -75,22 +77,31 @@ class Levels(nn.Module):
     r"""Images (B, C, H, W) in V levels.
 
     .. math:: x = \mathrm{logit}\Bigl(\alpha + (1 - 2 \alpha) \frac{v + u}{V}\Bigr), \qquad
-              u \sim U[0, 1)
+              u \sim q(u \mid v)
 
     (Dinh et al. 2017, section 4.1.) Nats are those of the levels v: what the change of variables
-    adds, - log V with it, is told beside the values.
+    adds, - log V with it, and - log q (eq. 12, Ho et al. 2019, 1902.00275) are told beside the
+    values.
 
     Args:
         shape: C, H and W.
         num_levels: V.
         alpha: Keeps the logit finite.
+        noise: Says how u lies in [0, 1) given v, or None for all places alike.
     """
 
     is_stepped = True
 
-    def __init__(self, shape: tuple[int, int, int], num_levels: int, *, alpha: float) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        num_levels: int,
+        *,
+        alpha: float,
+        noise: "LearntNoise | None" = None,
+    ) -> None:
         super().__init__()
-        self.shape, self.num_levels, self.alpha = shape, num_levels, alpha
+        self.shape, self.num_levels, self.alpha, self.noise = shape, num_levels, alpha, noise
 
     def spread(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
         """Levels (B, C, H, W) to values (B S, C, H, W), and what that adds to their nats (B S,).
@@ -99,18 +110,52 @@ class Levels(nn.Module):
             ConfigError: The images have another shape, or values that are no levels.
         """
         levels = values_of(x, self.shape, self.num_levels)
-        noise = uniform_of(levels, seed, draws * levels.shape[1]).unflatten(1, (draws, -1))
-        part = (levels[:, None] + noise) / self.num_levels
-        y = self.alpha + (1 - 2 * self.alpha) * part.flatten(0, 1)
+        uniform = uniform_of(levels, seed, draws * levels.shape[1])
+        u = image_of(uniform.unflatten(1, (draws, -1)).flatten(0, 1), self.shape)
+        v = image_of(levels.repeat_interleave(draws, dim=0), self.shape)
+        log_q = 0.0
+        if self.noise is not None:
+            u, log_q = self.noise(u, (2 * v + 1) / self.num_levels - 1)
+        y = self.alpha + (1 - 2 * self.alpha) * (v + u.double()) / self.num_levels
         scale = (1 - 2 * self.alpha) / self.num_levels
-        added = (torch.tensor(scale).log() - y.log() - (1 - y).log()).sum(1)
-        C, H, W = self.shape
-        return y.logit().unflatten(1, (H, W, C)).movedim(-1, 1), added
+        added = (torch.tensor(scale).log() - y.log() - (1 - y).log()).flatten(1).sum(1)
+        return y.logit(), added - log_q
 
     def collect(self, x: Tensor) -> Tensor:
         """Values (B, C, H, W) to levels."""
         part = (logsigmoid(x).exp() - self.alpha) / (1 - 2 * self.alpha)
         return (part * self.num_levels).floor().clamp(0, self.num_levels - 1).long()
+
+
+class LearntNoise(nn.Module):
+    r"""Noise in [0, 1) that a flow f shapes, given an image: variational dequantization.
+
+    .. math:: u = \Phi(f(\epsilon; v)), \qquad \epsilon \sim \mathcal{N}(0, I)
+
+    .. math:: \log q(u \mid v) = \log \mathcal{N}(\epsilon; 0, I)
+              - \log \left| \det \frac{\partial f}{\partial \epsilon} \right|
+              - \log \mathcal{N}(f(\epsilon; v); 0, I)
+
+    (Section 3.1, Ho et al. 2019, 1902.00275, with the normal's distribution function in place of
+    the logistic one: while f is the identity, all places are alike.)
+
+    Args:
+        flow: f, called with noise and the image as its context.
+    """
+
+    def __init__(self, flow: nn.Module) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, uniform: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Draws in [0, 1) and images, both (B, C, H, W), to u of that shape and log q (B,)."""
+        like = next(self.flow.parameters())
+        # 0, which may come, would be infinite.
+        noise = ndtri(uniform.clamp(min=2.0**-54)).to(like)
+        y, log_det = self.flow(noise, image.to(like))
+        log_q = normal_log_prob(noise) - log_det - normal_log_prob(y)
+        # Far out it would be rounded to 1, which is the next level's.
+        return ndtr(y).clamp(max=1 - torch.finfo(y.dtype).eps), log_q
 
 
 def whole(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
 from ensue.errors import ConfigError
+from ensue.nn.invertible import ActNorm
 
 
 class Flow(nn.Module):
@@ -53,6 +54,19 @@ class Flow(nn.Module):
         z, log_det = self(x, context)
         return normal_log_prob(z) + log_det
 
+    @torch.no_grad()
+    def standardize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Let every :class:`ensue.nn.ActNorm` inside make standard what it reads of (B, ...) x."""
+        # A hook runs before the layer does: each norm sees what the ones before it have made.
+        hooks = [
+            norm.register_forward_pre_hook(_standardize_by)
+            for norm in self.modules()
+            if isinstance(norm, ActNorm)
+        ]
+        self(x, context)
+        for hook in hooks:
+            hook.remove()
+
     @staticmethod
     def _through(x: Tensor, context: Tensor | None, layers: Sequence[Any]) -> tuple[Tensor, Tensor]:
         x, log_det = layers[0](x, context)
@@ -60,6 +74,10 @@ class Flow(nn.Module):
             x, change = layer(x, context)
             log_det = log_det + change
         return x, log_det
+
+
+def _standardize_by(norm: Any, read: tuple[Tensor, ...]) -> None:
+    norm.standardize(read[0])
 
 
 def normal_log_prob(z: Tensor) -> Tensor:

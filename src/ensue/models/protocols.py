@@ -28,6 +28,7 @@ __all__ = [
     "Score",
     "ScoreKind",
     "Scores",
+    "Standardizes",
     "Steps",
     "Trains",
     "select",
@@ -118,6 +119,13 @@ class Trains(Protocol):
     def shortest(self) -> int: ...
 
     def loss(self, batch: Batch, *, step: int) -> Loss: ...
+
+
+@runtime_checkable
+class Standardizes(Protocol):
+    """Looks at a batch before the first step, to begin where that is standard."""
+
+    def standardize(self, batch: Batch) -> None: ...
 
 
 @runtime_checkable

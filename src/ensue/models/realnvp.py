@@ -18,7 +18,7 @@ from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models.condition import class_condition
 from ensue.models.density import CLASS_SIZE, Density
-from ensue.models.dequantize import Levels, Rows
+from ensue.models.dequantize import LearntNoise, Levels, Rows
 from ensue.models.flow import Flow, FlowDistribution
 from ensue.models.foreign import rename_nvpnet
 from ensue.models.images import require_facts, require_no_lengths
@@ -75,6 +75,10 @@ class RealNVPConfig:
         float,
         Field(gt=0, lt=0.5, description="images: keeps levels from the ends of the logit"),
     ] = 0.05
+    dequantization: Annotated[
+        Literal["uniform", "variational"],
+        Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
+    ] = "uniform"
     transform: Annotated[
         Literal["affine", "spline"],
         Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
@@ -88,7 +92,11 @@ class RealNVPConfig:
         float, Field(gt=0, description="spline: what is larger stays where it is")
     ] = 5.0
     mixing: Annotated[
-        bool, Field(description="rows: an invertible linear map after every two couplings")
+        bool,
+        Field(
+            description="an invertible linear map after every two couplings of rows, and of the "
+            "channels of squeezed images"
+        ),
     ] = False
     noise: Annotated[
         float, Field(ge=0, description="deviation of noise on the standardized rows of training")
@@ -110,10 +118,10 @@ class RealNVPConfig:
         }
         refuse_unread(self, other.get(self.transform, {}))
         if self.shape is not None:
-            of_rows = ("hidden_sizes", "activation", "mask", "mixing")
+            of_rows = ("hidden_sizes", "activation", "mask")
             refuse_unread(self, dict.fromkeys(of_rows, "rows of tables"))
         elif self.num_features is not None:
-            of_images = ("channels", "num_blocks", "num_scales", "alpha")
+            of_images = ("channels", "num_blocks", "num_scales", "alpha", "dequantization")
             refuse_unread(self, dict.fromkeys(of_images, "images"))
 
 
@@ -217,6 +225,10 @@ class RealNVP(
         require_no_lengths(batch.lengths)
         return self.density.loss(batch, step=step)
 
+    def standardize(self, batch: Batch) -> None:
+        """Set the scales and shifts of act norms by a first batch, before training."""
+        self.density.standardize(batch)
+
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
     ) -> Features:
@@ -303,37 +315,59 @@ def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
                     f"{i + 1} scales; num_scales is {config.num_scales}"
                 )
             C, H, W = 4 * C, H // 2, W // 2
-            layers += [Squeeze(), _channels(config, C)]
+            mixed = [InvertibleLinear(C, seed=i)] if config.mixing else []
+            layers += [Squeeze(), *mixed, _channels(config, C)]
         scales.append(Flow(layers))
         shapes.append((C, H, W))
         C = C // 2
-    return [MultiScale(scales, shapes)], Levels(shape, num_levels, alpha=config.alpha)
+    noise = _noise(config, shape) if config.dequantization == "variational" else None
+    return [MultiScale(scales, shapes)], Levels(shape, num_levels, alpha=config.alpha, noise=noise)
 
 
-def _pixels(config: RealNVPConfig, shape: tuple[int, int, int]) -> Coupling:
+def _noise(config: RealNVPConfig, shape: tuple[int, int, int]) -> LearntNoise:
+    """Couplings of the noise that enters, which read the image beside what they keep."""
+    return LearntNoise(_pixels(config, shape, beside=shape[0]))
+
+
+def _pixels(config: RealNVPConfig, shape: tuple[int, int, int], *, beside: int = 0) -> Coupling:
     """Couplings that keep every other pixel; images of one pixel have channels only."""
     if shape[1] * shape[2] == 1:
-        return _channels(config, shape[0])
+        return _channels(config, shape[0], beside=beside)
     C, transform = shape[0], _transform(config)
-    networks = [_convolutions(config, C, transform.num_parameters * C) for _ in range(config.depth)]
+    networks = [
+        _network(config, C, transform.num_parameters * C, beside) for _ in range(config.depth)
+    ]
     return Coupling(checkerboard_mask(shape), networks, transform)
 
 
-def _channels(config: RealNVPConfig, channels: int) -> Coupling:
+def _channels(config: RealNVPConfig, channels: int, *, beside: int = 0) -> Coupling:
     """Couplings that keep half of the channels."""
     mask, transform = half_mask(channels), _transform(config)
     sizes = int(mask.sum()), channels - int(mask.sum())
     networks = [
-        _convolutions(config, sizes[i % 2], transform.num_parameters * sizes[1 - i % 2])
+        _network(config, sizes[i % 2], transform.num_parameters * sizes[1 - i % 2], beside)
         for i in range(config.depth)
     ]
     return Coupling(mask, networks, transform)
 
 
-def _convolutions(config: RealNVPConfig, a: int, b: int) -> ConvResNet:
-    size = CLASS_SIZE if config.classes else 0
-    inside = {"channels": config.channels, "num_blocks": config.num_blocks, "context_size": size}
-    return ConvResNet(a, b, **inside)
+def _network(config: RealNVPConfig, a: int, b: int, beside: int) -> nn.Module:
+    """Residual convolutions of a to b channels; the context is an image of some, or a class."""
+    inside = {"channels": config.channels, "num_blocks": config.num_blocks}
+    if beside:
+        return _Beside(ConvResNet(a + beside, b, **inside))
+    return ConvResNet(a, b, **inside, context_size=CLASS_SIZE if config.classes else 0)
+
+
+class _Beside(nn.Module):
+    """A network that reads its context in more channels."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return self.network(torch.cat([x, context], dim=1))
 
 
 def _transform(config: RealNVPConfig) -> Affine | Spline:

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints" / "best.safetensors"
 
     @property
+    def has_weights(self) -> bool:
+        """Whether training got far enough to leave weights."""
+        return self.checkpoint.exists() or self.model.is_dir()
+
+    @property
     def model(self) -> Path:
         return self.path / "model"
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ensue.training.run_folder import RunFolder
 
 FEWEST_UNSEEN = 30
+NUM_STANDARDIZED = 256
+"""Items that a model may look at before its first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,10 @@ def train(
     run = RunFolder(Path(out))
     plan = make_plan(family, data, recipe, settings, init_from)
     if resume:
+        if init_from is not None:
+            raise ConfigError("a resumed run goes on from its own weights; leave init_from out")
         plan = resumed_plan(plan, run, recipe, settings)
+        init_from = run.read_config().get("init_from")
     elif is_main():
         run.require_empty()
     require_machine(plan.configs["training"])
@@ -99,12 +104,13 @@ def train(
     ready = prepare(plan, cache_of(cache, run.path), progress)
     if resume:
         run.require_fingerprint(ready.fingerprint)
-    elif init_from is not None:
-        _take_weights(ready, Path(init_from))
+    if not run.has_weights:
+        _begin(ready, init_from)
     if is_main():
         if not resume:
             run.create()
-            run.write_config({**plan.plain(), "fingerprint": ready.fingerprint})
+            begun = {} if init_from is None else {"init_from": str(Path(init_from).resolve())}
+            run.write_config({**plan.plain(), **begun, "fingerprint": ready.fingerprint})
         run.write_environment()
         run.write_skipped(ready.skipped)
         run.write_data(_facts(ready))
@@ -135,6 +141,16 @@ def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
     windows = ready.data.train
     rows = np.setdiff1d(np.arange(len(windows.store)), windows.rows)
     return windows.store, rows if len(rows) >= FEWEST_UNSEEN else np.arange(len(windows.store))
+
+
+def _begin(ready: Prepared, init_from: str | Path | None) -> None:
+    """The weights before the first step: another run's, or what the model makes of a batch."""
+    from ensue.models.protocols import Standardizes
+
+    if init_from is not None:
+        _take_weights(ready, Path(init_from))
+    elif isinstance(ready.model, Standardizes):
+        ready.model.standardize(ready.data.train.fixed(NUM_STANDARDIZED, NUM_STANDARDIZED)[0])
 
 
 def _take_weights(ready: Prepared, init_from: Path) -> None:
