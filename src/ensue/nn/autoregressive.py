@@ -133,4 +133,6 @@ class Autoregressive(nn.Module):
         return x.index_select(1, self.order)
 
     def _given(self, x: Tensor, context: Tensor | None) -> Tensor:
-        return self.network(x) if context is None else self.network(x, context)
+        given = self.network(x) if context is None else self.network(x, context)
+        # Of mixed precision the network has the lower one, what moves the values their own.
+        return given.to(x.dtype)

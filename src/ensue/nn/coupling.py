@@ -87,7 +87,8 @@ class Coupling(nn.Module):
         """What comes of the half that isn't kept, and the logarithm of its slope."""
         read = halves[kept]
         given = network(read) if context is None else network(read, context)
-        given = self.halves.only_moved(given, kept)
+        # Of mixed precision the networks have the lower one, what moves the values their own.
+        given = self.halves.only_moved(given.to(read.dtype), kept)
         moved, change = transform(halves[1 - kept], given)
         return self.halves.only_moved(moved, kept), self.halves.only_moved(change, kept)
 

@@ -45,14 +45,17 @@ class InvertibleLinear(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, D, ...) x to z of the same shape and (B,) log-determinant of dz/dx."""
-        lower, upper = self._factors()
-        z = x.movedim(1, -1) @ (self.permutation @ lower @ upper).t()
+        # In mixed precision a product would round the values themselves.
+        with torch.autocast(x.device.type, enabled=False):
+            lower, upper = self._factors()
+            z = x.movedim(1, -1) @ (self.permutation @ lower @ upper).t()
         return z.movedim(-1, 1), self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, D, ...) z to x of the same shape and (B,) log-determinant of dx/dz."""
         lower, upper = self._factors()
-        y = self.permutation.t() @ z.movedim(1, -1).reshape(-1, z.shape[1]).t()
+        with torch.autocast(z.device.type, enabled=False):
+            y = self.permutation.t() @ z.movedim(1, -1).reshape(-1, z.shape[1]).t()
         y = torch.linalg.solve_triangular(lower, y, upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, y, upper=True)
         x = x.t().reshape(*z.movedim(1, -1).shape).movedim(-1, 1)
