@@ -23,6 +23,7 @@ ROWS = {
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
+    "anomaly": "recordings of a speaker left out, by density of embeddings (ROW='anomaly FOLDER')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

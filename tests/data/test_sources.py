@@ -341,7 +341,10 @@ def test_vectors_are_columns_of_numbers(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table(columns), path)
     items = read(path)
     assert items.raw[1] == {"embedding.0": 2.0, "embedding.1": 3.0, "x": 8.0}
-    assert items.labels == {"item": ["a", "b", "c"]}
+    assert (items.ids, items.labels) == (["a", "b", "c"], {})
+    # Of frames a name stands many times, and tells no row from another.
+    pyarrow.parquet.write_table(pa.table({**columns, "item": ["a", "b", "a"]}), path)
+    assert read(path).labels == {"item": ["a", "b", "a"]}
     chosen = read(path, columns=("embedding",))
     assert chosen.raw[2] == {"embedding.0": 4.0, "embedding.1": 5.0}
     gap = pa.array([[1.0, 2.0], None, [5.0, 6.0]], pa.list_(pa.float64(), 2))

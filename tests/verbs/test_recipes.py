@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import yaml
 
@@ -20,6 +23,7 @@ DATA = {
     "digits-affine": "builtin:digits",
     "digits-maf": "builtin:digits",
     "maf": "builtin:moons",
+    "mnist-realnvp": "builtin:digits",
     "realnvp": "builtin:moons",
 }
 """By the name of the recipe or by the family; others learn a text."""
@@ -40,6 +44,10 @@ def test_recipe_runs_for_two_steps(
     small = {"max_steps": 2, "batch_size": 4, "num_validation": 4}
     if data == "builtin:speech":
         small["window_seconds"] = 0.4 if family == "cpc" else 0.05
+    if name == "embeddings":
+        data = tmp_path / "embeddings.parquet"
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.random.randn(40 * 6)), 6)
+        pyarrow.parquet.write_table(pa.table({"embedding": vectors}), data)
     if data is None:
         data = tmp_path / "text.txt"
         data.write_text(TEXT)

@@ -16,7 +16,8 @@ from ensue.data.items import Items, as_text, file_facts, fingerprint, group_of
 from ensue.errors import ConfigError, DataError, unknown
 
 TABLE_SUFFIXES = {".csv", ".parquet"}
-
+ITEM = "item"
+"""The column of names, in tables that ``embed`` writes."""
 
 Row = dict[str, float | str | None]
 
@@ -75,7 +76,7 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     """A table, one item a row; columns of text, and one that groups, are labels.
 
     Text that the setting ``columns`` names is modelled as categories. A column of vectors, such as
-    ``embed`` writes, is as many columns of numbers.
+    ``embed`` writes, is as many columns of numbers, and its column ``item`` tells rows by name.
 
     Raises:
         DataError: It has no rows, no numeric column, or not the columns asked for.
@@ -94,9 +95,12 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     values = np.stack([value for value, _ in found], axis=1)
     categories = {n: names for n, (_, names) in zip(wanted, found, strict=True) if names}
     labels = label_columns(columns, without=wanted)
+    ids = [str(i) for i in range(columns.num_rows)]
+    if config.group != ITEM and len(set(labels.get(ITEM, ()))) == len(ids):
+        ids = list(labels.pop(ITEM))
     return Items(
         kind="table",
-        ids=[str(i) for i in range(columns.num_rows)],
+        ids=ids,
         raw=Rows(tuple(wanted), values, categories),
         labels=labels,
         group=group_of(labels, config.group),
