@@ -13,12 +13,14 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.store import open_store
 from ensue.evaluation.embedding_map import embedding_map
+from ensue.evaluation.exhibits.inside import inside
 from ensue.evaluation.exhibits.representation import in_halves
 from ensue.evaluation.exhibits.sound import mp3
 from ensue.evaluation.exhibits.subject import Subject
 from ensue.evaluation.exhibits.writing import writing
 from ensue.evaluation.surprise import surprise_by_frame
 from ensue.models.charrnn import CharRNN, CharRNNConfig
+from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
 from tests.data.stores import memory_store, numbered
 
@@ -96,3 +98,31 @@ def test_what_surprised_it_is_the_text_again_with_its_whole_cost(
     cost = float(-model.score(codec.encode(text)[None]).total.detach())
     assert sum(nats for _, nats in passage["pieces"]) == pytest.approx(cost, abs=0.05)
     assert len(found.values["samples"]) == 6
+
+
+@pytest.mark.parametrize("shape", [None, (1, 4, 4)])
+def test_what_is_shown_inside_a_flow_adds_up(shape: tuple[int, int, int] | None, seed: int) -> None:
+    facts = {"num_features": 4} if shape is None else {"shape": shape, "num_tokens": 6, "bos": 5}
+    model = RealNVP(RealNVPConfig(depth=2, transform="spline", mixing=True, **facts))
+    for parameter in model.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    items = torch.randn(50, 4) if shape is None else torch.randint(0, 5, (50, *shape))
+    subject = Subject(
+        model=model.eval(),
+        untrained=None,
+        codec=None,  # type: ignore[arg-type]
+        store=items[:, None],  # type: ignore[arg-type]
+        rows=np.arange(50),
+        contracts=(),
+    )
+    (exhibit,) = inside(subject)
+    found = exhibit.values
+    assert sum(found["density"]) * 0.2 == pytest.approx(1)
+    assert found["num_values"] == items[0].numel()
+    assert found["squares"] == sorted(found["squares"])
+    with torch.no_grad():
+        values, _ = model.density._entered(items, 0, 1)
+        _, log_det = model(values)
+    whole = sum(layer["log_det"][0] for layer in found["layers"])
+    assert whole == pytest.approx(float(log_det.double().mean()), rel=1e-4, abs=1e-4)
+    assert not any(module._forward_hooks for module in model.modules())

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ensue.cli import main
+from ensue.verbs.train import train
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -170,8 +172,22 @@ def test_every_panel_can_be_reached(opened: Any, probed_run: Path) -> None:
 def test_a_table_shows_its_density(opened: Any, nvp_run: Path) -> None:
     seen = opened(nvp_run)
     assert seen.page.locator("#density figure").count() == 3  # the plane and both columns
+    # Values of z, their lengths, log-determinants, scales.
+    assert seen.page.locator("#inside figure").count() == 4
     assert seen.page.locator("#map circle").count() == 60
     assert not seen.page.locator("#listening").count()
+    assert not seen.complaints
+
+
+def test_pairs_of_columns_are_shown_and_a_wide_table_is_cut(
+    opened: Any, tmp_path: Path, seed: int
+) -> None:
+    rows = np.random.default_rng(seed).normal(size=(80, 14))
+    settings = {"max_steps": 2, "num_threads": 1, "accelerator": "cpu", "quiet": True}
+    train("realnvp", rows, out=tmp_path / "run", **settings)
+    seen = opened(tmp_path / "run")
+    assert seen.page.locator("#density figure").count() == 13  # the pairs and twelve columns
+    assert "The first 12 of 14 columns" in seen.page.locator("#density").inner_text()
     assert not seen.complaints
 
 

@@ -39,10 +39,17 @@ def theme() -> Any:
 
 def chart(*, width: float = 5.4, height: float = 2.6) -> tuple[Figure, Any]:
     """An empty chart, in inches; on the page it is as wide as there is room."""
+    figure, grid = charts(1, 1, width=width, height=height)
+    return figure, grid[0, 0]
+
+
+def charts(rows: int, columns: int, *, width: float = 5.4, height: float) -> tuple[Figure, Any]:
+    """Several empty charts side by side, (rows, columns) of axes."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
-    axes = figure.subplots()
-    axes.set_facecolor("none")
-    return figure, axes
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_facecolor("none")
+    return figure, grid
 
 
 def drawn(figure: Figure, caption: str) -> str:

@@ -13,6 +13,7 @@ from string import Template
 from ensue.report.charts import theme
 from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
 from ensue.report.panels.density import density_panel
+from ensue.report.panels.inside import inside_panel
 from ensue.report.panels.listening import listening_panel
 from ensue.report.panels.pictures import pictures_panel
 from ensue.report.panels.probes import probe_panel
@@ -43,6 +44,7 @@ PANELS: Sequence[Panel] = (
     Panel("writing", "Writing", writing_panel),
     Panel("pictures", "Pictures", pictures_panel),
     Panel("sounds", "Sounds", sounding_panel),
+    Panel("inside", "Inside the flow", inside_panel),
     Panel("collapse", "Has it collapsed?", collapse_panel),
     Panel("use", "Use it", use_panel),
     Panel("settings", "Settings", settings_panel),

@@ -8,6 +8,7 @@ import torch
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 
 NUM_ROWS, GRID, MARGIN = 1000, 81, 0.15
+MAX_COLUMNS = 12
 
 
 def density(subject: Subject) -> list[Exhibit]:
@@ -18,14 +19,16 @@ def density(subject: Subject) -> list[Exhibit]:
     data = [subject.codec.decode(subject.store[int(r)][0]) for r in rows]
     generator = torch.Generator().manual_seed(subject.seed)
     with torch.inference_mode():
-        drawn = subject.model.cpu().sample(NUM_ROWS, generator=generator).values
+        drawn = subject.model.cpu().sample(len(data), generator=generator).values
     sampled = [subject.codec.decode(x) for x in drawn]
-    columns = list(subject.codec.facts()["columns"])
+    every = list(subject.codec.facts()["columns"])
+    columns = every[:MAX_COLUMNS]
     values = {
         "columns": columns,
+        "num_columns": len(every),
         "data": {c: [r[c] for r in data] for c in columns},
         "samples": {c: [r[c] for r in sampled] for c in columns},
-        "grid": _grid(subject, data, columns) if _is_plane(data[0], columns) else None,
+        "grid": _grid(subject, data, columns) if _is_plane(data[0], every) else None,
     }
     return [Exhibit(name="density", values=values)]
 

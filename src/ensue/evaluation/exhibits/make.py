@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from ensue.evaluation.exhibits.density import density
+from ensue.evaluation.exhibits.inside import inside
 from ensue.evaluation.exhibits.listening import listening
 from ensue.evaluation.exhibits.pictures import pictures
 from ensue.evaluation.exhibits.representation import representation
@@ -18,6 +19,7 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
     writing,
     pictures,
     sounding,
+    inside,
 )
 
 

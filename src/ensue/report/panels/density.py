@@ -1,13 +1,15 @@
-"""Samples of a table beside its data: contours for two columns, histograms for each."""
+"""Samples of a table beside its data: contours for two columns, pairs and histograms of more."""
 
 from typing import Any
 
 import numpy as np
 
-from ensue.report.charts import INK, SERIES, chart, drawn
+from ensue.report.charts import INK, SERIES, chart, charts, drawn
 from ensue.training.run_folder import RunFolder
 
-MAX_COLUMNS, NUM_BINS = 12, 30
+NUM_BINS = 30
+MAX_PAIRED, NUM_PAIRED = 5, 250
+"""Columns beside each other in pairs, and rows of them: each is a mark on the page."""
 MANY = 12
 """Categories from which on their names are written upright."""
 CONTOURS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -18,8 +20,38 @@ def density_panel(run: RunFolder) -> str:
     found = run.exhibits.read("density")
     if found is None:
         return ""
-    plane = _plane(found) if found["grid"] else ""
-    return plane + "".join(_histogram(found, c) for c in found["columns"][:MAX_COLUMNS])
+    plane = _plane(found) if found["grid"] else _pairs(found)
+    cut = ""
+    if len(found["columns"]) < found.get("num_columns", 0):
+        cut = f"<p>The first {len(found['columns'])} of {found['num_columns']:,} columns.</p>"
+    return cut + plane + "".join(_histogram(found, c) for c in found["columns"])
+
+
+def _pairs(found: dict[str, Any]) -> str:
+    """Columns of numbers against each other."""
+    numbers = [c for c in found["columns"] if not isinstance(found["data"][c][0], str)]
+    names = numbers[:MAX_PAIRED]
+    if len(names) < 2:
+        return ""
+    size = len(names) - 1
+    figure, grid = charts(size, size, height=5.4 if size > 1 else 3.0)
+    for row, column in np.ndindex(size, size):
+        axes, x, y = grid[row, column], names[column], names[row + 1]
+        if column > row:
+            axes.set_axis_off()
+            continue
+        for name, color in (("data", SERIES[0]), ("samples", SERIES[1])):
+            a, b = (found[name][c][:NUM_PAIRED] for c in (x, y))
+            axes.scatter(a, b, s=2, color=color, label=name, linewidths=0)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if row == size - 1:
+            axes.set_xlabel(x)
+        if column == 0:
+            axes.set_ylabel(y)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="upper right", markerscale=4)
+    of = f" (the first {len(names)} of numbers)" if len(names) < len(numbers) else ""
+    return drawn(figure, f"Pairs of columns{of}: {NUM_PAIRED} rows of the data, and samples.")
 
 
 def _plane(found: dict[str, Any]) -> str:
