@@ -231,6 +231,12 @@ CASES = [
     ),
     Case(
         family="maf",
+        name="one value",
+        build=maf(num_features=1),
+        items=lambda n: [*torch.randn(n, 1)],
+    ),
+    Case(
+        family="maf",
         name="images",
         build=maf(num_features=None, num_tokens=6, bos=5, shape=(3, 4, 5), depth=2),
         items=pictures,

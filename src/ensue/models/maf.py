@@ -64,7 +64,7 @@ class MAFConfig:
     condition_hidden: Annotated[
         float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
     ] = 0.1
-    num_features: Annotated[int | None, Field(ge=2)] = from_data()
+    num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()

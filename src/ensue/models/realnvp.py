@@ -104,7 +104,7 @@ class RealNVPConfig:
     condition_hidden: Annotated[
         float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
     ] = 0.1
-    num_features: Annotated[int | None, Field(ge=2)] = from_data()
+    num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
@@ -279,6 +279,10 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")
+    if D == 1:
+        raise ConfigError(
+            "a Real NVP moves some values by others, and there is one; take maf, or more columns"
+        )
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
     transform, entry = _transform(config), Rows(D, config.grid)
