@@ -11,17 +11,16 @@ from typing import Annotated, Literal
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
-from ensue.data.batches import Batch
 from ensue.errors import ConfigError
+from ensue.models import by_density
 from ensue.models.condition import class_condition
 from ensue.models.density import CLASS_SIZE, Density
 from ensue.models.dequantize import Levels, Rows
-from ensue.models.flow import Flow, FlowDistribution
-from ensue.models.images import require_facts, require_no_lengths
-from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.flow import Flow
+from ensue.models.images import require_facts
 from ensue.nn import Affine, Spline
 from ensue.nn.autoregressive import Autoregressive, MaskedMLP
 from ensue.nn.invertible import Raster
@@ -119,95 +118,19 @@ class MAF(
 
     shortest = shortest_item = 1
 
-    @property
-    def flow(self) -> Flow:
-        """The layers."""
-        return self.density.flow
-
-    def untrained_variants(self) -> dict[str, MAFConfig]:
-        """What to compare a trained MAF with: a new one, which is the identity."""
-        return {"the identity": self.config}
-
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What enters the flow, of classes (B,), to z and (B,) log-determinant of dz/dx."""
-        return self.flow(x, self.density.context(condition, len(x)))
-
-    def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(B, D) z, of classes (B,), to x and (B,) log-determinant of dx/dz."""
-        return self.flow.inverse(z, self.density.context(condition, len(z)))
-
-    def log_prob(
-        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
-    ) -> Tensor:
-        """Nats (B,) of items (B, D): log-densities, or lower bounds where values come in steps.
-
-        Raises:
-            ConfigError: ``lengths`` are given; items have a fixed shape here. Or the condition is
-                no class.
-            DataError: The items are of another width.
-        """
-        return self.score(x, lengths, condition=condition).total
-
-    def score(
-        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
-    ) -> Score:
-        """The same, with the kind of number that it is."""
-        require_no_lengths(lengths)
-        return self.density.score(x, condition)
-
-    def loss(self, batch: Batch, *, step: int) -> Loss:
-        """Negative log-likelihood, summed over the batch.
-
-        Args:
-            batch: ``x`` (B, D).
-            step: What is random is a function of the item and the step.
-        """
-        require_no_lengths(batch.lengths)
-        return self.density.loss(batch, step=step)
-
-    def encode(
-        self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
-    ) -> Features:
-        """The embedding is z = f(x), of the same width as x."""
-        require_no_lengths(lengths)
-        return self.density.encode(x, condition)
-
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Samples:
-        """Draw items.
-
-        Args:
-            num: How many.
-            condition: A class, or classes (num,); None draws from all.
-            temperature: The base's standard deviation.
-            generator: Of the draw.
-
-        Raises:
-            ConfigError: ``num`` or ``temperature`` is negative, or the condition is no class.
-        """
-        return self.density.sample(
-            num, condition=condition, temperature=temperature, generator=generator
-        )
-
-    def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
-        """Continuous items (num, D), with gradients to the parameters."""
-        return self.density.rsample(num, condition=condition)
-
-    def sample_and_log_prob(
-        self, num: int, *, condition: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Continuous items (num, D) and their nats (num,), in one pass, with gradients."""
-        return self.density.sample_and_log_prob(num, condition=condition)
-
-    def distribution(self, condition: Tensor | None = None) -> FlowDistribution:
-        """The density as a distribution of torch, one for each class of ``condition`` (...)."""
-        return self.density.distribution(condition)
+    # What all flows do stands once, in ``models.by_density``.
+    flow = property(by_density.flow)
+    untrained_variants = by_density.untrained_variants
+    forward = by_density.forward
+    inverse = by_density.inverse
+    log_prob = by_density.log_prob
+    score = by_density.score
+    loss = by_density.loss
+    encode = by_density.encode
+    sample = by_density.sample
+    rsample = by_density.rsample
+    sample_and_log_prob = by_density.sample_and_log_prob
+    distribution = by_density.distribution
 
 
 def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
