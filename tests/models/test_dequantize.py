@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch
+from ensue.errors import ConfigError
 from ensue.models.dequantize import LearntNoise, Levels
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.nn import ActNorm
@@ -96,6 +97,21 @@ def test_learnt_noise_tightens_the_bound(seed: int) -> None:
     with torch.no_grad():
         a, b = (model.density._bound(x, None, -7, 1).mean() for model in (uniform, learnt))
     assert b > a + 0.1
+
+
+def test_what_does_not_vary_is_not_blown_up() -> None:
+    model = of_images((3, 1, 1), 5)
+    model.standardize(Batch(x=torch.zeros(4, 3, 1, 1, dtype=torch.long)))
+    for norm in model.modules():
+        if isinstance(norm, ActNorm):
+            assert torch.equal(norm.scale, torch.zeros_like(norm.scale))
+
+
+def test_mixing_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="num_scales 1"):
+        of_images((1, 4, 4), 5, mixing=True)
+    with pytest.raises(ConfigError, match="depth is 2"):
+        RealNVP(RealNVPConfig(num_features=3, depth=2, mixing=True))
 
 
 def test_first_batch_makes_all_norms_standard(seed: int) -> None:

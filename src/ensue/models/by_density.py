@@ -50,7 +50,8 @@ def log_prob(
             no class.
         DataError: The items are of another width.
     """
-    return score(self, x, lengths, condition=condition).total
+    require_no_lengths(lengths)
+    return self.density.log_prob(x, condition)
 
 
 def score(

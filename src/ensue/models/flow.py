@@ -63,9 +63,11 @@ class Flow(nn.Module):
             for norm in self.modules()
             if isinstance(norm, ActNorm)
         ]
-        self(x, context)
-        for hook in hooks:
-            hook.remove()
+        try:
+            self(x, context)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     @staticmethod
     def _through(x: Tensor, context: Tensor | None, layers: Sequence[Any]) -> tuple[Tensor, Tensor]:

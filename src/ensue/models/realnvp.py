@@ -203,6 +203,8 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
         raise ConfigError(
             "a Real NVP moves some values by others, and there is one; take maf, or more columns"
         )
+    if config.mixing and config.depth < 3:
+        raise ConfigError(f"mixing is of every two couplings, and depth is {config.depth}; take 3")
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
     transform, entry = _transform(config), Rows(D, config.grid)
@@ -227,6 +229,8 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
 def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
     """Scales of couplings by pixels and, once squares became channels, by channels."""
     shape, num_levels = require_facts(config)
+    if config.mixing and config.num_scales == 1:
+        raise ConfigError("mixing is of squeezed images, and with num_scales 1 none are; take 2")
     C, H, W = shape
     scales: list[nn.Module] = []
     shapes = []

@@ -111,7 +111,9 @@ class ActNorm(nn.Module):
     def standardize(self, x: Tensor) -> None:
         """Set scale and shift so that the values (B, D, ...) have mean 0 and deviation 1."""
         flat = x.movedim(1, -1).reshape(-1, x.shape[1])
-        self.scale.copy_(-flat.std(0, correction=0).clamp(min=1e-6).log())
+        std = flat.std(0, correction=0)
+        # What hardly varies would be blown up.
+        self.scale.copy_(torch.where(std > 1e-3, -std.log(), 0))
         self.shift.copy_(-flat.mean(0) * self.scale.exp())
 
     def _wide(self, x: Tensor) -> tuple[Tensor, Tensor]:

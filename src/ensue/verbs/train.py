@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from ensue.training.run_folder import RunFolder
 
 FEWEST_UNSEEN = 30
-NUM_STANDARDIZED = 256
-"""Items that a model may look at before its first step."""
+NUM_STANDARDIZED, VALUES_STANDARDIZED = 256, 1_000_000
+"""Items that a model may look at before its first step, of so many values at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,10 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     if init_from is not None:
         _take_weights(ready, Path(init_from))
     elif isinstance(ready.model, Standardizes):
-        ready.model.standardize(ready.data.train.fixed(NUM_STANDARDIZED, NUM_STANDARDIZED)[0])
+        windows = ready.data.train
+        size = math.prod(windows.store.values.shape[1:])
+        num = max(1, min(NUM_STANDARDIZED, VALUES_STANDARDIZED // size))
+        ready.model.standardize(windows.fixed(num, num)[0])
 
 
 def _take_weights(ready: Prepared, init_from: Path) -> None:

@@ -95,16 +95,16 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     values = np.stack([value for value, _ in found], axis=1)
     categories = {n: names for n, (_, names) in zip(wanted, found, strict=True) if names}
     labels = label_columns(columns, without=wanted)
-    ids = [str(i) for i in range(columns.num_rows)]
+    ids, named = [str(i) for i in range(columns.num_rows)], []
     if config.group != ITEM and len(set(labels.get(ITEM, ()))) == len(ids):
-        ids = list(labels.pop(ITEM))
+        ids, named = labels.pop(ITEM), [ITEM]
     return Items(
         kind="table",
         ids=ids,
         raw=Rows(tuple(wanted), values, categories),
         labels=labels,
         group=group_of(labels, config.group),
-        fingerprint=fingerprint([file_facts(path), wanted]),
+        fingerprint=fingerprint([file_facts(path), wanted, *named]),
     )
 
 

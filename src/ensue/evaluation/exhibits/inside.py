@@ -13,7 +13,8 @@ from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.models.density import Density
 from ensue.nn import ActNorm, Affine, InvertibleLinear, Spline
 
-NUM_ITEMS, EDGES = 500, np.linspace(-4, 4, 41)
+NUM_ITEMS, NUM_VALUES, EDGES = 500, 1_000_000, np.linspace(-4, 4, 41)
+"""Items, of so many values at most, and edges of bins."""
 PARTS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Of the items, for quantiles of the lengths of z."""
 SPREAD = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -26,7 +27,8 @@ def inside(subject: Subject) -> list[Exhibit]:
     density = getattr(subject.model, "density", None)
     if not isinstance(density, Density):
         return []
-    rows = subject.rows[:NUM_ITEMS]
+    size = int(np.prod(subject.store[int(subject.rows[0])][0].shape))
+    rows = subject.rows[: max(1, min(NUM_ITEMS, NUM_VALUES // size))]
     items = torch.stack([subject.store[int(row)][0] for row in rows])
     with torch.inference_mode(), _watched(density.cpu().flow) as layers:
         z = density.encode(items).embedding.double().numpy()
@@ -51,11 +53,13 @@ def _watched(flow: nn.Module) -> Iterator[list[dict[str, Any]]]:
     """What the layers have done, in the order in which they ran."""
     done: list[dict[str, Any]] = []
 
-    def told(layer: nn.Module, _: Any, made: tuple[Tensor, Tensor]) -> None:
+    def told(layer: nn.Module, read: tuple[Any, ...], made: tuple[Tensor, Tensor]) -> None:
         change = made[1].double()
-        log_det = change.flatten(1).sum(1) if change.dim() > 1 else change
-        # Values that a mask keeps move by exactly 0 and say nothing of the others.
-        moved = change[change != 0] if change.dim() > 1 else change.new_zeros(0)
+        log_det, moved = change, change[:0]
+        if isinstance(layer, Affine | Spline):
+            # What a mask keeps has no parameters but 0, and says nothing of what moves.
+            given = read[1].unflatten(1, (layer.num_parameters, -1)).ne(0).any(1)
+            log_det, moved = change.flatten(1).sum(1), change[given]
         done.append(
             {
                 "name": LAYERS[type(layer)],

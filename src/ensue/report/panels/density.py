@@ -8,8 +8,8 @@ from ensue.report.charts import INK, SERIES, chart, charts, drawn
 from ensue.training.run_folder import RunFolder
 
 NUM_BINS = 30
-MAX_PAIRED, NUM_PAIRED = 5, 250
-"""Columns beside each other in pairs, and rows of them: each is a mark on the page."""
+MAX_COLUMNS, MAX_PAIRED, NUM_PAIRED = 12, 5, 250
+"""Columns, those beside each other in pairs, and rows of them: each is a mark on the page."""
 MANY = 12
 """Categories from which on their names are written upright."""
 CONTOURS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -21,10 +21,9 @@ def density_panel(run: RunFolder) -> str:
     if found is None:
         return ""
     plane = _plane(found) if found["grid"] else _pairs(found)
-    cut = ""
-    if len(found["columns"]) < found.get("num_columns", 0):
-        cut = f"<p>The first {len(found['columns'])} of {found['num_columns']:,} columns.</p>"
-    return cut + plane + "".join(_histogram(found, c) for c in found["columns"])
+    shown, num = found["columns"][:MAX_COLUMNS], found.get("num_columns", len(found["columns"]))
+    cut = f"<p>The first {len(shown)} of {num:,} columns.</p>" if len(shown) < num else ""
+    return cut + plane + "".join(_histogram(found, c) for c in shown)
 
 
 def _pairs(found: dict[str, Any]) -> str:
@@ -51,7 +50,8 @@ def _pairs(found: dict[str, Any]) -> str:
             axes.set_ylabel(y)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="upper right", markerscale=4)
     of = f" (the first {len(names)} of numbers)" if len(names) < len(numbers) else ""
-    return drawn(figure, f"Pairs of columns{of}: {NUM_PAIRED} rows of the data, and samples.")
+    num = min(NUM_PAIRED, len(found["data"][names[0]]))
+    return drawn(figure, f"Pairs of columns{of}: {num} rows of the data, and as many samples.")
 
 
 def _plane(found: dict[str, Any]) -> str:
