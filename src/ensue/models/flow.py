@@ -56,7 +56,7 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def standardize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Let every :class:`ensue.nn.ActNorm` inside make standard what it reads of (B, ...) x."""
+        """By (B, ...) x, let each :class:`ensue.nn.invertible.ActNorm` give what is standard."""
         # A hook runs before the layer does: each norm sees what the ones before it have made.
         hooks = [
             norm.register_forward_pre_hook(_standardize_by)
