@@ -73,11 +73,6 @@ def loss(self: _Family, batch: Batch, *, step: int) -> Loss:  # noqa: D417
     return self.density.loss(batch, step=step)
 
 
-def standardize(self: _Family, batch: Batch) -> None:
-    """Set the scales and shifts of act norms by a first batch, before training."""
-    self.density.standardize(batch)
-
-
 def encode(
     self: _Family, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None
 ) -> Features:

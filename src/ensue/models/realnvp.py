@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
+from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models import by_density
 from ensue.models.condition import class_condition
@@ -186,12 +187,15 @@ class RealNVP(
     log_prob = by_density.log_prob
     score = by_density.score
     loss = by_density.loss
-    standardize = by_density.standardize
     encode = by_density.encode
     sample = by_density.sample
     rsample = by_density.rsample
     sample_and_log_prob = by_density.sample_and_log_prob
     distribution = by_density.distribution
+
+    def standardize(self, batch: Batch) -> None:
+        """Set the scales and shifts of act norms by a first batch, before training."""
+        self.density.standardize(batch)
 
 
 def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:

@@ -50,14 +50,11 @@ class MultiScale(nn.Module):
         sizes.append(math.prod(self.shapes[-1]))
         *done, x = z.split(sizes, dim=1)
         x, changes = x.unflatten(1, self.shapes[-1]), []
+        scales: list[Any] = list(self.scales)
         for i in reversed(range(len(self.scales))):
-            x, change = _of(self.scales[i]).inverse(x, context)
+            x, change = scales[i].inverse(x, context)
             changes.append(change)
             if i:
                 C, H, W = self.shapes[i - 1]
                 x = torch.cat([x, done[i - 1].unflatten(1, (C // 2, H, W))], dim=1)
         return x, torch.stack(changes).sum(0)
-
-
-def _of(scale: Any) -> Any:
-    return scale
