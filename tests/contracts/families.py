@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch
+from ensue.data.codecs.text import Special, TextCodec
 from ensue.generation import GenerationConfig
 from ensue.models.causal import Causal, CausalConfig
 from ensue.models.charrnn import CharRNN, CharRNNConfig
@@ -20,6 +21,7 @@ from ensue.models.masked import Masked, MaskedConfig
 from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
+from ensue.models.sequence_vae import SequenceVAE, SequenceVAEConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,21 @@ def charrnn(**settings: Any) -> Callable[[], CharRNN]:
     small = {"num_tokens": 11, "bos": 9, "eos": 10, "embedding_size": 6, "hidden_size": 8}
     few = GenerationConfig(max_length=40)
     return lambda: CharRNN(CharRNNConfig(**{**small, "generation": few, **settings}))
+
+
+LETTERS = TextCodec(
+    tokens="characters",
+    vocabulary=tuple("abcdefghi"),
+    special=Special(bos=9, eos=10, unk=11, pad=12),
+)
+
+
+def vae(**settings: Any) -> Callable[[], SequenceVAE]:
+    small = {"codec": LETTERS, "embedding_size": 6, "encoder_size": 8, "decoder_size": 7}
+    few = GenerationConfig(max_length=40)
+    return lambda: SequenceVAE(
+        SequenceVAEConfig(**{**small, "latent_size": 4, "generation": few, **settings})
+    )
 
 
 def causal(**settings: Any) -> Callable[[], Causal]:
@@ -191,6 +208,30 @@ CASES = [
         items=pictures,
         stretch=levels,
         longest=61,
+    ),
+    Case(family="vae", name="gru", build=vae(), items=texts, stretch=tokens),
+    Case(
+        family="vae",
+        name="lstm of several layers, last state, schedule, free bits, word dropout",
+        build=vae(
+            cell="lstm",
+            pooling="last",
+            encoder_layers=2,
+            decoder_layers=2,
+            kl_schedule="cyclical",
+            kl_steps=10,
+            free_bits=2.0,
+            word_dropout=0.3,
+        ),
+        items=texts,
+        stretch=tokens,
+    ),
+    Case(
+        family="vae",
+        name="gru, mean, free bits of the batch",
+        build=vae(pooling="mean", bidirectional=False, free_bits=3.0, free_bits_of="batch"),
+        items=texts,
+        stretch=tokens,
     ),
     Case(
         family="masked",

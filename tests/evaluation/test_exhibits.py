@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from ensue.configuration import fill
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
@@ -81,7 +82,8 @@ def test_what_surprised_it_is_the_text_again_with_its_whole_cost(
     items = Items(kind="text", ids=["a"], raw=[text], fingerprint="a")
     codec = TextCodec.fit(items, DataConfig(tokens=tokens), [0])  # type: ignore[arg-type]
     store = open_store(items, codec, tmp_path)
-    model = CharRNN(CharRNNConfig(hidden_size=8, embedding_size=4, **codec.facts())).eval()
+    config = fill(CharRNNConfig(hidden_size=8, embedding_size=4), codec.facts())
+    model = CharRNN(config).eval()
     contracts = FAMILIES["charrnn"].contracts
     subject = Subject(
         model=model,

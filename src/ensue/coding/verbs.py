@@ -219,7 +219,7 @@ def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
         file = file_inside(name)
         if kind == "image" and file.suffix != ".png":
             file = file.with_name(f"{file.name}.png")
-        elif kind == "text":
+        elif kind in ("smiles", "text"):
             plain = file.name.removesuffix(".gz")
             file = file.with_name(plain if is_text(Path(plain)) else f"{plain}.txt")
         files.append(file)

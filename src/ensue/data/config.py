@@ -8,11 +8,14 @@ from pydantic import Field
 from ensue.configuration import STRICT, Format
 from ensue.errors import ConfigError
 
+Tokens = Literal["bytes", "characters", "words", "smiles"]
+
 OF_KIND = {
     "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
     "image": ("levels", "image_size", "grayscale"),
     "table": ("columns",),
     "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
+    "smiles": ("tokens", "window_tokens", "max_vocabulary"),
 }
 """Settings that only one kind of data has a place for."""
 
@@ -71,13 +74,20 @@ class DataConfig:
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False
     tokens: Annotated[
-        Literal["bytes", "characters", "words"], Field(description="what a text is made of")
-    ] = "bytes"
+        Tokens | None,
+        Field(description="what a text is made of; none: bytes, and of molecules marks of SMILES"),
+    ] = None
     text_items: Annotated[
-        Literal["file", "line"], Field(description="an item of text is a whole file, or a line")
+        Literal["file", "line", "sentence"],
+        Field(description="an item of text is a whole file, a line, or a sentence"),
     ] = "file"
     window_tokens: Annotated[
-        int, Field(gt=1, description="length of a training window of text")
+        int,
+        Field(
+            gt=1,
+            description="length of a training window of text; of a family that takes texts whole, "
+            "of the longest",
+        ),
     ] = 256
     max_vocabulary: Annotated[
         int, Field(gt=0, description="most frequent characters or words that have a token")
@@ -93,7 +103,8 @@ def require_settings_of(config: DataConfig, kind: str) -> None:
     Raises:
         ConfigError: A setting would be ignored.
     """
+    own = OF_KIND.get(kind, ())
     for other, names in OF_KIND.items():
         for name in names:
-            if other != kind and getattr(config, name) != getattr(DataConfig, name):
+            if name not in own and getattr(config, name) != getattr(DataConfig, name):
                 raise ConfigError(f"{name} is for data of kind {other}, not {kind}; leave it out")

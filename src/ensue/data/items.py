@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ensue.errors import DataError, unknown
 
-Kind = Literal["audio", "image", "table", "text"]
+Kind = Literal["audio", "image", "smiles", "table", "text"]
 Positions = Sequence[int] | np.ndarray
 LIST_SEPARATOR = ";"
 """Stands between the values of a list in a Parquet column, once it is text."""

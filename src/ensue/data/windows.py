@@ -27,6 +27,7 @@ class Windows:
         store: The items.
         rows: Which items take part, by position.
         size: Steps of a window; None for items of fixed shape, which are taken whole.
+        whole: Whether sequences are taken whole; those of more than ``size`` steps are left out.
         short: What becomes of shorter items.
         shortest: Steps below which an item is left out whatever ``short`` says.
         speed_perturbation: Training windows run up to this much faster or slower (0.1: by a
@@ -38,6 +39,7 @@ class Windows:
     store: Store
     rows: np.ndarray
     size: int | None
+    whole: bool = False
     short: Literal["pad", "skip"] = "pad"
     shortest: int = 1
     speed_perturbation: float = 0.0
@@ -51,6 +53,9 @@ class Windows:
                 f"no item is long enough: the longest has {longest} steps, a window "
                 f"{self.size} and the model needs {self.shortest}; use shorter windows (or short "
                 "'pad'), a smaller horizon, or longer recordings"
+                if not len(self.too_long)
+                else f"every item is too long, such as one of {longest} steps: a window has "
+                f"{self.size}; use longer windows (window_tokens)"
             )
 
     @property
@@ -59,6 +64,13 @@ class Windows:
         least = self.shortest if self.short == "pad" else max(self.shortest, self.size or 1)
         least = math.ceil(least * (1 + self.speed_perturbation))
         return self.rows[self.store.lengths[self.rows] < least]
+
+    @property
+    def too_long(self) -> np.ndarray:
+        """The items that are left out because they would have to be cut, by position."""
+        if not self.whole or self.size is None:
+            return self.rows[:0]
+        return self.rows[self.store.lengths[self.rows] > self.size]
 
     @property
     def num_windows(self) -> int:
@@ -127,20 +139,32 @@ class Windows:
             return Batch(x=torch.from_numpy(np.stack(rows)), **own)
         stops = np.minimum(starts + self._span(speeds), self.store.lengths[items])
         valid = np.minimum(np.floor((stops - starts - 1) / speeds).astype(np.int64) + 1, self.size)
-        x = np.zeros((len(items), self.size, *self.store.values.shape[1:]), self.store.values.dtype)
-        for row, (i, start, stop) in enumerate(zip(items, starts, stops, strict=True)):
-            steps = self.store.read(i, start, stop)
-            x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])
+        width = int(valid.max()) if self.whole else self.size
+        x = np.zeros((len(items), width, *self.store.values.shape[1:]), self.store.values.dtype)
+        if self.whole:
+            x[np.arange(width) < valid[:, None]] = self._end_to_end(items, valid)
+        else:
+            for row, (i, start, stop) in enumerate(zip(items, starts, stops, strict=True)):
+                steps = self.store.read(i, start, stop)
+                x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])
         lengths = torch.from_numpy(valid) if self._some_short else None
         return Batch(x=torch.from_numpy(x), lengths=lengths, **own)
 
+    def _end_to_end(self, items: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """The steps of whole items, one after the other, in one read."""
+        before = np.cumsum(lengths) - lengths
+        first = np.repeat(self.store.offsets[items] - before, lengths)
+        return self.store.values[first + np.arange(len(first))]
+
     @cached_property
     def _used(self) -> np.ndarray:
-        return np.setdiff1d(self.rows, self.too_short)
+        return np.setdiff1d(self.rows, np.union1d(self.too_short, self.too_long))
 
     @cached_property
     def _some_short(self) -> bool:
         """Asked of the whole store, not of a batch: processes must agree on it in every step."""
+        if self.whole:
+            return True
         longest = int(self._span(np.array([1 + self.speed_perturbation]))[0])
         return bool((self.store.lengths[self._used] < longest).any())
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ensue.errors import ConfigError
 
+SIDES = (("encoder", "encoder"), ("decoder", "decoder.layers"))
+"""The two stacks of a sequence VAE, and the modules that hold them."""
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
 
 
@@ -100,5 +102,52 @@ def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
         "mask": "half",
         "scale_bound": None,
         "num_features": len(mask),
+    }
+    return settings, renamed
+
+
+def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
+    """The VAE of the MOSES benchmark; what its lists of modules hold twice is left out.
+
+    Raises:
+        ConfigError: Keys are missing or unknown.
+    """
+    names = {
+        "x_emb.": "decoder.embedding.",
+        "encoder_rnn.": "encoder.",
+        "q_mu.": "mu.",
+        "q_logvar.": "log_var.",
+        "decoder_rnn.": "decoder.layers.",
+        "decoder_lat.": "decoder.first.",
+        "decoder_fc.": "decoder.scores.",
+    }
+    renamed, strangers, found = {}, [], set()
+    for key, value in state_dict.items():
+        own = next((name for name in names if key.startswith(name)), None)
+        if own is not None:
+            renamed[names[own] + key.removeprefix(own)] = value
+            found.add(own)
+        elif not re.match(r"(encoder|decoder|vae)\.\d+\.", key):
+            strangers.append(key)
+    if strangers or found != names.keys():
+        wrong = ", ".join(strangers or sorted(names.keys() - found))
+        raise ConfigError(f"these aren't the weights of a MOSES VAE: {wrong}")
+    in_both = "encoder.weight_hh_l0_reverse" in renamed
+    sizes = {f"{side}_size": renamed[f"{name}.weight_hh_l0"].shape[1] for side, name in SIDES}
+    layers = {
+        f"{side}_layers": sum(
+            re.fullmatch(rf"{re.escape(name)}\.weight_hh_l\d+", key) is not None for key in renamed
+        )
+        for side, name in SIDES
+    }
+    is_lstm = len(renamed["encoder.weight_hh_l0"]) == 4 * sizes["encoder_size"]
+    settings = {
+        "cell": "lstm" if is_lstm else "gru",
+        "embedding_size": renamed["decoder.embedding.weight"].shape[1],
+        "latent_size": len(renamed["mu.bias"]),
+        "bidirectional": in_both,
+        "pooling": "last",
+        **sizes,
+        **layers,
     }
     return settings, renamed

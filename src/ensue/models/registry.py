@@ -62,7 +62,7 @@ FAMILIES = {
     "causal": Family(
         module="ensue.models.causal",
         model="Causal",
-        codecs={"audio": "mu_law", "image": "image", "text": "text"},
+        codecs={"audio": "mu_law", "image": "image", "smiles": "text", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
         summary="Causal convolutions or attention: exact likelihood of sound, images, texts",
         objective="Negative log-likelihood of each token given those before it (van den Oord et "
@@ -75,7 +75,7 @@ FAMILIES = {
     "charrnn": Family(
         module="ensue.models.charrnn",
         model="CharRNN",
-        codecs={"text": "text"},
+        codecs={"smiles": "text", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
         summary="Recurrent language model: exact likelihood of texts, samples, completions",
         objective="Negative log-likelihood of each token given those before it (Graves 2013, "
@@ -83,6 +83,19 @@ FAMILIES = {
         limits=(
             "A window of training begins without memory of what came before it.",
             "What it writes is likely, not true.",
+        ),
+    ),
+    "vae": Family(
+        module="ensue.models.sequence_vae",
+        model="SequenceVAE",
+        codecs={"smiles": "text", "text": "text"},
+        contracts=("trains", "encodes", "scores", "samples"),
+        summary="Sequence VAE: molecules and sentences by way of a vector, drawn and searched",
+        objective="Negative evidence lower bound of each sequence (Bowman et al. 2016, 1511.06349, "
+        "eq. 1), in nats.",
+        limits=(
+            "Its score is a lower bound on the log-likelihood.",
+            "A molecule that it writes may be impossible, unstable or poisonous.",
         ),
     ),
     "masked": Family(

@@ -14,7 +14,8 @@ def uniform_of(items: Tensor, step: int, num: int) -> Tensor:
     and the device; the same item twice has the same.
 
     Args:
-        items: (B, D) whole numbers.
+        items: (B, D) whole numbers, -1 where there is none: how many of these follow changes
+            nothing.
         step: Of training.
         num: Numbers for each item.
 
@@ -26,7 +27,7 @@ def uniform_of(items: Tensor, step: int, num: int) -> Tensor:
         False
     """
     places = torch.arange(items.shape[1], device=items.device)
-    key = (_mixed(items.long() + 1 + _mixed(places))).sum(1)
+    key = _mixed(items.long() + 1 + _mixed(places)).masked_fill(items == -1, 0).sum(1)
     counter = torch.arange(num, device=items.device)
     bits = _mixed(_mixed(key + _mixed(torch.full_like(key, step)))[:, None] + counter)
     return _shifted(bits, 11).double() * 2.0**-53

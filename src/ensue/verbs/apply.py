@@ -107,7 +107,7 @@ def score(
     }
     if by_column:
         columns |= _by_column(loaded, store, condition)
-    if loaded.codec.kind == "text":
+    if loaded.codec.kind in ("smiles", "text"):
         columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
     if loaded.codec.name == "mu_law":
         columns["bits_per_sample"] = -totals / (np.log(2) * (store.lengths - 1))

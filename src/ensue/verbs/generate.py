@@ -168,7 +168,7 @@ def complete(
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
     path = _path(out, loaded, "completions")
-    if prompt is not None and loaded.codec.kind != "text":
+    if prompt is not None and loaded.codec.kind not in ("smiles", "text"):
         raise ConfigError("prompt is a text, and this run's items aren't; give DATA")
     settings = _given(
         method=method,
@@ -257,7 +257,7 @@ def _write(
             shutil.rmtree(path, ignore_errors=True)  # what was drawn there before
         write_sounds(items, loaded.codec.sample_rate, files, path)
     else:
-        write_items(items, columns, path, across=across)
+        write_items(items, columns, path, across=across, name=loaded.codec.kind)
 
 
 def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:

@@ -67,7 +67,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     # By name: what couldn't be read isn't in the store.
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
     found = _training_data(plan, store, codec, model, rows, held)
-    skipped = [*store.skipped, *_too_short(found.train, found.validation)]
+    skipped = [*store.skipped, *_left_out(found.train, found.validation)]
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
     )
@@ -172,6 +172,7 @@ def _training_data(
             store=store,
             rows=rows,
             size=codec.window(data),
+            whole=getattr(model, "whole_items", False),
             short=data.short,
             shortest=model.shortest,
             speed_perturbation=data.speed_perturbation,
@@ -208,13 +209,24 @@ def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | N
     return None
 
 
-def _too_short(*all_windows: Any) -> list[tuple[str, str]]:
-    return [
+def _left_out(*all_windows: Any) -> list[tuple[str, str]]:
+    found = [w for w in all_windows if w is not None]
+    too_short = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
-        for w in all_windows
-        if w is not None
+        for w in found
         for row in w.too_short
     ]
+    too_long = [
+        (w.store.ids[row], f"{w.store.lengths[row]} steps are more than the {w.size} of a window")
+        for w in found
+        for row in w.too_long
+    ]
+    if too_long:
+        warnings.warn(
+            f"{len(too_long)} items are longer than a window and are left out, such as "
+            f"{too_long[0][0]!r}; the setting window_tokens takes longer ones"
+        )
+    return [*too_short, *too_long]
 
 
 def require_kind(family: str, kind: str) -> None:

@@ -14,7 +14,12 @@ from ensue.verbs.tables import drafted, write_table
 
 
 def write_items(
-    items: Sequence[Any], columns: Mapping[str, Any], path: Path, *, across: int | None = None
+    items: Sequence[Any],
+    columns: Mapping[str, Any],
+    path: Path,
+    *,
+    across: int | None = None,
+    name: str = "text",
 ) -> None:
     """Write raw items as the path says, with further columns where it is a table.
 
@@ -23,12 +28,13 @@ def write_items(
         columns: Values beside each item.
         path: A table; of images .npz, with the array ``image``, or .png.
         across: Images in a row of a sheet; by default as many as there are rows.
+        name: Of the column of texts.
 
     Raises:
         DataError: The file can't be written.
     """
     if not isinstance(items[0], np.ndarray):
-        write_table({**columns, **_columns(items)}, path)
+        write_table({**columns, **_columns(items, name)}, path)
         return
     from ensue.evaluation.exhibits.pictures import png, sheet
 
@@ -77,8 +83,8 @@ def write_sounds(
             soundfile.write(draft, x, sample_rate, subtype="PCM_16", format="WAV")
 
 
-def _columns(items: Sequence[Any]) -> dict[str, list[Any]]:
+def _columns(items: Sequence[Any], text: str) -> dict[str, list[Any]]:
     """Rows of a table by column; texts as the column ``text``."""
     if not isinstance(items[0], dict):
-        return {"text": list(items)}
+        return {text: list(items)}
     return {name: [row[name] for row in items] for name in items[0]}

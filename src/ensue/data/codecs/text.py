@@ -1,5 +1,9 @@
-"""Text: bytes, characters or words as tokens, with one before the first and one after the last."""
+"""Text: bytes, characters or words as tokens, with one before the first and one after the last.
 
+Molecules as SMILES are texts too, whose tokens may be the marks of that notation.
+"""
+
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,24 +16,47 @@ from torch import Tensor
 
 from ensue.configuration import STRICT, Format
 from ensue.data.codecs.beginnings import side_by_side
-from ensue.data.config import DataConfig
+from ensue.data.config import DataConfig, Tokens
 from ensue.data.items import Document, Items, Positions
 from ensue.errors import ConfigError, DataError
 
 NUM_BYTES = 256
+SMILES_TOKEN = re.compile(r"\[[^\[\]]*\]|Br|Cl|%\d\d|.", re.DOTALL)
+"""An atom in brackets, one of the two letters that atoms without brackets may have, the number of a
+ring above 9, or a single character."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Special:
+    """Numbers of the tokens that stand for no part of a text.
+
+    ``bos`` comes before the first, ``eos`` after the last, ``unk`` for what has no token, ``pad``
+    where there is nothing.
+    """
+
+    __pydantic_config__ = STRICT
+
+    bos: int
+    eos: int
+    unk: int | None = None
+    pad: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextCodec:
-    """A text to (T,) int32 tokens: bos, its bytes, characters or words, eos.
+    """A text to (T,) int32 tokens: bos, its bytes, characters, words or SMILES marks, eos.
 
-    Bytes are their own tokens. Characters and words have theirs by how often they came in
-    training, the most frequent first, and all others are ``unk``. The tokens bos, eos and (with a
-    vocabulary) unk come last.
+    Bytes are their own tokens. Others have theirs by how often they came in training, the most
+    frequent first, and what never came is ``unk``.
 
     Args:
-        tokens: What a text is made of; words are what stands between white space.
-        vocabulary: The characters or words that have a token, or none for bytes.
+        tokens: What a text is made of; words are what stands between white space; smiles keeps
+            ``Cl``, ``Br``, ``[...]`` and ``%nn`` whole.
+        vocabulary: The characters, words or marks that have a token, by number, or none for bytes.
+            Names at the numbers of special tokens mean nothing.
+        special: Numbers of special tokens; by default bos, eos and (with a vocabulary) unk come
+            after all others.
+        items: The kind of the items.
 
     Example:
         >>> codec = TextCodec(tokens="bytes")
@@ -37,28 +64,34 @@ class TextCodec:
         tensor([256,  72, 105, 257], dtype=torch.int32)
         >>> codec.decode(torch.tensor([72, 105]))
         'Hi'
+        >>> codec = TextCodec(tokens="smiles", vocabulary=("C", "Cl", "[nH]"))
+        >>> codec.split("CCl[nH]")
+        ['C', 'Cl', '[nH]']
     """
 
     __pydantic_config__ = STRICT
-    kind: ClassVar[str] = "text"
     name: ClassVar[str] = "text"
     sequence: ClassVar[bool] = True
 
     format: Format = 1
-    tokens: Literal["bytes", "characters", "words"]
+    tokens: Tokens
     vocabulary: tuple[str, ...] = ()
+    special: Special | None = None
+    items: Literal["text", "smiles"] = "text"
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "TextCodec":
-        """Count the characters or words of the training texts.
+        """Count the characters, words or marks of the training texts.
 
         Raises:
             DataError: No text can be read, or all are empty.
         """
-        if config.tokens == "bytes":
-            return cls(tokens="bytes")
+        kind = "smiles" if items.kind == "smiles" else "text"
+        tokens = config.tokens or ("smiles" if kind == "smiles" else "bytes")
+        if tokens == "bytes":
+            return cls(tokens="bytes", items=kind)
         counts: Counter[str] = Counter()
-        plain, reason = cls(tokens=config.tokens), "they are empty"
+        plain, reason = cls(tokens=tokens), "they are empty"
         for row in rows:
             try:
                 counts.update(plain.split(items.raw[row]))
@@ -68,29 +101,62 @@ class TextCodec:
             raise DataError(f"no training text can be used: {reason}")
         # By count, and by name where counts are equal, so that the order of files doesn't matter.
         ordered = sorted(counts, key=lambda token: (-counts[token], token))
-        return cls(tokens=config.tokens, vocabulary=tuple(ordered[: config.max_vocabulary]))
+        vocabulary = tuple(ordered[: config.max_vocabulary])
+        V = len(vocabulary)
+        special = Special(bos=V, eos=V + 1, unk=V + 2, pad=V + 3)
+        return cls(tokens=tokens, vocabulary=vocabulary, special=special, items=kind)
+
+    @property
+    def kind(self) -> str:
+        """Of the items."""
+        return self.items
 
     @property
     def num_tokens(self) -> int:
         """V, the special ones counted."""
-        return NUM_BYTES + 2 if self.tokens == "bytes" else len(self.vocabulary) + 3
+        return max(len(self.vocabulary), 1 + max(self._marks))
 
     @property
     def bos(self) -> int:
         """The token before the first."""
-        return NUM_BYTES if self.tokens == "bytes" else len(self.vocabulary)
+        return self._special.bos
 
     @property
     def eos(self) -> int:
         """The token after the last."""
-        return self.bos + 1
+        return self._special.eos
+
+    @property
+    def unk(self) -> int | None:
+        """The token of what has none, or None where all have."""
+        return self._special.unk
+
+    @property
+    def pad(self) -> int | None:
+        """The token of nothing, where there is one."""
+        return self._special.pad
+
+    @cached_property
+    def _special(self) -> Special:
+        if self.special is not None:
+            return self.special
+        if self.tokens == "bytes":
+            return Special(bos=NUM_BYTES, eos=NUM_BYTES + 1)
+        V = len(self.vocabulary)
+        return Special(bos=V, eos=V + 1, unk=V + 2)
+
+    @cached_property
+    def _marks(self) -> frozenset[int]:
+        special = self._special
+        found = (special.bos, special.eos, special.unk, special.pad)
+        return frozenset(i for i in found if i is not None)
 
     @cached_property
     def _number(self) -> dict[str, int]:
-        return {token: i for i, token in enumerate(self.vocabulary)}
+        return {t: i for i, t in enumerate(self.vocabulary) if i not in self._marks}
 
     def split(self, raw: str | Document) -> list[str]:
-        """The characters or words of a text.
+        """The characters, words or marks of a text.
 
         Raises:
             DataError: It can't be read, or isn't UTF-8.
@@ -99,7 +165,9 @@ class TextCodec:
             text = raw if isinstance(raw, str) else raw.read().decode()
         except UnicodeDecodeError as error:
             raise DataError(f"it isn't UTF-8: {error}; use tokens bytes") from error
-        return list(text) if self.tokens == "characters" else text.split()
+        if self.tokens == "words":
+            return text.split()
+        return SMILES_TOKEN.findall(text) if self.tokens == "smiles" else list(text)
 
     def begun(self, encoded: Sequence[Tensor], known: float | None) -> tuple[Tensor, Tensor]:
         """Encoded texts as beginnings: (B, T) tokens without the end, and which are given.
@@ -120,8 +188,7 @@ class TextCodec:
         if self.tokens == "bytes":
             found = list(raw.encode() if isinstance(raw, str) else raw.read())
         else:
-            unk = self.eos + 1
-            found = [self._number.get(token, unk) for token in self.split(raw)]
+            found = [self._number.get(token, self.unk) for token in self.split(raw)]
         return torch.tensor([self.bos, *found, self.eos], dtype=torch.int32)
 
     def pieces(self, raw: str | Document) -> Iterator[Tensor]:
@@ -133,12 +200,11 @@ class TextCodec:
         numbers = [int(i) for i in x.tolist()]
         if self.tokens == "bytes":
             return bytes(i for i in numbers if i < NUM_BYTES).decode(errors="replace")
+        silent = (self.bos, self.eos, self.pad)
         known = [
-            self.vocabulary[i] if i < self.bos else "\ufffd"
-            for i in numbers
-            if i not in (self.bos, self.eos)
+            "\ufffd" if i == self.unk else self.vocabulary[i] for i in numbers if i not in silent
         ]
-        return ("" if self.tokens == "characters" else " ").join(known)
+        return (" " if self.tokens == "words" else "").join(known)
 
     def written(self, x: Tensor) -> bytes:
         """(T,) tokens to the bytes of a file."""
@@ -166,10 +232,42 @@ class TextCodec:
         return config.window_tokens + 1
 
     def facts(self) -> dict[str, Any]:
-        """The number of tokens, and the special ones."""
-        return {"num_tokens": self.num_tokens, "bos": self.bos, "eos": self.eos}
+        """The number of tokens, the special ones, and the codec itself."""
+        return {
+            "num_tokens": self.num_tokens,
+            "bos": self.bos,
+            "eos": self.eos,
+            "codec": self,
+        }
 
     @staticmethod
     def of_user(raw: Any) -> str | Document:
         """A text itself, or the path of one."""
         return Document(raw) if isinstance(raw, Path) else raw
+
+
+def codec_of_tokens(vocabulary: Sequence[str]) -> TextCodec:
+    """The codec of characters whose numbers are their places in a list with special tokens.
+
+    Args:
+        vocabulary: Single characters, and ``<bos>``, ``<eos>``, ``<pad>``, ``<unk>``.
+
+    Raises:
+        ConfigError: A special token is missing, or another is no single character, or comes twice.
+
+    Example:
+        >>> codec_of_tokens(["C", "<bos>", "<eos>", "<pad>", "<unk>"]).encode("CN")
+        tensor([1, 0, 4, 2], dtype=torch.int32)
+    """
+    marks = ("bos", "eos", "unk", "pad")
+    names = {f"<{mark}>": mark for mark in marks}
+    missing = [name for name in names if name not in vocabulary]
+    odd = [token for token in vocabulary if token not in names and len(token) != 1]
+    twice = [token for token, count in Counter(vocabulary).items() if count > 1]
+    if missing or odd or twice:
+        raise ConfigError(
+            "a vocabulary holds single characters and "
+            f"{', '.join(names)}, each once; missing {missing}, no characters {odd}, twice {twice}"
+        )
+    special = Special(**{mark: vocabulary.index(name) for name, mark in names.items()})
+    return TextCodec(tokens="characters", vocabulary=tuple(vocabulary), special=special)

@@ -27,6 +27,14 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.smiles import (
+    SMILES_SUFFIXES,
+    is_smiles,
+    read_smiles,
+    read_smiles_folder,
+    read_smiles_table,
+    smiles_column,
+)
 from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
 from ensue.data.sources.text import (
     TEXT_SUFFIXES,
@@ -42,9 +50,10 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     """The items that ``data`` names.
 
     Args:
-        data: A folder of recordings, images or texts, a manifest or table (CSV, Parquet; with a
-            column ``text`` its rows are texts), one file, ``builtin:NAME``, an (N, D) array, an
-            (N, H, W) or (N, H, W, 3) array of images, or a list of paths or (samples, rate) pairs.
+        data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, Parquet;
+            with a column ``text`` or ``smiles`` its rows are texts or molecules), one file,
+            ``builtin:NAME``, an (N, D) array, an (N, H, W) or (N, H, W, 3) array of images, or a
+            list of paths or (samples, rate) pairs.
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
 
@@ -65,6 +74,8 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         )
     if path.is_dir():
         return _open_folder(path, config)
+    if is_smiles(path):
+        return read_smiles([path], config, path.parent)
     if is_text(path):
         return read_documents([path], config, path.parent)
     if is_audio(path):
@@ -79,6 +90,8 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
             if columns.num_rows and is_image(Path(str(columns["path"][0]))):
                 return read_image_manifest(path, columns, config)
             return read_manifest(path, columns, config)
+        if column := smiles_column(columns):
+            return read_smiles_table(path, columns, column, config)
         if "text" in columns.column_names:
             return read_text_table(path, columns, config)
         return read_table(path, columns, config)
@@ -86,6 +99,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         f"{str(data)!r} is of no known type; sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
         f"images are {', '.join(sorted(IMAGE_SUFFIXES))}, "
         f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
+        f"molecules are {', '.join(sorted(SMILES_SUFFIXES))} (or .gz of one), "
         f"a manifest or table is {', '.join(sorted(TABLE_SUFFIXES))}"
     )
 
@@ -97,11 +111,13 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
-    """Recordings if there are any, else images, else texts."""
+    """Recordings if there are any, else images, else molecules, else texts."""
     paths = list(walk(folder))
     if not any(map(is_audio, paths)):
         if any(is_image(p) or is_idx(p) for p in paths):
             return read_image_folder(folder, config)
+        if any(map(is_smiles, paths)):
+            return read_smiles_folder(folder, config)
         if any(map(is_text, paths)):
             return read_text_folder(folder, config)
     return read_audio_folder(folder, config)

@@ -1,5 +1,6 @@
-"""Texts: files, their lines, or the column ``text`` of a table."""
+"""Texts: files, their lines or sentences, or the column ``text`` of a table."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from ensue.data.sources.files import folder_label, plain_items, walk
 from ensue.data.sources.table import label_columns
 from ensue.errors import DataError
 
-TEXT_SUFFIXES = {".txt", ".text", ".smi"}
+TEXT_SUFFIXES = {".txt", ".text"}
+PARAGRAPH = re.compile(r"\n\s*\n")
+SENTENCE_END = re.compile(r"""(\S*?)[.!?]+["')\]]*\s+(?=["'(\[]*[A-Z])""")
+SHORTENED = {"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Hon", "Capt", "Col", "Gen", "Messrs"}
 
 
 def is_text(path: Path) -> bool:
@@ -34,10 +38,10 @@ def read_text_folder(folder: Path, config: DataConfig) -> Items:
 
 
 def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
-    """Files as items, or their lines, named by their paths below ``base`` (and line numbers).
+    """Files as items, or their lines or sentences, named by paths below ``base`` and numbers.
 
     Raises:
-        DataError: There is no file, or no line that isn't empty.
+        DataError: There is no file, or none that isn't empty, of lines or sentences.
     """
     if not paths:
         raise DataError(f"there is no text in {str(base)!r}; texts are {', '.join(TEXT_SUFFIXES)}")
@@ -46,15 +50,38 @@ def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Ite
     facts = [file_facts(p) for p in paths]
     if config.text_items == "file":
         return _items([Document(p) for p in paths], names, folder_label(inside), config, facts)
-    ids, lines = [], []
+    cut = sentences if config.text_items == "sentence" else str.splitlines
+    ids, parts = [], []
     for name, path in zip(names, paths, strict=True):
-        for number, line in enumerate(_decoded(path).splitlines(), 1):
-            if line.strip():
+        for number, part in enumerate(cut(decoded(path)), 1):
+            if part.strip():
                 ids.append(f"{name}:{number}")
-                lines.append(line)
-    if not lines:
+                parts.append(part)
+    if not parts:
         raise DataError(f"every line in {str(base)!r} is empty")
-    return _items(lines, ids, {}, config, facts)
+    return _items(parts, ids, {}, config, facts)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, white space within them as single spaces.
+
+    One ends at a full stop, an exclamation or a question mark that a capital letter follows, not
+    after initials and the likes of "Mr."; and where a paragraph does.
+
+    Example:
+        >>> sentences("Mr. A. Weston\\nthought so. \"Did he?\" Yes!\\n\\nEnd")
+        ['Mr. A. Weston thought so.', '"Did he?"', 'Yes!', 'End']
+    """
+    found = []
+    for paragraph in PARAGRAPH.split(text):
+        flat, begin = " ".join(paragraph.split()), 0
+        for end in SENTENCE_END.finditer(flat):
+            word = end[1].strip("\"'([")
+            if word not in SHORTENED and not (len(word) == 1 and word.isupper() and word != "I"):
+                found.append(flat[begin : end.end()].strip())
+                begin = end.end()
+        found.append(flat[begin:])
+    return [sentence for sentence in found if sentence]
 
 
 def read_text_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
@@ -80,7 +107,12 @@ def _items(
     return plain_items("text", raw, ids, labels, config, [*facts, config.text_items])
 
 
-def _decoded(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """A file of text as a whole.
+
+    Raises:
+        DataError: It can't be read, or isn't UTF-8.
+    """
     try:
         return Document(path).read().decode()
     except UnicodeDecodeError as error:

@@ -55,6 +55,7 @@ class Survey:
 SURVEYS = {
     "audio": survey_sound,
     "image": survey_image,
+    "smiles": survey_text,
     "table": survey_table,
     "text": survey_text,
 }

@@ -16,7 +16,7 @@ def survey_text(items: Items, config: DataConfig, on_item: Callable[[], None]) -
     for name, raw in zip(items.ids, items.raw, strict=True):
         try:
             content = raw.read() if isinstance(raw, Document) else raw.encode()
-            if config.tokens != "bytes":
+            if config.tokens not in (None, "bytes"):
                 content.decode()
         except (DataError, UnicodeDecodeError) as error:
             unreadable.append((name, f"{error}"))

@@ -12,7 +12,7 @@ LONGEST_CHARACTER = 4
 
 def writing(subject: Subject) -> list[Exhibit]:
     """The exhibit ``writing``, for families that score and sample texts."""
-    if subject.codec.kind != "text" or not {"scores", "samples"} <= set(subject.contracts):
+    if subject.codec.name != "text" or not {"scores", "samples"} <= set(subject.contracts):
         return []
     model, generator = subject.model.cpu(), torch.Generator().manual_seed(subject.seed)
     with torch.inference_mode():

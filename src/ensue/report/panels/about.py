@@ -11,7 +11,13 @@ from ensue.report.charts import code, table
 from ensue.training.probes import Row, ask_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
 
-ITEMS = {"audio": "sounds", "image": "images", "table": "rows", "text": "texts"}
+ITEMS = {
+    "audio": "sounds",
+    "image": "images",
+    "smiles": "molecules",
+    "table": "rows",
+    "text": "texts",
+}
 
 
 def summary(run: RunFolder) -> str:

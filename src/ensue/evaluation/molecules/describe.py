@@ -1,0 +1,188 @@
+"""Each molecule, read once: canonical SMILES, fingerprint, scaffold, fragments and properties."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import joblib
+import numpy as np
+
+from ensue.errors import MissingExtraError
+
+RADIUS, NUM_BITS = 2, 1024
+"""Of Morgan fingerprints (Rogers and Hahn 2010)."""
+PROPERTIES = ("logp", "sa", "qed", "weight")
+"""Octanol-water partition (Wildman and Crippen 1999), synthetic accessibility (Ertl and
+Schuffenhauer 2009), drug-likeness (Bickerton et al. 2012), molecular weight in daltons."""
+FEWEST_RINGS = 2
+"""Of a scaffold that counts."""
+MOLECULES_A_TASK = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Molecules:
+    """Molecules by position; what is invalid has a canonical SMILES of None and no other entry.
+
+    Attributes:
+        canonical: (N,) canonical SMILES, or None of what is no molecule.
+        fingerprints: (M, 16) uint64 of the valid ones, 64 bits of a Morgan fingerprint each.
+        scaffolds: (M,) Bemis-Murcko scaffolds of two rings or more, else the empty text.
+        fragments: (M,) counts of BRICS fragments.
+        properties: (M,) of each of ``PROPERTIES``.
+        alerts: (M,) whether a pattern of PAINS (Baell and Holloway 2010) is in it.
+    """
+
+    canonical: Sequence[str | None]
+    fingerprints: np.ndarray
+    scaffolds: Sequence[str]
+    fragments: Sequence[Mapping[str, int]]
+    properties: Mapping[str, np.ndarray]
+    alerts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.canonical)
+
+    @property
+    def valid(self) -> list[str]:
+        """(M,) canonical SMILES of the valid ones."""
+        return [smiles for smiles in self.canonical if smiles is not None]
+
+
+def require_rdkit() -> None:
+    """Refuse to go on where rdkit isn't installed.
+
+    Raises:
+        MissingExtraError: It isn't.
+    """
+    try:
+        import rdkit  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise MissingExtraError(
+            "molecules need rdkit; install it with: pip install 'ensue[molecules]'"
+        ) from error
+
+
+def canonical_smiles(smiles: Sequence[str], *, num_processes: int = -1) -> list[str | None]:
+    """Canonical SMILES, None where there is no molecule.
+
+    Args:
+        smiles: Of any spelling.
+        num_processes: How many; -1 is one for each core.
+
+    Example:
+        >>> canonical_smiles(["OCC", "C(", ""], num_processes=1)
+        ['CCO', None, None]
+    """
+    require_rdkit()
+    return [found for part in _parallel(_canonical, smiles, num_processes) for found in part]
+
+
+def describe(smiles: Sequence[str], *, num_processes: int = -1) -> Molecules:
+    """Everything that the measures need of molecules.
+
+    Args:
+        smiles: Of any spelling, valid or not.
+        num_processes: How many; -1 is one for each core.
+
+    Example:
+        >>> found = describe(["OCC", "C("], num_processes=1)
+        >>> found.canonical, found.fingerprints.shape, round(float(found.properties["weight"][0]))
+        (['CCO', None], (1, 16), 46)
+    """
+    require_rdkit()
+    rows = [row for part in _parallel(_describe, smiles, num_processes) for row in part]
+    known = [row for row in rows if row is not None]
+    bits = np.array([row["bits"] for row in known], np.uint8).reshape(len(known), NUM_BITS // 8)
+    return Molecules(
+        canonical=[None if row is None else row["canonical"] for row in rows],
+        fingerprints=bits.view(np.uint64),
+        scaffolds=[row["scaffold"] for row in known],
+        fragments=[row["fragments"] for row in known],
+        properties={name: np.array([row[name] for row in known]) for name in PROPERTIES},
+        alerts=np.array([row["alert"] for row in known], bool),
+    )
+
+
+def _parallel(work: Any, smiles: Sequence[str], num_processes: int) -> list[list[Any]]:
+    parts = [smiles[i : i + MOLECULES_A_TASK] for i in range(0, len(smiles), MOLECULES_A_TASK)]
+    if len(parts) < 2:
+        return [work(part) for part in parts]
+    tasks = (joblib.delayed(work)(part) for part in parts)
+    return [part or [] for part in joblib.Parallel(n_jobs=num_processes)(tasks)]
+
+
+def _molecule(smiles: str) -> Any:
+    """The molecule of a SMILES, or None; an empty one is none."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(smiles) if smiles else None
+
+
+def _canonical(part: Sequence[str]) -> list[str | None]:
+    from rdkit import Chem
+
+    found = map(_molecule, part)
+    return [None if molecule is None else Chem.MolToSmiles(molecule) for molecule in found]
+
+
+def _describe(part: Sequence[str]) -> list[dict[str, Any] | None]:
+    found = map(_molecule, part)
+    return [None if molecule is None else _facts(molecule) for molecule in found]
+
+
+def _facts(molecule: Any) -> dict[str, Any]:
+    from rdkit import Chem
+    from rdkit.Chem.Crippen import MolLogP  # pyright: ignore[reportAttributeAccessIssue]
+    from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
+    from rdkit.Chem.QED import qed
+    from rdkit.Contrib.SA_Score import sascorer  # pyright: ignore[reportMissingImports]
+
+    bits = _fingerprints().GetFingerprintAsNumPy(molecule)
+    return {
+        "canonical": Chem.MolToSmiles(molecule),
+        "bits": np.packbits(bits),
+        "scaffold": _scaffold(molecule),
+        "fragments": _fragments(molecule),
+        "logp": MolLogP(molecule),
+        "sa": sascorer.calculateScore(molecule),
+        "qed": qed(molecule),
+        "weight": MolWt(molecule),
+        "alert": _alerts().HasMatch(molecule),
+    }
+
+
+def _scaffold(molecule: Any) -> str:
+    from rdkit import Chem
+    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol
+
+    scaffold = GetScaffoldForMol(molecule)
+    if scaffold.GetRingInfo().NumRings() < FEWEST_RINGS:
+        return ""
+    return Chem.MolToSmiles(scaffold)
+
+
+def _fragments(molecule: Any) -> Counter[str]:
+    from rdkit import Chem
+    from rdkit.Chem.BRICS import BreakBRICSBonds
+
+    pieces = Chem.GetMolFrags(BreakBRICSBonds(molecule), asMols=True, sanitizeFrags=False)
+    return Counter(map(Chem.MolToSmiles, pieces))
+
+
+@cache
+def _fingerprints() -> Any:
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    return GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS)
+
+
+@cache
+def _alerts() -> Any:
+    from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
+
+    params = FilterCatalogParams()
+    params.AddCatalog(FilterCatalogParams.FilterCatalogs.PAINS)
+    return FilterCatalog(params)

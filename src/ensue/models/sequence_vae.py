@@ -1,0 +1,587 @@
+"""The sequence VAE: texts and molecules by way of a vector each (Bowman et al. 2016, 1511.06349).
+
+Its bounds and schedules stand in ``ensue.information.variational``, recurrent layers in
+``ensue.nn.recurrent``, drawing and beams in ``ensue.generation``, search for the best z in
+``ensue.models.latent_search``.
+Dims: B sequences, T tokens, N tokens of all sequences, E embedding, H features, D latent units,
+K draws, V vocabulary.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from torch.special import ndtri
+
+from ensue.configuration import STRICT, Format, refuse_unread, validate
+from ensue.data.batches import Batch
+from ensue.data.codecs.text import TextCodec, codec_of_tokens
+from ensue.errors import ConfigError, DataError
+from ensue.generation import GenerationConfig, Prompts
+from ensue.information.variational import (
+    FreeBits,
+    KLSchedule,
+    free_bits,
+    gaussian_kl,
+    importance_weighted,
+    kl_weight,
+)
+from ensue.models import tokens
+from ensue.models.foreign import rename_moses
+from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.nn import GRU, LSTM
+from ensue.nn.hashed import uniform_of
+from ensue.nn.packing import Packing, run_packed
+
+POSTERIOR, DROPPED = 0, 1
+"""What noise of an item is for."""
+ACTIVE = 0.01
+"""Variance of a unit's mean over the data from which on it is active (Burda et al. 2015)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceVAEConfig:
+    """Settings of a sequence VAE. The defaults are those of the recipe ``molecules``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["vae"] = "vae"
+    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
+    embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    freeze_embeddings: Annotated[
+        bool, Field(description="embeddings of tokens stay as they begin")
+    ] = False
+    encoder_size: Annotated[int, Field(gt=0, description="features of an encoder layer")] = 256
+    encoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    bidirectional: Annotated[bool, Field(description="the encoder reads both ways")] = True
+    pooling: Annotated[
+        Literal["last", "mean", "max"],
+        Field(description="what the posterior sees of the encoder: its last state, or over steps"),
+    ] = "max"
+    latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 128
+    decoder_size: Annotated[int, Field(gt=0, description="features of a decoder layer")] = 512
+    decoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="of outputs between the layers of a stack")
+    ] = 0.0
+    word_dropout: Annotated[
+        float, Field(ge=0, lt=1, description="of tokens that the decoder sees: unk in their place")
+    ] = 0.0
+    beta: Annotated[float, Field(ge=0, description="weight of the divergence at last")] = 1.0
+    beta_start: Annotated[float, Field(ge=0, description="weight of the divergence at first")] = 0.0
+    kl_schedule: Annotated[
+        KLSchedule, Field(description="of the divergence's weight; constant is beta throughout")
+    ] = "constant"
+    kl_steps: Annotated[int, Field(gt=0, description="steps from beta_start to beta")] = 1000
+    kl_cycles: Annotated[int, Field(gt=0, description="cycles of the schedule cyclical")] = 4
+    free_bits: Annotated[
+        float, Field(ge=0, description="nats of a sequence's divergence that cost nothing")
+    ] = 0.0
+    free_bits_of: Annotated[
+        FreeBits, Field(description="what has its share of them: each sequence, the batch, a unit")
+    ] = "unit"
+    codec: TextCodec | None = field(default=None, metadata={"from_data": True})
+    generation: GenerationConfig = field(
+        default_factory=lambda: GenerationConfig(max_length=100), metadata={"from_data": True}
+    )
+
+    def __post_init__(self) -> None:
+        if self.kl_schedule == "constant":
+            of = "schedules that change the weight"
+            refuse_unread(self, {"beta_start": of, "kl_steps": of})
+        if self.kl_schedule != "cyclical":
+            refuse_unread(self, {"kl_cycles": "the schedule cyclical"})
+        if not self.free_bits:
+            refuse_unread(self, {"free_bits_of": "free_bits above 0"})
+
+
+@dataclass(frozen=True)
+class Posterior:
+    r"""What the encoder makes of sequences: :math:`q(z \mid x) = \mathcal N(\mu, \sigma^2)`.
+
+    Attributes:
+        mu: (B, D) means.
+        logvar: (B, D) logarithms of the variances.
+    """
+
+    mu: Tensor
+    logvar: Tensor
+
+    def kl(self) -> Tensor:
+        """(B,) nats from the prior, of each sequence."""
+        return gaussian_kl(self.mu, self.logvar).sum(-1)
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """z (..., B, D) by standard normal noise of that shape."""
+        return self.mu + (0.5 * self.logvar).exp() * noise
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """(..., B) nats of z (..., B, D)."""
+        scaled = (z - self.mu) * (-0.5 * self.logvar).exp()
+        return _normal_log_prob(scaled) - 0.5 * self.logvar.sum(-1)
+
+
+class LatentDecoder(nn.Module):
+    r"""Tokens (B, T) to scores (B, T, V) of the next ones, given z: what generation steps.
+
+    .. math:: h_t = \mathrm{RNN}([e(x_{t-1}); z], h_{t-1}), \qquad h_0 = W z + b
+
+    with the same first state in all layers.
+
+    Args:
+        num_tokens: V.
+        embedding_size: E.
+        latent_size: D.
+        layers: Recurrent layers of this house, from E + D to H features.
+    """
+
+    recordable = True
+
+    def __init__(
+        self, num_tokens: int, embedding_size: int, latent_size: int, layers: LSTM | GRU
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_tokens, embedding_size)
+        self.first = nn.Linear(latent_size, layers.hidden_size)
+        self.layers = layers
+        self.scores = nn.Linear(layers.hidden_size, num_tokens)
+
+    def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
+        """The state of ``batch`` sequences before their first token, by z (batch, D)."""
+        if condition is None:
+            raise ConfigError("a sequence begins with its z; give it as the condition")
+        state = self.layers.init_state(batch)
+        h = self.first(condition)[:, None].expand_as(state["h"])
+        return {"z": condition, "layers": {**state, "h": h.to(condition.dtype)}}
+
+    def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
+        z = state["z"]
+        inputs = [self.embedding(x.long()), z[:, None].expand(-1, x.shape[1], -1)]
+        y, layers = self.layers.step(torch.cat(inputs, dim=-1), state["layers"])
+        return self.scores(y), {"z": z, "layers": layers}
+
+    def finish(self, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """No more scores."""
+        z = state["z"]
+        return z.new_zeros(len(z), 0, self.scores.out_features), state
+
+    def packed(self, x: Tensor, z: Tensor, packing: Packing) -> Tensor:
+        """Scores (N, V) of what follows each of packed tokens (N,), all steps at once."""
+        first = self.init_state(len(z), z)["layers"]
+        hx = [first[name].transpose(0, 1) for name in ("h", "c") if name in first]
+        inputs = torch.cat([self.embedding(x), packing.each(z)], dim=-1)
+        y, _ = run_packed(self.layers, inputs, packing, tuple(hx) if len(hx) > 1 else hx[0])
+        return self.scores(y)
+
+
+class SequenceVAE(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["vae", "molecules", "smiles", "text-generation"],
+):
+    r"""A variational autoencoder of token sequences.
+
+    .. math::
+        \log p(x) \ge \mathbb E_{q(z \mid x)} \sum_t \log p(x_t \mid x_{<t}, z)
+        - \mathrm{KL}\bigl(q(z \mid x) \,\|\, \mathcal N(0, I)\bigr)
+
+    (Eq. 1, Bowman et al. 2016.) Reconstruction and divergence are nats of a whole sequence, with no
+    factor between them but ``beta``. The noise of training is a function of sequence and step.
+
+    Args:
+        config: The settings; the codec of the texts gives ``codec``.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> codec = TextCodec(tokens="characters", vocabulary=("C", "N", "O"))
+        >>> model = SequenceVAE(SequenceVAEConfig(codec=codec, latent_size=4)).eval()
+        >>> posterior = model.posterior(["CCO", "N"])
+        >>> posterior.mu.shape, posterior.kl().shape
+        (torch.Size([2, 4]), torch.Size([2]))
+        >>> model.reconstruction_nll(["CCO", "N"], posterior.mu).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, config: SequenceVAEConfig) -> None:
+        super().__init__()
+        self.config = config = validate(SequenceVAEConfig, config, section="model")
+        if config.codec is None:
+            raise ConfigError("codec is None; the codec of the texts gives it")
+        self.codec = codec = config.codec
+        if config.word_dropout and codec.unk is None:
+            raise ConfigError(
+                f"word_dropout is {config.word_dropout}, and {codec.tokens} have no token unk to "
+                "put in their place; leave it out, or use other tokens"
+            )
+        E, D = config.embedding_size, config.latent_size
+        self.encoder = _layers(
+            config, E, config.encoder_size, config.encoder_layers, config.bidirectional
+        )
+        seen = config.encoder_size * (2 if config.bidirectional else 1)
+        self.mu, self.log_var = nn.Linear(seen, D), nn.Linear(seen, D)
+        self.decoder = LatentDecoder(
+            codec.num_tokens,
+            E,
+            D,
+            _layers(config, E + D, config.decoder_size, config.decoder_layers),
+        )
+        self.decoder.embedding.weight.requires_grad_(not config.freeze_embeddings)
+
+    @classmethod
+    def from_moses(
+        cls, state_dict: Mapping[str, Tensor], vocabulary: Sequence[str]
+    ) -> "SequenceVAE":
+        """The VAE of the MOSES benchmark (Polykovskiy et al. 2020, 1811.12823) with its weights.
+
+        Args:
+            state_dict: With the keys ``x_emb``, ``encoder_rnn``, ``q_mu``, ``q_logvar``,
+                ``decoder_rnn``, ``decoder_lat`` and ``decoder_fc``.
+            vocabulary: Its tokens in the order of their numbers: single characters, and ``<bos>``,
+                ``<eos>``, ``<pad>``, ``<unk>``.
+
+        Raises:
+            ConfigError: Keys are missing or unknown, or the vocabulary doesn't fit the weights.
+        """
+        settings, weights = rename_moses(state_dict)
+        codec = codec_of_tokens(vocabulary)
+        num_tokens = len(weights["decoder.embedding.weight"])
+        if num_tokens != len(vocabulary):
+            raise ConfigError(
+                f"the vocabulary has {len(vocabulary)} tokens and the weights are for {num_tokens}"
+            )
+        model = cls(SequenceVAEConfig(codec=codec, **settings))
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(f"these aren't the weights of a MOSES VAE: {reason}") from error
+        return model
+
+    def untrained_variants(self) -> dict[str, SequenceVAEConfig]:
+        """What to compare a trained model with: itself, untrained."""
+        return {"vae": self.config}
+
+    @property
+    def whole_items(self) -> bool:
+        """A text is taken whole, never cut."""
+        return True
+
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest text that has something to predict, bos and another."""
+        return 2
+
+    @property
+    def shortest_item(self) -> int:
+        """Tokens of the shortest text, bos and eos."""
+        return 2
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        r"""Reconstruction and weighted divergence of all sequences, summed.
+
+        In eval mode it is the negative evidence lower bound: weight 1, no free bits, no dropout.
+
+        Args:
+            batch: ``x`` (B, T) tokens, bos first.
+            step: Of training; sets the divergence's weight and the noise.
+        """
+        x, lengths, c = batch.x.long(), _lengths(batch.x, batch.lengths), self.config
+        posterior = self.encode_posterior(x, lengths)
+        z = posterior.draw(self._noise(x, lengths, step, 1)[0].to(posterior.mu))
+        nats = self._nats(x, lengths, z, step).sum()
+        kl = gaussian_kl(posterior.mu, posterior.logvar)
+        weight = self._weight(step)
+        free = free_bits(kl, c.free_bits, c.free_bits_of) if self.training and c.free_bits else None
+        total = nats + weight * (kl.sum() if free is None else free)
+        return Loss(
+            total,
+            torch.tensor(len(x), device=x.device),
+            self._metrics(posterior, z, kl, nats, lengths, weight),
+        )
+
+    def _metrics(
+        self,
+        posterior: Posterior,
+        z: Tensor,
+        kl: Tensor,
+        nats: Tensor,
+        lengths: Tensor,
+        weight: float,
+    ) -> dict[str, Tensor]:
+        """Means of a sequence in nats, and in eval mode what tells whether z is used."""
+        B, num_tokens = len(kl), (lengths - 1).sum()
+        found = {
+            "reconstruction": nats / B,
+            "reconstruction_per_token": nats / num_tokens,
+            "kl": kl.sum() / B,
+            "beta": torch.tensor(float(weight), device=kl.device),
+            "active_units": (posterior.mu.var(0, correction=0) > ACTIVE).sum().to(kl.dtype),
+        }
+        if not self.training:
+            found["elbo"] = -(nats + kl.sum()) / B
+            found["kl_of_units"] = kl.mean(0)
+            found["mutual_information"] = kl.sum() / B - _aggregate_kl(posterior, z)
+        return {name: value.detach() for name, value in found.items()}
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
+        """The posterior's mean of each sequence.
+
+        Args:
+            x: (B, T) tokens, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+
+        Returns:
+            ``embedding`` (B, D); there are no features of single tokens.
+        """
+        found = self.encode_posterior(x, lengths)
+        return Features(None, None, found.mu, lengths)
+
+    def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
+        """The posterior of each sequence (B, T), padded at the end."""
+        packing = Packing.of(_lengths(x, lengths))
+        inputs = self.decoder.embedding(packing.pack(x.long()))
+        y, last = run_packed(self.encoder, inputs, packing)
+        seen = self._pooled(y, last if isinstance(last, Tensor) else last[0], packing)
+        # In half precision a variance would be off by a percent.
+        seen = seen.to(self.mu.weight.dtype)
+        with torch.autocast(seen.device.type, enabled=False):
+            return Posterior(self.mu(seen), self.log_var(seen))
+
+    def _pooled(self, y: Tensor, last: Tensor, packing: Packing) -> Tensor:
+        """What the posterior sees: (B, F) of the encoder's outputs (N, F) and last states."""
+        if self.config.pooling == "last":
+            ways = 2 if self.config.bidirectional else 1
+            return torch.cat(last[-ways:].unbind(0), dim=-1)
+        B = len(packing.order)
+        if self.config.pooling == "mean":
+            num = packing.sum(torch.ones_like(packing.row))
+            return packing.sum(y) / num[:, None]
+        first = y.new_full((B, y.shape[1]), -torch.inf)
+        return first.scatter_reduce(0, packing.row[:, None].expand_as(y), y, "amax")
+
+    def score(self, x: Tensor, lengths: Tensor | None = None, *, num_draws: int = 1) -> Score:
+        r"""A lower bound on the log-probability of each sequence.
+
+        With one draw of z the evidence lower bound, its divergence exact; with more of them the
+        importance-weighted bound, which is closer. The draws are a function of the sequence.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+            num_draws: K.
+
+        Returns:
+            ``total`` (B,) nats; ``terms`` (B, 2), log p(x | z) and the negative divergence, or None
+            where there are several draws.
+
+        Memory: K passes one after the other, each of N V numbers.
+        """
+        if num_draws < 1:
+            raise ConfigError(f"num_draws is {num_draws}; at least 1")
+        x, lengths = x.long(), _lengths(x, lengths)
+        posterior = self.encode_posterior(x, lengths)
+        draws = posterior.draw(self._noise(x, lengths, 0, num_draws).to(posterior.mu))
+        log_p = torch.stack([-self._nats(x, lengths, z) for z in draws])
+        if num_draws == 1:
+            terms = torch.stack([log_p[0], -posterior.kl()], dim=1)
+            return Score(terms.sum(1), terms, "lower_bound")
+        total = importance_weighted(log_p + _normal_log_prob(draws), posterior.log_prob(draws))
+        return Score(total, None, "lower_bound")
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        z: Tensor | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Draw sequences, each from a z of its own.
+
+        Args:
+            num: How many.
+            condition: None; this family has no place for one.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of z and of the draw.
+            z: (num, D) instead of draws from the prior.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            ``values`` (num, T) tokens, bos first and, where one came, eos last; their ``lengths``;
+            ``log_prob`` of each given its z.
+
+        Raises:
+            ConfigError: z has another shape.
+        """
+        tokens.require_no_condition(condition, "vae")
+        D = self.config.latent_size
+        like = self.mu.weight
+        if z is None:
+            z = torch.randn(num, D, generator=generator, dtype=torch.float64)
+        elif z.shape != (num, D):
+            raise ConfigError(f"z is {tuple(z.shape)} and must be (num, latent_size): {(num, D)}")
+        prompts = self._prompts(z.to(like))
+        settings = {**settings, "temperature": temperature}
+        return tokens.sample(prompts, self.config.generation, settings, generator=generator)
+
+    def reconstruct(self, x: Tensor, lengths: Tensor | None = None, **settings: Any) -> Samples:
+        """What the decoder makes of the posterior's mean of sequences (B, T), greedily.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+        """
+        z = self.encode(x, lengths).embedding
+        most = {"max_length": max(self.config.generation.max_length, 2 * x.shape[1])}
+        return self.sample(len(z), z=z, **{"temperature": 0.0, **most, **settings})
+
+    def interpolate(self, start: Tensor, end: Tensor, num: int = 8, **settings: Any) -> Samples:
+        """What the decoder makes of points on the line between two z, greedily.
+
+        Args:
+            start: (D,), the first point.
+            end: (D,), the last point.
+            num: Points.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+        """
+        part = torch.linspace(0, 1, num, device=start.device, dtype=start.dtype)[:, None]
+        return self.sample(num, z=start.lerp(end, part), **{"temperature": 0.0, **settings})
+
+    def posterior(self, strings: Sequence[str]) -> Posterior:
+        """The posterior of each string.
+
+        Raises:
+            DataError: There is none.
+        """
+        return self.encode_posterior(*self._side_by_side(strings))
+
+    def reconstruction_nll(self, strings: Sequence[str], z: Tensor) -> Tensor:
+        """(B,) nats of each string, its end included, given its z (B, D)."""
+        x, lengths = self._side_by_side(strings)
+        if z.shape != (len(x), self.config.latent_size):
+            wanted = (len(x), self.config.latent_size)
+            raise ConfigError(f"z is {tuple(z.shape)} and must be (strings, latent_size): {wanted}")
+        return self._nats(x, lengths, z)
+
+    def string2tensor(self, string: str) -> Tensor:
+        """(T,) tokens of a string, bos first and eos last."""
+        return self.codec.encode(string).long().to(self._device)
+
+    def tensor2string(self, x: Tensor) -> str:
+        """The string of tokens (T,)."""
+        return self.codec.decode(x)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.mu.weight.device
+
+    def _side_by_side(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
+        if isinstance(strings, str) or not len(strings):
+            raise DataError(f"strings are {strings!r}; give a list of at least one")
+        rows = [self.string2tensor(string) for string in strings]
+        return pad_sequence(rows, batch_first=True), torch.tensor(list(map(len, rows)))
+
+    def _nats(self, x: Tensor, lengths: Tensor, z: Tensor, step: int | None = None) -> Tensor:
+        """(B,) negative log-probability of each sequence given z; tokens are hidden at a step."""
+        packing = Packing.of(lengths - 1)
+        seen, wanted = packing.pack(x[:, :-1]), packing.pack(x[:, 1:])
+        if step is not None and self.training and self.config.word_dropout:
+            hidden = torch.full_like(seen, _known(self.codec.unk))
+            seen = seen.where(packing.pack(self._kept(x, lengths, step)), hidden)
+        scores = self.decoder.packed(seen, z, packing).to(z.dtype)
+        return packing.sum(cross_entropy(scores, wanted, reduction="none"))
+
+    def _kept(self, x: Tensor, lengths: Tensor, step: int) -> Tensor:
+        """(B, T - 1) which of the tokens the decoder sees; bos it always does."""
+        uniform = uniform_of(_valid(x, lengths), 2 * step + DROPPED, x.shape[1] - 1)
+        return (uniform >= self.config.word_dropout) | (x[:, :-1] == self.codec.bos)
+
+    def _noise(self, x: Tensor, lengths: Tensor, step: int, num: int) -> Tensor:
+        """(num, B, D) standard normal draws, a function of each sequence and the step."""
+        D = self.config.latent_size
+        uniform = uniform_of(_valid(x, lengths), 2 * step + POSTERIOR, num * D)
+        # 0, which may come, would be infinite.
+        normal = ndtri(uniform.clamp(min=2.0**-54))
+        return normal.unflatten(1, (num, D)).transpose(0, 1)
+
+    def _weight(self, step: int) -> float:
+        c = self.config
+        if not self.training:
+            return 1.0
+        return kl_weight(
+            step,
+            c.kl_schedule,
+            start=c.beta_start,
+            end=c.beta,
+            steps=c.kl_steps,
+            cycles=c.kl_cycles,
+        )
+
+    def _prompts(self, z: Tensor) -> Prompts:
+        return Prompts(
+            self.decoder,
+            [torch.tensor([self.codec.bos])] * len(z),
+            num_tokens=self.codec.num_tokens,
+            eos=self.codec.eos,
+            condition=z,
+            device=self._device,
+        )
+
+
+def _layers(
+    config: SequenceVAEConfig,
+    input_size: int,
+    hidden_size: int,
+    num_layers: int,
+    bidirectional: bool = False,
+) -> LSTM | GRU:
+    kind = GRU if config.cell == "gru" else LSTM
+    # torch warns of dropout between layers where there is one layer.
+    dropout = config.dropout if num_layers > 1 else 0.0
+    return kind(input_size, hidden_size, num_layers, dropout=dropout, bidirectional=bidirectional)
+
+
+def _known(token: int | None) -> int:
+    assert token is not None
+    return token
+
+
+def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        return torch.full((len(x),), x.shape[1], device=x.device)
+    return lengths
+
+
+def _valid(x: Tensor, lengths: Tensor) -> Tensor:
+    """Tokens, and -1 where there are none."""
+    return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= lengths[:, None], -1)
+
+
+def _normal_log_prob(x: Tensor) -> Tensor:
+    """(...) nats of (..., D) under the standard normal distribution."""
+    return -0.5 * (x.square() + torch.tensor(2 * torch.pi, device=x.device).log()).sum(-1)
+
+
+def _aggregate_kl(posterior: Posterior, z: Tensor) -> Tensor:
+    r"""Divergence of the mean posterior of a batch from the prior, at one draw z (B, D) for each.
+
+    .. math:: \frac1B \sum_n \log \frac{\frac1B \sum_m q(z_n \mid x_m)}{p(z_n)}
+    """
+    one_by_all = posterior.log_prob(z[:, None])
+    log_q = one_by_all.logsumexp(1) - torch.tensor(float(len(z)), device=z.device).log()
+    return (log_q - _normal_log_prob(z)).mean()
