@@ -23,6 +23,8 @@ _PUBLIC = {
     "PixelCNNConfig": "ensue.models.pixelcnn",
     "RealNVP": "ensue.models.realnvp",
     "RealNVPConfig": "ensue.models.realnvp",
+    "SequenceVAE": "ensue.models.sequence_vae",
+    "SequenceVAEConfig": "ensue.models.sequence_vae",
     "Batch": "ensue.data.batches",
     "EnsueError": "ensue.errors",
     "load": "ensue.verbs.loaded",
@@ -36,6 +38,7 @@ _PUBLIC = {
     "compress": "ensue.coding.verbs",
     "decompress": "ensue.coding.verbs",
     "probe": "ensue.verbs.probe",
+    "evaluate": "ensue.verbs.evaluate",
     "make_report": "ensue.verbs.report",
     "list_names": "ensue.verbs.list",
 }

@@ -13,6 +13,7 @@ from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written
 from ensue.verbs.check import Checked
 from ensue.verbs.demo import Demo
+from ensue.verbs.evaluate import Evaluated
 from ensue.verbs.probe import Probed
 from ensue.verbs.report import Reported
 from ensue.verbs.train import Trained
@@ -91,6 +92,23 @@ def _(result: Written, console: Console) -> None:
 @tell.register
 def _(result: Probed, console: Console) -> None:
     print_probe(result.result, console)
+    _files(result.files, console)
+    _next(f"open {result.files[-1]}", console)
+
+
+@tell.register
+def _(result: Evaluated, console: Console) -> None:
+    for section in result.sections:
+        table = Table(title=section.title, title_justify="left")
+        table.add_column("")
+        for name in section.columns:
+            table.add_column(name, justify="right")
+        table.add_column("what it is")
+        for name, values, meaning in section.rows:
+            table.add_row(name, *("" if v is None else f"{v:.4g}" for v in values), meaning)
+        console.print(table)
+    for note in result.notes:
+        console.print(note)
     _files(result.files, console)
     _next(f"open {result.files[-1]}", console)
 

@@ -10,6 +10,10 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+FEWEST_NATS, FEWEST_ACTIVE = 1.0, 2
+"""Of a posterior that hasn't collapsed: divergence in nats, and active units."""
+ACTIVE = 0.01
+"""Variance of a unit's mean over the data from which on it is active (Burda et al. 2015)."""
 KLSchedule = Literal["constant", "linear", "logistic", "cyclical"]
 FreeBits = Literal["sequence", "batch", "unit"]
 
@@ -155,3 +159,67 @@ def _mean_of_all(whole: Tensor, num: int) -> Tensor:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(both)
     return (both[:-1] / both[-1]).reshape(whole.shape)
+
+
+def active_units(mu: Tensor) -> Tensor:
+    r"""How many latent units tell something of the data.
+
+    .. math:: \bigl|\{j : \mathrm{Var}_x(\mu_j(x)) > 0.01\}\bigr|
+
+    (Section 5.2, Burda et al. 2015.)
+
+    Args:
+        mu: (B, D) means of posteriors.
+
+    Example:
+        >>> active_units(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
+        tensor(1)
+    """
+    return (mu.var(0, correction=0) > ACTIVE).sum()
+
+
+def mutual_information(mu: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
+    r"""What z tells of which sequence it came from, in nats: at most :math:`\log B`.
+
+    .. math:: \frac1B \sum_n \log \frac{q(z_n \mid x_n)}{\frac1B \sum_m q(z_n \mid x_m)}
+
+    (Section 2, Hoffman and Johnson 2016, "ELBO surgery", at one draw for each sequence.)
+
+    Args:
+        mu: (B, D) means.
+        log_var: (B, D) logarithms of the variances.
+        z: (B, D) a draw from each posterior.
+
+    Memory: B B D numbers.
+    """
+    each_by_all = normal_log_prob(z[:, None], mu, log_var)
+    return (each_by_all.diagonal() - each_by_all.logsumexp(1)).mean() + math.log(len(z))
+
+
+def normal_log_prob(x: Tensor, mu: Tensor | None = None, log_var: Tensor | None = None) -> Tensor:
+    r"""Nats of a normal distribution with independent units, by default the standard one.
+
+    Args:
+        x: (..., D).
+        mu: (..., D) means, or None for 0.
+        log_var: (..., D) logarithms of the variances, or None for 0.
+
+    Returns:
+        (...).
+    """
+    nats = -0.5 * x.shape[-1] * math.log(2 * math.pi)
+    if mu is not None:
+        x = x - mu
+    if log_var is None:
+        return nats - 0.5 * x.square().sum(-1)
+    return nats - 0.5 * (x.square() * (-log_var).exp() + log_var).sum(-1)
+
+
+def has_collapsed(kl: float, num_active: float) -> bool:
+    """Whether the posterior is the prior, or so nearly that z tells nothing.
+
+    Example:
+        >>> has_collapsed(0.02, 0), has_collapsed(9.0, 20)
+        (True, False)
+    """
+    return kl < FEWEST_NATS or num_active < FEWEST_ACTIVE

@@ -4,6 +4,7 @@ A family keeps as many contracts as its mathematics allows. There is no base cla
 Dims: B batch, T time, K horizon, D and C features.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -21,9 +22,11 @@ __all__ = [
     "Draws",
     "Encodes",
     "Features",
+    "HasLatents",
     "HasLayers",
     "HasLogProb",
     "Loss",
+    "Remarks",
     "Samples",
     "Score",
     "ScoreKind",
@@ -129,6 +132,13 @@ class Standardizes(Protocol):
 
 
 @runtime_checkable
+class Remarks(Protocol):
+    """Says what is wrong with the figures of a validation, and the remedy."""
+
+    def remark(self, metrics: Mapping[str, Any]) -> str | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Represents items as vectors; ``untrained_variants`` names what to compare them with.
 
@@ -204,6 +214,21 @@ class Codes(Protocol):
 
 
 @runtime_checkable
+class HasLatents(Protocol):
+    """Has a vector z behind each item: a posterior over it, and a decoder from it.
+
+    The posterior has ``mu`` and ``logvar`` (B, D) and ``kl()`` (B,); ``reconstruct`` decodes its
+    mean, ``interpolate`` points between two z (D,).
+    """
+
+    def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Any: ...
+
+    def reconstruct(self, x: Tensor, lengths: Tensor | None = None, **settings: Any) -> Samples: ...
+
+    def interpolate(self, start: Tensor, end: Tensor, num: int = 8, **settings: Any) -> Samples: ...
+
+
+@runtime_checkable
 class HasLayers(Protocol):
     """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
 
@@ -224,6 +249,7 @@ CONTRACTS: dict[str, type] = {
     "samples": Draws,
     "completes": Completes,
     "codes": Codes,
+    "latents": HasLatents,
     "layers": HasLayers,
     "steps": Steps,
 }

@@ -89,7 +89,7 @@ FAMILIES = {
         module="ensue.models.sequence_vae",
         model="SequenceVAE",
         codecs={"smiles": "text", "text": "text"},
-        contracts=("trains", "encodes", "scores", "samples"),
+        contracts=("trains", "encodes", "scores", "samples", "latents"),
         summary="Sequence VAE: molecules and sentences by way of a vector, drawn and searched",
         objective="Negative evidence lower bound of each sequence (Bowman et al. 2016, 1511.06349, "
         "eq. 1), in nats.",

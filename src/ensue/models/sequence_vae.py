@@ -27,10 +27,14 @@ from ensue.generation import GenerationConfig, Prompts
 from ensue.information.variational import (
     FreeBits,
     KLSchedule,
+    active_units,
     free_bits,
     gaussian_kl,
+    has_collapsed,
     importance_weighted,
     kl_weight,
+    mutual_information,
+    normal_log_prob,
 )
 from ensue.models import tokens
 from ensue.models.foreign import rename_moses
@@ -41,8 +45,11 @@ from ensue.nn.packing import Packing, run_packed
 
 POSTERIOR, DROPPED = 0, 1
 """What noise of an item is for."""
-ACTIVE = 0.01
-"""Variance of a unit's mean over the data from which on it is active (Burda et al. 2015)."""
+COLLAPSED = (
+    "the posterior has collapsed: z holds {kl:.2f} nats of a sequence by {active_units:.0f} active "
+    "units, so that the decoder writes without it; set free_bits (8 or more) and let beta rise "
+    "slowly (kl_schedule linear or cyclical, kl_steps about half of max_steps)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +131,7 @@ class Posterior:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """(..., B) nats of z (..., B, D)."""
-        scaled = (z - self.mu) * (-0.5 * self.logvar).exp()
-        return _normal_log_prob(scaled) - 0.5 * self.logvar.sum(-1)
+        return normal_log_prob(z, self.mu, self.logvar)
 
 
 class LatentDecoder(nn.Module):
@@ -327,13 +333,19 @@ class SequenceVAE(
             "reconstruction_per_token": nats / num_tokens,
             "kl": kl.sum() / B,
             "beta": torch.tensor(float(weight), device=kl.device),
-            "active_units": (posterior.mu.var(0, correction=0) > ACTIVE).sum().to(kl.dtype),
+            "active_units": active_units(posterior.mu).to(kl.dtype),
         }
         if not self.training:
             found["elbo"] = -(nats + kl.sum()) / B
             found["kl_of_units"] = kl.mean(0)
-            found["mutual_information"] = kl.sum() / B - _aggregate_kl(posterior, z)
+            found["mutual_information"] = mutual_information(posterior.mu, posterior.logvar, z)
         return {name: value.detach() for name, value in found.items()}
+
+    def remark(self, metrics: Mapping[str, Any]) -> str | None:
+        """What is wrong with the figures of a validation, and the remedy; None if nothing is."""
+        if not has_collapsed(metrics["kl"], metrics["active_units"]):
+            return None
+        return COLLAPSED.format(**metrics)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
         """The posterior's mean of each sequence.
@@ -397,7 +409,7 @@ class SequenceVAE(
         if num_draws == 1:
             terms = torch.stack([log_p[0], -posterior.kl()], dim=1)
             return Score(terms.sum(1), terms, "lower_bound")
-        total = importance_weighted(log_p + _normal_log_prob(draws), posterior.log_prob(draws))
+        total = importance_weighted(log_p + normal_log_prob(draws), posterior.log_prob(draws))
         return Score(total, None, "lower_bound")
 
     def sample(
@@ -570,18 +582,3 @@ def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
 def _valid(x: Tensor, lengths: Tensor) -> Tensor:
     """Tokens, and -1 where there are none."""
     return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= lengths[:, None], -1)
-
-
-def _normal_log_prob(x: Tensor) -> Tensor:
-    """(...) nats of (..., D) under the standard normal distribution."""
-    return -0.5 * (x.square() + torch.tensor(2 * torch.pi, device=x.device).log()).sum(-1)
-
-
-def _aggregate_kl(posterior: Posterior, z: Tensor) -> Tensor:
-    r"""Divergence of the mean posterior of a batch from the prior, at one draw z (B, D) for each.
-
-    .. math:: \frac1B \sum_n \log \frac{\frac1B \sum_m q(z_n \mid x_m)}{p(z_n)}
-    """
-    one_by_all = posterior.log_prob(z[:, None])
-    log_q = one_by_all.logsumexp(1) - torch.tensor(float(len(z)), device=z.device).log()
-    return (log_q - _normal_log_prob(z)).mean()

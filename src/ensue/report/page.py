@@ -13,6 +13,7 @@ from string import Template
 from ensue.report.charts import theme
 from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
 from ensue.report.panels.density import density_panel
+from ensue.report.panels.evaluation import evaluation_panel
 from ensue.report.panels.inside import inside_panel
 from ensue.report.panels.listening import listening_panel
 from ensue.report.panels.pictures import pictures_panel
@@ -37,6 +38,7 @@ class Panel:
 PANELS: Sequence[Panel] = (
     Panel("loss", "Learning", loss_panel),
     Panel("horizon", "Steps ahead", horizon_panel),
+    Panel("evaluation", "Evaluation", evaluation_panel),
     Panel("probes", "What the features tell", probe_panel),
     Panel("map", "Embedding map", map_panel),
     Panel("listening", "Listening", listening_panel),

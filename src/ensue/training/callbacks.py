@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ensue.data.batches import Batch
 from ensue.errors import TrainingError
-from ensue.models.protocols import Loss
+from ensue.models.protocols import Loss, Remarks
 from ensue.training.config import TrainingConfig
 from ensue.training.loggers import Write
 from ensue.training.module import TrainingModule
@@ -125,6 +125,10 @@ class Validate(_AfterStep):
         if better and self.config.patience is not None:
             save_weights(module.model, self.run)
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
+        if isinstance(module.model, Remarks) and (remark := module.model.remark(means)):
+            self.progress.say(remark)
+            with open(self.run.log, "a") as file:
+                file.write(f"step {step}: {remark}\n")
 
     def _evaluate(self, trainer: pl.Trainer, module: TrainingModule) -> dict[str, Any]:
         sums: Sums = {}

@@ -90,6 +90,18 @@ class RunFolder:
         return self.path / "probes.json"
 
     @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.json"
+
+    def read_evaluation(self) -> dict[str, Any] | None:
+        """What ``evaluate`` found the last time, or None."""
+        if not self.evaluation.exists():
+            return None
+        found = json.loads(self.evaluation.read_text())
+        check_format(found, str(self.evaluation))
+        return found
+
+    @property
     def exhibits(self) -> Exhibits:
         return Exhibits(self.path / "exhibits")
 

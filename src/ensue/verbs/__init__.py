@@ -14,6 +14,7 @@ VERBS = {
     "compress": "ensue.coding.verbs:compress",
     "decompress": "ensue.coding.verbs:decompress",
     "probe": "ensue.verbs.probe:probe",
+    "evaluate": "ensue.verbs.evaluate:evaluate",
     "report": "ensue.verbs.report:make_report",
     "list": "ensue.verbs.list:list_names",
 }

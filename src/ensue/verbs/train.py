@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,7 @@ def train(
     if is_main():
         exhibit(run, ready.model, ready.codec, *_unseen(ready), plan.configs["training"].seed)
         write_report(run)
-    return _trained(run, family, len(ready.skipped))
+    return _trained(run, family, ready.model, len(ready.skipped))
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
@@ -172,18 +173,24 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
     load_weights(ready.model, source.model / "model.safetensors")
 
 
-def _trained(run: RunFolder, family: str, skipped: int) -> Trained:
+def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
+    from ensue.models.protocols import Remarks
+
     lines = run.read_metrics()
     if not lines:
         raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
     last = lines[-1]
     prefix = "val_" if "val_loss" in last else ""
+    means = {name.removeprefix(prefix): value for name, value in last.items()}
+    remark = model.remark(means) if isinstance(model, Remarks) else None
+    if remark is not None:
+        warnings.warn(remark)
     return Trained(
         run=run.path,
         family=family,
         steps=last["step"],
-        loss=last[f"{prefix}loss"],
-        chance_loss=last.get(f"{prefix}chance_loss"),
+        loss=means["loss"],
+        chance_loss=means.get("chance_loss"),
         skipped=skipped,
         files=(run.model, run.metrics, run.report),
     )

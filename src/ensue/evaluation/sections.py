@@ -1,0 +1,144 @@
+"""What ``evaluate`` says of a model, in sections: figures beside what they must be seen beside.
+
+Each section is made by one function, from the model's contracts and the kind of its data.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ensue.data.store import Store
+from ensue.evaluation.latents import measure_latents
+from ensue.evaluation.molecules.describe import PROPERTIES, canonical_smiles, describe
+from ensue.evaluation.molecules.measures import measure
+from ensue.evaluation.represent import score_items
+
+OF_LATENTS = {
+    "elbo": "evidence lower bound, nats of an item",
+    "bound": "importance-weighted bound of {num_draws} draws, nats",
+    "kl": "divergence of the posterior from the prior, nats",
+    "mutual_information": "what z tells of which item it came from, nats; at most {most:.2f}",
+    "active_units": "units whose posterior mean varies, of {size}",
+    "exact_reconstructions": "items that come back as they were",
+}
+OF_MOLECULES = {
+    "valid": "part that is a molecule",
+    "unique@1k": "different ones among the first 1,000 valid",
+    "unique@10k": "different ones among the first 10,000 valid",
+    "novelty": "different ones that weren't trained on",
+    "int_div_1": "internal diversity: 1 less the mean similarity",
+    "int_div_2": "the same by the root mean square",
+    "snn": "similarity to the nearest of the reference",
+    "fragments": "cosine of the counts of BRICS fragments with the reference's",
+    "scaffolds": "the same of scaffolds",
+    "filters": "part without an alert of PAINS",
+    **{f"wasserstein_{name}": f"distance of {name} from the reference's" for name in PROPERTIES},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table of figures.
+
+    Attributes:
+        name: Short.
+        title: What it is about.
+        columns: What each column of figures is of, this run first.
+        rows: For each measure its name, its figures (None where there is none) and its meaning.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[float | None], str]]
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values, as ``evaluation.json`` holds them."""
+        return asdict(self)
+
+
+def likelihood_section(model: Any, store: Store, num_tokens: int | None) -> Section:
+    """The mean score of items, and of a token where they are made of tokens.
+
+    Args:
+        model: Keeps the contract ``scores``.
+        store: The items.
+        num_tokens: V, or None where items aren't made of tokens.
+    """
+    totals, kind = score_items(model, store)
+    rows: list[tuple[str, Sequence[float | None], str]] = []
+    length = float(np.mean(store.lengths - 1))
+    chance = None if num_tokens is None else -length * math.log(num_tokens)
+    mean = float(np.mean(totals))
+    rows.append(("nats", [mean, chance], f"of an item ({kind})"))
+    if chance is not None:
+        each = [mean / length, chance / length]
+        rows.append(("nats a token", each, f"{length:.1f} tokens an item"))
+    return Section(
+        name="likelihood",
+        title=f"How well it expected {len(store):,} items",
+        columns=("this run", "every token alike"),
+        rows=rows,
+    )
+
+
+def latents_section(
+    model: Any, untrained: Any, store: Store, rows: np.ndarray, *, num_draws: int, seed: int
+) -> Section:
+    """What z holds of items, beside the same network with new weights."""
+    found = [
+        measure_latents(m, store, rows, num_draws=num_draws, seed=seed) for m in (model, untrained)
+    ]
+    told = {"num_draws": num_draws, "most": found[0].most_information}
+    told["size"] = len(found[0].kl_of_units)
+    return Section(
+        name="latents",
+        title=f"What z holds of {len(rows):,} items",
+        columns=("this run", "untrained"),
+        rows=[
+            (name, [float(getattr(f, name)) for f in found], meaning.format(**told))
+            for name, meaning in OF_LATENTS.items()
+        ],
+    )
+
+
+def molecules_section(
+    drawn: Sequence[str], reference: Sequence[str], training: Sequence[str] | None, *, seed: int
+) -> Section:
+    """Measures of drawn molecules, beside as many of those trained on.
+
+    Args:
+        drawn: SMILES in the order of drawing.
+        reference: SMILES that the model hasn't seen.
+        training: SMILES that it was trained on, or None where they aren't at hand.
+        seed: Of the choice among these.
+
+    Raises:
+        MissingExtraError: rdkit isn't installed.
+    """
+    beside = describe(reference)
+    columns: dict[str, Mapping[str, float]] = {}
+    known = None
+    if training is not None:
+        known = [smiles for smiles in canonical_smiles(training) if smiles is not None]
+    columns["this run"] = measure(describe(drawn), beside, known)
+    if training is not None:
+        order = np.random.default_rng(seed).permutation(len(training))[: len(drawn)]
+        some = [training[i] for i in map(int, order)]
+        columns["its data"] = measure(describe(some), beside)
+    return Section(
+        name="molecules",
+        title=f"{len(drawn):,} molecules, beside {len(reference):,} of the reference",
+        columns=tuple(columns),
+        rows=[
+            (name, [_finite(of.get(name)) for of in columns.values()], meaning)
+            for name, meaning in OF_MOLECULES.items()
+        ],
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
