@@ -305,7 +305,7 @@ class SequenceVAE(
         """
         x, lengths, c = batch.x.long(), _lengths(batch.x, batch.lengths), self.config
         posterior = self.encode_posterior(x, lengths)
-        z = posterior.draw(self._noise(x, lengths, step, 1)[0].to(posterior.mu))
+        z = posterior.draw(self.noise(x, lengths, step, 1)[0].to(posterior.mu))
         nats = self._nats(x, lengths, z, step).sum()
         kl = gaussian_kl(posterior.mu, posterior.logvar)
         weight = self._weight(step)
@@ -404,7 +404,7 @@ class SequenceVAE(
             raise ConfigError(f"num_draws is {num_draws}; at least 1")
         x, lengths = x.long(), _lengths(x, lengths)
         posterior = self.encode_posterior(x, lengths)
-        draws = posterior.draw(self._noise(x, lengths, 0, num_draws).to(posterior.mu))
+        draws = posterior.draw(self.noise(x, lengths, 0, num_draws).to(posterior.mu))
         log_p = torch.stack([-self._nats(x, lengths, z) for z in draws])
         if num_draws == 1:
             terms = torch.stack([log_p[0], -posterior.kl()], dim=1)
@@ -523,7 +523,7 @@ class SequenceVAE(
         uniform = uniform_of(_valid(x, lengths), 2 * step + DROPPED, x.shape[1] - 1)
         return (uniform >= self.config.word_dropout) | (x[:, :-1] == self.codec.bos)
 
-    def _noise(self, x: Tensor, lengths: Tensor, step: int, num: int) -> Tensor:
+    def noise(self, x: Tensor, lengths: Tensor, step: int, num: int) -> Tensor:
         """(num, B, D) standard normal draws, a function of each sequence and the step."""
         D = self.config.latent_size
         uniform = uniform_of(_valid(x, lengths), 2 * step + POSTERIOR, num * D)

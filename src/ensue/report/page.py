@@ -15,7 +15,9 @@ from ensue.report.panels.about import environment_panel, settings_panel, summary
 from ensue.report.panels.density import density_panel
 from ensue.report.panels.evaluation import evaluation_panel
 from ensue.report.panels.inside import inside_panel
+from ensue.report.panels.latents import latents_panel
 from ensue.report.panels.listening import listening_panel
+from ensue.report.panels.molecules import molecules_panel
 from ensue.report.panels.pictures import pictures_panel
 from ensue.report.panels.probes import probe_panel
 from ensue.report.panels.representation import collapse_panel, map_panel
@@ -43,7 +45,9 @@ PANELS: Sequence[Panel] = (
     Panel("map", "Embedding map", map_panel),
     Panel("listening", "Listening", listening_panel),
     Panel("density", "Density and samples", density_panel),
+    Panel("molecules", "Molecules", molecules_panel),
     Panel("writing", "Writing", writing_panel),
+    Panel("latents", "What z holds", latents_panel),
     Panel("pictures", "Pictures", pictures_panel),
     Panel("sounds", "Sounds", sounding_panel),
     Panel("inside", "Inside the flow", inside_panel),

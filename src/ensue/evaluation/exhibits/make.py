@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 
 from ensue.evaluation.exhibits.density import density
 from ensue.evaluation.exhibits.inside import inside
+from ensue.evaluation.exhibits.latents import latents
 from ensue.evaluation.exhibits.listening import listening
+from ensue.evaluation.exhibits.molecules import molecules
 from ensue.evaluation.exhibits.pictures import pictures
 from ensue.evaluation.exhibits.representation import representation
 from ensue.evaluation.exhibits.sounding import sounding
@@ -16,7 +18,9 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
     representation,
     listening,
     density,
+    molecules,
     writing,
+    latents,
     pictures,
     sounding,
     inside,

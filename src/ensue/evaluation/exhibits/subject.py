@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ensue.data.codecs import Codec
 from ensue.data.store import Store
+from ensue.models.protocols import Samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class Subject:
         """The first seconds of an item, encoded."""
         stop = min(int(self.store.lengths[row]), int(seconds * self.store.rate))
         return torch.from_numpy(self.store.read(row, 0, stop))
+
+    def decoded(self, drawn: Samples) -> list[Any]:
+        """What was drawn as raw items."""
+        lengths = [None] * len(drawn.values) if drawn.lengths is None else drawn.lengths.tolist()
+        return [self.codec.decode(x[:n]) for x, n in zip(drawn.values, lengths, strict=True)]
 
     def labels(self, rows: np.ndarray) -> dict[str, list[str]]:
         """The label columns of some items."""
