@@ -95,7 +95,9 @@ def strings(num: int) -> list[str]:
     """Random strings with lengths from N(35, 5)."""
     lengths = torch.randn(num).mul(DEVIATION).add(MEAN).round().long().clamp(min=1)
     letters = np.array(VOCABULARY[: -len(SPECIAL)])
-    return ["".join(np.random.default_rng(i).choice(letters, n)) for i, n in enumerate(lengths.tolist())]
+    return [
+        "".join(np.random.default_rng(i).choice(letters, n)) for i, n in enumerate(lengths.tolist())
+    ]
 
 
 def step(precision: str) -> dict[str, Any]:

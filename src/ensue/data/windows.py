@@ -202,8 +202,9 @@ class StepBatches(IterableDataset):
 
 def _shuffled(seed: int, step: int, batch_size: int, total: int) -> np.ndarray:
     """The slots of a step: epochs of permutations, laid end to end and cut into batches."""
-    positions = step * batch_size + np.arange(batch_size)
-    return np.array([_permutation(seed, p // total, total)[p % total] for p in positions])
+    epochs, places = np.divmod(step * batch_size + np.arange(batch_size), total)
+    parts = [_permutation(seed, e, total)[places[epochs == e]] for e in np.unique(epochs).tolist()]
+    return np.concatenate(parts)
 
 
 @lru_cache(maxsize=4)

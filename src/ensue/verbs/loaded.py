@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from ensue.errors import ConfigError, DataError, unknown
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from ensue.models.latent_search import Found
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,91 @@ class Loaded:
         for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
             found[i].append(item)
         return found
+
+    def reconstruct(self, raws: Sequence[Any], **settings: Any) -> list[Any]:
+        """What comes back of raw items from the middle of their posteriors, greedily.
+
+        Args:
+            raws: As for :meth:`embed`.
+            settings: Of :class:`ensue.generation.GenerationConfig`.
+
+        Raises:
+            DataError: An item can't be read.
+            ConfigError: The family has no z.
+        """
+        import torch
+
+        self._require("latents")
+        with torch.inference_mode():
+            return [
+                self._decoded(self.model.reconstruct(self._encoded(raw), **settings))[0]
+                for raw in raws
+            ]
+
+    def interpolate(self, start: Any, end: Any, num: int = 8, **settings: Any) -> list[Any]:
+        """Raw items on the line between the z of two, both among them as they come back.
+
+        Args:
+            start: A raw item.
+            end: Another.
+            num: Points.
+            settings: Of :class:`ensue.generation.GenerationConfig`.
+
+        Raises:
+            DataError: An item can't be read.
+            ConfigError: The family has no z.
+        """
+        import torch
+
+        self._require("latents")
+        ends = [self._features(raw).embedding[0] for raw in (start, end)]
+        with torch.inference_mode():
+            return self._decoded(self.model.interpolate(*ends, num, **settings))
+
+    def optimize(
+        self,
+        function: Callable[[Sequence[Any]], Sequence[float]],
+        start: Sequence[Any] | int = 100,
+        *,
+        num_rounds: int = 10,
+        num: int = 20,
+        seed: int = 0,
+        **settings: Any,
+    ) -> Found:
+        """Search z for the raw items that a function of them likes best, by Bayesian optimization.
+
+        Up the gradient of a function of z, :func:`ensue.models.latent_search.ascend` goes.
+
+        Args:
+            function: From raw items to a value for each, NaN where one has none; larger is better.
+            start: Raw items to begin with, or so many draws from the prior.
+            num_rounds: Rounds after these.
+            num: Items of a round.
+            seed: Of all draws.
+            settings: Of :class:`ensue.generation.GenerationConfig`; by default the likeliest token
+                is taken each time.
+
+        Raises:
+            DataError: An item can't be read.
+            ConfigError: The family has no z, or the function has no finite value at first.
+        """
+        import torch
+
+        from ensue.models.latent_search import search
+
+        self._require("latents")
+        size = self.model.config.latent_size
+        if isinstance(start, int):
+            z = torch.randn(start, size, generator=_generator(seed)).to(self.device)
+        else:
+            z = torch.stack([self._features(raw).embedding[0] for raw in start])
+
+        def decode(z: torch.Tensor) -> list[Any]:
+            with torch.inference_mode():
+                drawn = self.model.sample(len(z), z=z, **{"temperature": 0.0, **settings})
+            return self._decoded(drawn)
+
+        return search(function, decode, z, num_rounds=num_rounds, num=num, seed=seed)
 
     def _condition(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
         """The class of ``num`` items as the models take it, if one is given."""
