@@ -1,6 +1,8 @@
 """One process = two: loss and gradients, with everything drawn alike."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,21 +10,12 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from ensue.data.batches import Batch
+from ensue.data.codecs.text import TextCodec
 from ensue.models.cpc import CPC, CPCConfig
-
-VARIANTS = {
-    "all times": {},
-    "anchors, others only": {"num_anchors": 3, "own_sequence": False},
-    "aligned": {"candidates": "aligned"},
-    "other throats": {
-        "encoder": "log_mel",
-        "sample_rate": 16000,
-        "vocal_tract_perturbation": 0.2,
-    },
-}
+from ensue.models.sequence_vae import SequenceVAE, SequenceVAEConfig
 
 
-def model_and_batch(settings: dict) -> tuple[CPC, Batch]:
+def cpc(**settings: Any) -> tuple[Any, Batch]:
     torch.manual_seed(0)
     small = {"encoder": "waveform", "channels": 8, "context_size": 6, "num_negatives": 5}
     config = CPCConfig(horizon=3, **{**small, **settings})
@@ -30,13 +23,43 @@ def model_and_batch(settings: dict) -> tuple[CPC, Batch]:
     return CPC(config).double(), Batch(x=x.double(), lengths=lengths)
 
 
-def gradient_of(model: CPC) -> torch.Tensor:
+def vae(free_bits: float, kind: Any) -> tuple[Any, Batch]:
+    """Of free bits that some of the units, or sequences, have used and others haven't."""
+    torch.manual_seed(0)
+    codec = TextCodec(tokens="characters", vocabulary=tuple("abcd"))
+    config = SequenceVAEConfig(
+        codec=codec,
+        encoder_size=8,
+        decoder_size=8,
+        latent_size=6,
+        free_bits=free_bits,
+        free_bits_of=kind,
+        word_dropout=0.3,
+    )
+    x, lengths = torch.randint(0, 4, (4, 9)), torch.tensor([9, 5, 7, 9])
+    return SequenceVAE(config).double(), Batch(x=x, lengths=lengths)
+
+
+VARIANTS = {
+    "all times": cpc,
+    "anchors, others only": partial(cpc, num_anchors=3, own_sequence=False),
+    "aligned": partial(cpc, candidates="aligned"),
+    "other throats": partial(
+        cpc, encoder="log_mel", sample_rate=16000, vocal_tract_perturbation=0.2
+    ),
+    "free bits of sequences": partial(vae, 0.12, "sequence"),
+    "free bits of the batch": partial(vae, 0.01, "batch"),
+    "free bits of units": partial(vae, 0.1, "unit"),
+}
+
+
+def gradient_of(model: Any) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def work(rank: int, settings: dict, folder: str) -> None:
+def work(rank: int, variant: str, folder: str) -> None:
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-    model, batch = model_and_batch(settings)
+    model, batch = VARIANTS[variant]()
     own = slice(2 * rank, 2 * rank + 2)
     loss = model.loss(Batch(x=batch.x[own], lengths=batch.lengths[own]), step=7)
     loss.total.backward()
@@ -52,11 +75,10 @@ def work(rank: int, settings: dict, folder: str) -> None:
 def test_loss_and_gradients_of_two_processes_add_up_to_those_of_one(
     variant: str, tmp_path: Path
 ) -> None:
-    settings = VARIANTS[variant]
-    model, batch = model_and_batch(settings)
+    model, batch = VARIANTS[variant]()
     loss = model.loss(batch, step=7)
     loss.total.backward()
-    mp.spawn(work, args=(settings, str(tmp_path)), nprocs=2)
+    mp.spawn(work, args=(variant, str(tmp_path)), nprocs=2)
     two = torch.load(tmp_path / "sum.pt")
     assert loss.count == two["count"]
     # float64: what is left is the order of a few sums.

@@ -4,17 +4,45 @@ Each function gives the settings of the model that fits the weights, and the wei
 """
 
 import re
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from ensue.errors import ConfigError
+from ensue.errors import CheckpointError, ConfigError
 
 SIDES = (("encoder", "encoder"), ("decoder", "decoder.layers"))
 """The two stacks of a sequence VAE, and the modules that hold them."""
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The weights in a file: .safetensors, or what ``torch.save`` wrote of tensors alone.
+
+    Raises:
+        CheckpointError: It is missing or damaged, or holds more than tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of another protocol of pickle, which isn't read
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, EOFError, RuntimeError, UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise CheckpointError(
+            f"can't read weights from {str(path)!r}: {reason}; a pickled model isn't opened, save "
+            "its state_dict()"
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise CheckpointError(f"{str(path)!r} holds no state_dict: tensors by name, and only these")
+    return found
 
 
 def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:

@@ -9,6 +9,7 @@ K draws, V vocabulary.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -37,7 +38,7 @@ from ensue.information.variational import (
     normal_log_prob,
 )
 from ensue.models import tokens
-from ensue.models.foreign import rename_moses
+from ensue.models.foreign import read_state_dict, rename_moses
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
 from ensue.nn.hashed import uniform_of
@@ -247,19 +248,23 @@ class SequenceVAE(
 
     @classmethod
     def from_moses(
-        cls, state_dict: Mapping[str, Tensor], vocabulary: Sequence[str]
+        cls, state_dict: Mapping[str, Tensor] | str | Path, vocabulary: Sequence[str]
     ) -> "SequenceVAE":
         """The VAE of the MOSES benchmark (Polykovskiy et al. 2020, 1811.12823) with its weights.
 
         Args:
             state_dict: With the keys ``x_emb``, ``encoder_rnn``, ``q_mu``, ``q_logvar``,
-                ``decoder_rnn``, ``decoder_lat`` and ``decoder_fc``.
+                ``decoder_rnn``, ``decoder_lat`` and ``decoder_fc``; or a file of it.
             vocabulary: Its tokens in the order of their numbers: single characters, and ``<bos>``,
                 ``<eos>``, ``<pad>``, ``<unk>``.
 
         Raises:
             ConfigError: Keys are missing or unknown, or the vocabulary doesn't fit the weights.
+            CheckpointError: The file is missing or damaged, or holds more than tensors: a pickled
+                model could run any code, and isn't opened.
         """
+        if isinstance(state_dict, str | Path):
+            state_dict = read_state_dict(Path(state_dict))
         settings, weights = rename_moses(state_dict)
         codec = codec_of_tokens(vocabulary)
         num_tokens = len(weights["decoder.embedding.weight"])
@@ -497,6 +502,37 @@ class SequenceVAE(
     def tensor2string(self, x: Tensor) -> str:
         """The string of tokens (T,)."""
         return self.codec.decode(x)
+
+    def set_embeddings(self, weights: Tensor | Mapping[str, Tensor]) -> int:
+        """Begin with the given embeddings of tokens.
+
+        Args:
+            weights: (V, E), or (E,) by token; tokens without one keep theirs.
+
+        Returns:
+            How many tokens have one now.
+
+        Raises:
+            ConfigError: They have another shape, or are of no token of the vocabulary.
+        """
+        own = self.decoder.embedding.weight
+        if isinstance(weights, Tensor):
+            named = dict(enumerate(weights)) if weights.shape == own.shape else {}
+            wrong = f"the embeddings are {tuple(weights.shape)}"
+        else:
+            known = {token: i for i, token in enumerate(self.codec.vocabulary)}
+            named = {known[token]: row for token, row in weights.items() if token in known}
+            named = {i: row for i, row in named.items() if row.shape == own.shape[1:]}
+            wrong = f"of {len(weights)} embeddings no token has one of {own.shape[1]} features"
+        if not named:
+            raise ConfigError(
+                f"{wrong}; (V, E) of these tokens and the setting embedding_size are "
+                f"{tuple(own.shape)}"
+            )
+        with torch.no_grad():
+            for i, row in named.items():
+                own[i] = row.to(own)
+        return len(named)
 
     @property
     def _device(self) -> torch.device:
