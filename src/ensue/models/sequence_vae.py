@@ -63,6 +63,10 @@ class SequenceVAEConfig:
     family: Literal["vae"] = "vae"
     cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
     embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    embedding_weights: Annotated[
+        str | None,
+        Field(description="file of vectors that embeddings begin with: .npy, or text by token"),
+    ] = None
     freeze_embeddings: Annotated[
         bool, Field(description="embeddings of tokens stay as they begin")
     ] = False

@@ -147,10 +147,14 @@ def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
 
 def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     """The weights before the first step: another run's, or what the model makes of a batch."""
+    from ensue.data.vectors import read_vectors
     from ensue.models.protocols import Standardizes
 
+    vectors = getattr(ready.model.config, "embedding_weights", None)
     if init_from is not None:
         _take_weights(ready, Path(init_from))
+    elif vectors is not None:
+        ready.model.set_embeddings(read_vectors(Path(vectors)))
     elif isinstance(ready.model, Standardizes):
         windows = ready.data.train
         size = math.prod(windows.store.values.shape[1:])

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from ensue.errors import MissingExtraError
+from ensue.data.molecules import has_rdkit
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
-from ensue.evaluation.molecules.describe import canonical_smiles, require_rdkit
+from ensue.evaluation.molecules.describe import canonical_smiles
 from ensue.evaluation.molecules.draw import draw_grid
 
 NUM_DRAWN, NUM_SHOWN, ACROSS = 100, 12, 4
@@ -14,11 +14,7 @@ NUM_POINTS, NUM_TRIED = 24, 8
 
 def molecules(subject: Subject) -> list[Exhibit]:
     """The exhibit ``molecules``, for families that sample molecules, where rdkit is installed."""
-    if subject.codec.kind != "smiles" or "samples" not in subject.contracts:
-        return []
-    try:
-        require_rdkit()
-    except MissingExtraError:
+    if subject.codec.kind != "smiles" or "samples" not in subject.contracts or not has_rdkit():
         return []
     model, generator = subject.model.cpu(), torch.Generator().manual_seed(subject.seed)
     with torch.inference_mode():

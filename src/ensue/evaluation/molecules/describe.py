@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from ensue.errors import MissingExtraError
+from ensue.data.molecules import canonical_of, molecule_of, require_rdkit
 
 RADIUS, NUM_BITS = 2, 1024
 """Of Morgan fingerprints (Rogers and Hahn 2010)."""
@@ -48,20 +48,6 @@ class Molecules:
     def valid(self) -> list[str]:
         """(M,) canonical SMILES of the valid ones."""
         return [smiles for smiles in self.canonical if smiles is not None]
-
-
-def require_rdkit() -> None:
-    """Refuse to go on where rdkit isn't installed.
-
-    Raises:
-        MissingExtraError: It isn't.
-    """
-    try:
-        import rdkit  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ImportError as error:
-        raise MissingExtraError(
-            "molecules need rdkit; install it with: pip install 'ensue[molecules]'"
-        ) from error
 
 
 def canonical_smiles(smiles: Sequence[str], *, num_processes: int = -1) -> list[str | None]:
@@ -113,23 +99,12 @@ def _parallel(work: Any, smiles: Sequence[str], num_processes: int) -> list[list
     return [part or [] for part in joblib.Parallel(n_jobs=num_processes)(tasks)]
 
 
-def _molecule(smiles: str) -> Any:
-    """The molecule of a SMILES, or None; an empty one is none."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        return Chem.MolFromSmiles(smiles) if smiles else None
-
-
 def _canonical(part: Sequence[str]) -> list[str | None]:
-    from rdkit import Chem
-
-    found = map(_molecule, part)
-    return [None if molecule is None else Chem.MolToSmiles(molecule) for molecule in found]
+    return [canonical_of(smiles) for smiles in part]
 
 
 def _describe(part: Sequence[str]) -> list[dict[str, Any] | None]:
-    found = map(_molecule, part)
+    found = map(molecule_of, part)
     return [None if molecule is None else _facts(molecule) for molecule in found]
 
 

@@ -1,0 +1,187 @@
+"""Molecules through the verbs: trained on, drawn, scored, evaluated, searched; and rubbish."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pytest
+
+import ensue
+from ensue.cli import main
+
+pytest.importorskip("rdkit")
+
+PARTS = ("C", "N", "O", "Cl", "c1ccccc1", "C(=O)", "CC")
+TINY = "--encoder-size 12 --decoder-size 16 --latent-size 4 --embedding-size 6"
+QUICK = "--max-steps 6 --batch-size 8 --warmup-steps 1 --log-every 3 --validate-every 6 --quiet"
+
+
+@pytest.fixture(scope="session")
+def molecules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("molecules") / "some.smi"
+    rng = np.random.default_rng(0)
+    lines = ["".join(rng.choice(PARTS, rng.integers(2, 6))) for _ in range(60)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def molecule_run(molecules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "vae"
+    assert main(f"train vae {molecules} --out {run} {TINY} {QUICK} --free-bits 2".split()) == 0
+    return run
+
+
+def test_what_is_drawn_is_a_column_of_molecules(molecule_run: Path) -> None:
+    assert main(f"sample {molecule_run} --num 5 --seed 3".split()) == 0
+    rows = pyarrow.csv.read_csv(molecule_run / "samples" / "samples.csv").to_pylist()
+    assert [row["smiles"] for row in rows] == ensue.load(molecule_run).sample(5, seed=3)
+
+
+def test_scores_say_that_they_are_a_bound(
+    molecule_run: Path, molecules: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.csv"
+    assert main(f"score {molecule_run} {molecules} --out {out} --quiet".split()) == 0
+    rows = pyarrow.csv.read_csv(out).to_pylist()
+    assert {row["score_kind"] for row in rows} == {"lower_bound"}
+    assert all(math.isfinite(row["nats"]) for row in rows)
+
+
+def test_evaluation_stands_in_the_run_and_its_report(
+    molecule_run: Path, molecules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"evaluate {molecule_run} {molecules} --num 30 --num-items 20 --num-draws 3 --quiet"
+    assert main(words.split()) == 0
+    found = json.loads((molecule_run / "evaluation.json").read_text())
+    names = [section["name"] for section in found["sections"]]
+    assert names == ["likelihood", "latents", "molecules"]
+    rows = {row[0]: row[1] for section in found["sections"] for row in section["rows"]}
+    assert rows["bound"][0] >= rows["elbo"][0]
+    assert 0.5 < rows["valid"][1] < 1
+    assert rows["novelty"][1] is None
+    assert 0 <= rows["exact_reconstructions"][0] <= 1
+    told = capsys.readouterr().out
+    assert "internal diversity" in told
+    page = (molecule_run / "report.html").read_text()
+    assert "What z holds" in page
+    assert "internal diversity" in page
+
+
+def test_evaluation_goes_without_novelty_where_the_data_are_gone(
+    molecules: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved.smi"
+    moved.write_text(molecules.read_text())
+    run = tmp_path / "run"
+    assert main(f"train vae {moved} --out {run} {TINY} {QUICK}".split()) == 0
+    moved.unlink()
+    found = ensue.evaluate(run, molecules, num=10, num_items=5, num_draws=2, quiet=True)
+    assert "no novelty" in found.notes[0]
+    assert found.sections[-1].columns == ("this run",)
+
+
+def test_a_function_is_searched_for_its_best(molecule_run: Path) -> None:
+    run = ensue.load(molecule_run)
+    found = run.optimize(lambda items: [float(len(i)) for i in items], 6, num_rounds=2, num=4)
+    assert len(found.items) == 6 + 8
+    assert list(found.values) == sorted(found.values, reverse=True)
+    assert found.values[0] == len(found.items[0])
+    begun = run.optimize(lambda items: [math.nan] + [1.0] * (len(items) - 1), ["CC", "CN"])
+    assert math.isnan(begun.values[-1])
+    with pytest.raises(ValueError, match="no finite value"):
+        run.optimize(lambda items: [math.nan] * len(items), 3)
+    with pytest.raises(ValueError, match="values for"):
+        run.optimize(lambda items: [1.0], 3)
+
+
+def test_a_line_between_two_begins_and_ends_where_they_come_back(molecule_run: Path) -> None:
+    run = ensue.load(molecule_run)
+    line = run.interpolate("CCN", "CCO", 4)
+    assert [line[0], line[-1]] == run.reconstruct(["CCN", "CCO"])
+    assert len(line) == 4
+
+
+def test_a_family_without_z_says_who_has_one(text_run: Path) -> None:
+    with pytest.raises(ValueError, match="families that do: vae"):
+        ensue.load(text_run).interpolate("a", "b")
+
+
+def test_a_run_that_collapses_is_flagged_with_the_remedy(
+    molecules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    long = QUICK.replace("--max-steps 6", "--max-steps 40 --learning-rate 0.02 --beta 20")
+    assert main(f"train vae {molecules} --out {run} {TINY} {long}".split()) == 0
+    assert "note: the posterior has collapsed" in capsys.readouterr().err
+    assert "free_bits" in (run / "train.log").read_text()
+    assert "The posterior has collapsed" in (run / "report.html").read_text()
+
+
+def test_check_tells_what_is_no_molecule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.smi"
+    path.write_text("CCO\nC(\nOCC\n" + "C" * 300 + "\n")
+    assert main(f"check {path} --quiet".split()) == 0
+    told = capsys.readouterr().out
+    assert "1 are no molecules, such as 'C(' (odd.smi:2)" in told
+    assert "1 come twice" in told
+    assert "1 have more than 255 tokens" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "told"),
+    [
+        ("", "", "no molecule"),
+        ("\n \n", "", "no molecule"),
+        ("CCO\n", "", "1 training item"),
+        ("C" * 300 + "\n" + "C" * 301 + "\n", "", "window_tokens"),
+        ("CCO\nCC\nCN\n", "--text-items line", "text_items"),
+        ("CCO\nCC\nCN\n", "--word-dropout 1", "word_dropout"),
+        ("CCO\nCC\nCN\n", "--free-bits -1", "free_bits"),
+        ("CCO\nCC\nCN\n", "--kl-steps 9", "kl_steps"),
+        ("CCO\nCC\nCN\n", "--embedding-weights nowhere.txt", "nowhere.txt"),
+    ],
+)
+def test_rubbish_is_one_line_that_names_it(
+    content: str, settings: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "odd.smi", tmp_path / "run"
+    path.write_text(content)
+    status = main(f"train vae {path} --out {out} {TINY} {QUICK} {settings}".split())
+    error = capsys.readouterr().err
+    if told == "1 training item":  # one molecule can be learnt by heart
+        assert status == 0
+        assert "too few items" in error
+        return
+    assert status == 2
+    assert told in error.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_too_long_molecules_are_left_out_and_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, run = tmp_path / "odd.smi", tmp_path / "run"
+    path.write_text("CCO\n" * 30 + "C" * 300 + "\n")
+    assert main(f"train vae {path} --out {run} {TINY} {QUICK}".split()) == 0
+    assert "longer than a window" in capsys.readouterr().err
+    assert "odd.smi:31" in (run / "skipped.csv").read_text()
+
+
+def test_given_embeddings_begin_a_run_and_stay_where_they_are_frozen(
+    molecules: Path, tmp_path: Path
+) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("2 3\nC 1 2 3\nCl -1 0 0.5\n")
+    run = tmp_path / "run"
+    small = TINY.replace("--embedding-size 6", "--embedding-size 3 --freeze-embeddings true")
+    words = f"train vae {molecules} --out {run} {small} {QUICK} --embedding-weights {vectors}"
+    assert main(words.split()) == 0
+    of = ensue.load(run)
+    number = of.codec.encode("CCl").tolist()[1:3]
+    rows = of.model.decoder.embedding.weight[number].tolist()
+    assert rows == [[1, 2, 3], [-1, 0, 0.5]]
