@@ -24,6 +24,9 @@ ROWS = {
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
     "anomaly": "recordings of a speaker left out, by density of embeddings (ROW='anomaly FOLDER')",
+    "sequence_vae": "the sequence VAE beside the usual one on torch.nn: step, collating, sampling",
+    "molecules": "molecules in ten minutes of two cores (ROW='molecules FOLDER [zinc plain qm9]')",
+    "sentences": "sentences of novels, sequence VAE and charrnn (ROW='sentences FOLDER')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

@@ -49,6 +49,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "my_texts" / f"{i}.txt").write_text(
             f"Once upon a time there were {i} texts. " * 4
         )
+    for name in ("my_molecules.smi", "unseen.smi"):
+        (folder / name).write_text("".join(f"{'C' * i}O\nC{'N' * (i % 3)}C\n" for i in range(1, 9)))
     words = f"train cpc {recordings} --out {folder / 'runs' / 'mine'} {TINY} --quiet"
     assert main(words.split()) == 0
     return folder
@@ -65,7 +67,8 @@ def reader(
 
     def begin(page: Path) -> None:
         for given in begins_with(page):
-            shutil.copytree(world / given, tmp_path / given)
+            copy = shutil.copytree if (world / given).is_dir() else shutil.copy
+            copy(world / given, tmp_path / given)
 
     yield begin
     for module in set(sys.modules) - modules:

@@ -90,11 +90,30 @@ def make_app() -> App:
 
 
 def _parse(words: list[str]) -> Callable[[], Any]:
+    words = _with_values(words)
     command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     own = inspect.signature(command).parameters
     named = {name.replace("-", "_"): value for name, value in bound.kwargs.items()}
     values = {name: v if name in own else _value(v) for name, v in named.items()}
     return partial(command, *bound.args, **values)
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """The words with ``true`` after each setting that stands without a value, as flags do."""
+    if not words or words[0] not in VERBS:
+        return words
+    module, _, function = VERBS[words[0]].partition(":")
+    parameters = inspect.signature(getattr(importlib.import_module(module), function)).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return words
+    found = []
+    for word, after in zip(words, [*words[1:], "--"], strict=True):
+        found.append(word)
+        name = word.removeprefix("--").replace("-", "_")
+        is_setting = word.startswith("--") and "=" not in word and name not in parameters
+        if is_setting and after.startswith("--") and name not in ("help", "version"):
+            found.append("true")
+    return found
 
 
 def _value(value: Any) -> Any:

@@ -7,6 +7,7 @@ Dims: B sequences, T tokens, N tokens of all sequences, E embedding, H features,
 K draws, V vocabulary.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,10 @@ class SequenceVAEConfig:
     free_bits_of: Annotated[
         FreeBits, Field(description="what has its share of them: each sequence, the batch, a unit")
     ] = "unit"
+    free_bits_steps: Annotated[
+        int | None,
+        Field(gt=0, description="steps after which nothing is free any more; none: it stays so"),
+    ] = None
     codec: TextCodec | None = field(default=None, metadata={"from_data": True})
     generation: GenerationConfig = field(
         default_factory=lambda: GenerationConfig(max_length=100), metadata={"from_data": True}
@@ -111,7 +116,8 @@ class SequenceVAEConfig:
         if self.kl_schedule != "cyclical":
             refuse_unread(self, {"kl_cycles": "the schedule cyclical"})
         if not self.free_bits:
-            refuse_unread(self, {"free_bits_of": "free_bits above 0"})
+            of = "free_bits above 0"
+            refuse_unread(self, {"free_bits_of": of, "free_bits_steps": of})
 
 
 @dataclass(frozen=True)
@@ -318,8 +324,8 @@ class SequenceVAE(
         nats = self._nats(x, lengths, z, step).sum()
         kl = gaussian_kl(posterior.mu, posterior.logvar)
         weight = self._weight(step)
-        free = free_bits(kl, c.free_bits, c.free_bits_of) if self.training and c.free_bits else None
-        total = nats + weight * (kl.sum() if free is None else free)
+        counted = free_bits(kl, c.free_bits, c.free_bits_of) if self._is_free(step) else kl.sum()
+        total = nats + weight * counted
         return Loss(
             total,
             torch.tensor(len(x), device=x.device),
@@ -583,6 +589,10 @@ class SequenceVAE(
             steps=c.kl_steps,
             cycles=c.kl_cycles,
         )
+
+    def _is_free(self, step: int) -> bool:
+        c = self.config
+        return self.training and c.free_bits > 0 and step < (c.free_bits_steps or math.inf)
 
     def _prompts(self, z: Tensor) -> Prompts:
         return Prompts(

@@ -21,7 +21,9 @@ def writing(subject: Subject) -> list[Exhibit]:
         {"text": subject.codec.decode(x[:n]), "nats": round(float(nats), 3), "tokens": int(n) - 1}
         for x, n, nats in zip(drawn.values, drawn.lengths, drawn.log_prob, strict=True)
     ]
-    texts = [_surprise(subject, int(row)) for row in subject.rows[:NUM_TEXTS]]
+    # Where a z stands behind the tokens, what one costs isn't known by itself.
+    by_token = "latents" not in subject.contracts
+    texts = [_surprise(subject, int(row)) for row in subject.rows[:NUM_TEXTS] if by_token]
     return [Exhibit(name="writing", values={"samples": samples, "texts": texts})]
 
 

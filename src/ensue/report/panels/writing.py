@@ -17,8 +17,11 @@ def writing_panel(run: RunFolder) -> str:
         return ""
     samples = "".join(_sample(sample) for sample in found["samples"])
     texts = "".join(_text(text) for text in found["texts"])
+    written = f"<h3>What it writes</h3>{samples}"
+    if not texts:
+        return written
     return (
-        f"<h3>What it writes</h3>{samples}<h3>What surprised it</h3>"
+        f"{written}<h3>What surprised it</h3>"
         "<p>The stronger the color, the more bits the token cost; the cost stands in its hint.</p>"
         f"{texts}"
     )
