@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ensue.cli import main
+from ensue.cli.main import with_values
 from tests.conftest import QUICK, SMALL
 
 
@@ -391,3 +392,10 @@ def test_plain_lines_instead_of_a_bar_where_there_is_no_terminal(
     _, _, err = said(capsys, f"train realnvp {table} --out {tmp_path}/run {quick}")
     assert "training: 4 of 4  loss" in err
     assert "\x1b" not in err
+
+
+def test_a_setting_without_a_value_is_true() -> None:
+    words = "train vae x.smi --freeze-embeddings --out r --max-steps 3 --quiet --bidirectional"
+    expected = words.replace("embeddings", "embeddings true") + " true"
+    assert with_values(words.split()) == expected.split()
+    assert with_values(["report", "r", "--quiet"]) == ["report", "r", "--quiet"]

@@ -90,7 +90,7 @@ def make_app() -> App:
 
 
 def _parse(words: list[str]) -> Callable[[], Any]:
-    words = _with_values(words)
+    words = with_values(words)
     command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     own = inspect.signature(command).parameters
     named = {name.replace("-", "_"): value for name, value in bound.kwargs.items()}
@@ -98,7 +98,7 @@ def _parse(words: list[str]) -> Callable[[], Any]:
     return partial(command, *bound.args, **values)
 
 
-def _with_values(words: list[str]) -> list[str]:
+def with_values(words: list[str]) -> list[str]:
     """The words with ``true`` after each setting that stands without a value, as flags do."""
     if not words or words[0] not in VERBS:
         return words
