@@ -256,6 +256,33 @@ def test_a_collapsed_posterior_is_flagged_with_the_remedy(seed: int) -> None:
     assert of.remark({"kl": 9.0, "active_units": 8.0}) is None
 
 
+def test_variances_alone_settle_and_the_bound_is_better_then(seed: int) -> None:
+    of = small(free_bits=3.0, free_bits_of="batch", latent_size=4, settle_after=150).train()
+    x = torch.tensor([[2, *bits, 3] for bits in product((0, 1), repeat=3)])
+    batch = Batch(x=x.repeat(4, 1), lengths=torch.full((32,), 5))
+    optimizer = torch.optim.Adam(of.parameters(), lr=0.02)
+    bounds, means = [], []
+    for step in range(250):
+        if step in (150, 249):
+            of.eval()
+            with torch.no_grad():
+                bounds.append(-float(of.loss(batch, step=0).mean))
+                means.append(of.encode_posterior(x).mu)
+            of.train()
+        if step == 150:  # without the momentum of what came before
+            optimizer = torch.optim.Adam(of.parameters(), lr=0.02)
+        optimizer.zero_grad()
+        of.loss(batch, step=step).mean.backward()
+        optimizer.step()
+    assert bounds[1] > bounds[0]
+    assert torch.equal(*means)
+    assert all(p.requires_grad for p in of.parameters())
+    assert of.log_var.weight.grad is not None
+    assert of.log_var.weight.grad.any()
+    assert of.mu.weight.grad is not None
+    assert not of.mu.weight.grad.any()
+
+
 def test_a_saved_model_has_its_vocabulary(seed: int, tmp_path: Path) -> None:
     of = SequenceVAE.from_moses(Usual(False, 1).state_dict(), VOCABULARY).eval()
     of.save_pretrained(tmp_path)

@@ -7,9 +7,8 @@ Dims: B sequences, T tokens, N tokens of all sequences, E embedding, H features,
 K draws, V vocabulary.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,6 +41,7 @@ from ensue.models import tokens
 from ensue.models.foreign import read_state_dict, rename_moses
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
+from ensue.nn.frozen import only
 from ensue.nn.hashed import uniform_of
 from ensue.nn.packing import Packing, run_packed
 
@@ -100,9 +100,13 @@ class SequenceVAEConfig:
     free_bits_of: Annotated[
         FreeBits, Field(description="what has its share of them: each sequence, the batch, a unit")
     ] = "unit"
-    free_bits_steps: Annotated[
+    settle_after: Annotated[
         int | None,
-        Field(gt=0, description="steps after which nothing is free any more; none: it stays so"),
+        Field(
+            gt=0,
+            description="steps after which the variances of posteriors alone learn, at weight 1 "
+            "and with nothing free; none: everything learns throughout",
+        ),
     ] = None
     codec: TextCodec | None = field(default=None, metadata={"from_data": True})
     generation: GenerationConfig = field(
@@ -116,8 +120,7 @@ class SequenceVAEConfig:
         if self.kl_schedule != "cyclical":
             refuse_unread(self, {"kl_cycles": "the schedule cyclical"})
         if not self.free_bits:
-            of = "free_bits above 0"
-            refuse_unread(self, {"free_bits_of": of, "free_bits_steps": of})
+            refuse_unread(self, {"free_bits_of": "free_bits above 0"})
 
 
 @dataclass(frozen=True)
@@ -313,21 +316,32 @@ class SequenceVAE(
         r"""Reconstruction and weighted divergence of all sequences, summed.
 
         In eval mode it is the negative evidence lower bound: weight 1, no free bits, no dropout.
+        Free bits make posteriors narrower than the true ones; after ``settle_after`` steps their
+        variances alone go on learning, to the width that the bound asks for.
 
         Args:
             batch: ``x`` (B, T) tokens, bos first.
             step: Of training; sets the divergence's weight and the noise.
         """
-        x, lengths, c = batch.x.long(), _lengths(batch.x, batch.lengths), self.config
+        if self._has_settled(step):
+            with only(self.log_var, self):
+                found = self._loss(batch, step, weight=1.0, free=0.0)
+            # Each process of several waits for a gradient of every parameter.
+            still = 0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
+            return replace(found, total=found.total + still)
+        if not self.training:
+            return self._loss(batch, step, weight=1.0, free=0.0)
+        return self._loss(batch, step, weight=self._weight(step), free=self.config.free_bits)
+
+    def _loss(self, batch: Batch, step: int, *, weight: float, free: float) -> Loss:
+        x, lengths = batch.x.long(), _lengths(batch.x, batch.lengths)
         posterior = self.encode_posterior(x, lengths)
         z = posterior.draw(self.noise(x, lengths, step, 1)[0].to(posterior.mu))
         nats = self._nats(x, lengths, z, step).sum()
         kl = gaussian_kl(posterior.mu, posterior.logvar)
-        weight = self._weight(step)
-        counted = free_bits(kl, c.free_bits, c.free_bits_of) if self._is_free(step) else kl.sum()
-        total = nats + weight * counted
+        counted = free_bits(kl, free, self.config.free_bits_of) if free else kl.sum()
         return Loss(
-            total,
+            nats + weight * counted,
             torch.tensor(len(x), device=x.device),
             self._metrics(posterior, z, kl, nats, lengths, weight),
         )
@@ -579,8 +593,6 @@ class SequenceVAE(
 
     def _weight(self, step: int) -> float:
         c = self.config
-        if not self.training:
-            return 1.0
         return kl_weight(
             step,
             c.kl_schedule,
@@ -590,9 +602,10 @@ class SequenceVAE(
             cycles=c.kl_cycles,
         )
 
-    def _is_free(self, step: int) -> bool:
-        c = self.config
-        return self.training and c.free_bits > 0 and step < (c.free_bits_steps or math.inf)
+    def _has_settled(self, step: int) -> bool:
+        """Whether only the variances of posteriors learn."""
+        after = self.config.settle_after
+        return self.training and after is not None and step >= after
 
     def _prompts(self, z: Tensor) -> Prompts:
         return Prompts(

@@ -1,0 +1,33 @@
+"""Learning by a part of a network alone, while the rest stays as it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def only(learning: nn.Module, whole: nn.Module) -> Iterator[None]:
+    """What is computed within it has gradients for one part of a network, and for no other.
+
+    Args:
+        learning: The part.
+        whole: The network that it is a part of.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+        >>> with only(network[1], network):
+        ...     y = network(torch.ones(1, 2)).sum()
+        >>> y.backward()
+        >>> network[0].weight.grad is None, network[1].weight.grad is None
+        (True, False)
+    """
+    own = {id(p) for p in learning.parameters()}
+    others = [p for p in whole.parameters() if p.requires_grad and id(p) not in own]
+    for parameter in others:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in others:
+            parameter.requires_grad_(True)
