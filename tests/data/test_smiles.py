@@ -121,3 +121,5 @@ def test_sentences_end_where_readers_think_so(tmp_path: Path) -> None:
         "I.",
         "Left.",
     ]
+    path.write_text("Il part. Élise dort. Ça va... Oui" + "." * 3000)
+    assert len(open_items(path, DataConfig(text_items="sentence"), cache=tmp_path)) == 4

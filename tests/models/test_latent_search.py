@@ -21,6 +21,20 @@ def test_the_top_of_a_hill_is_found_and_the_prior_pulls_back(seed: int) -> None:
     torch.testing.assert_close(halfway, top.expand(3, -1) / 2, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_points_of_any_precision_are_moved(dtype: torch.dtype) -> None:
+    found = ascend(lambda z: -z.square().sum(1), torch.ones(2, 3, dtype=dtype), num_steps=3)
+    assert found.dtype == dtype
+    assert (found < 1).all()
+
+
+def test_values_that_are_infinite_are_none_and_come_last() -> None:
+    z = torch.zeros(3, 2)
+    found = search(lambda items: [float("inf"), *[1.0] * (len(items) - 1)], list, z, num_rounds=1)
+    assert found.values[0] == 1
+    assert np.isnan(found.values[-1])
+
+
 def test_what_has_no_gradient_is_refused() -> None:
     with pytest.raises(ConfigError, match="differentiable"):
         ascend(lambda z: torch.zeros(len(z)), torch.zeros(2, 3))

@@ -296,6 +296,9 @@ def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
         pickle.dump(Usual(False, 1), file)
     with pytest.raises(CheckpointError, match="state_dict"):
         SequenceVAE.from_moses(path, VOCABULARY)
+    path.write_text("hello")
+    with pytest.raises(CheckpointError, match="can't read"):
+        SequenceVAE.from_moses(path, VOCABULARY)
     torch.save(Usual(False, 1).state_dict(), path)
     assert SequenceVAE.from_moses(path, VOCABULARY).config.latent_size == 4
     with pytest.raises(CheckpointError, match="nowhere"):
@@ -318,6 +321,9 @@ def test_what_makes_no_sense_is_refused() -> None:
             of.posterior(strings)
     with pytest.raises(ConfigError, match="num_draws"):
         of.score(torch.tensor([[2, 0, 3]]), num_draws=0)
+    with pytest.raises(ConfigError, match="one token"):
+        of.score(torch.tensor([[2, 0, 3], [2, 0, 0]]), torch.tensor([3, 1]))
+    assert of.remark({"kl": 5.0}) is None
     with pytest.raises(ConfigError, match="unk"):
         small(codec=TextCodec(tokens="bytes"), word_dropout=0.1)
     with pytest.raises(ConfigError, match="codec"):
@@ -326,6 +332,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         ({"kl_steps": 7}, "schedules"),
         ({"kl_cycles": 2, "kl_schedule": "linear"}, "cyclical"),
         ({"free_bits_of": "batch"}, "free_bits"),
+        ({"dropout": 0.5}, "several layers"),
     ):
         with pytest.raises(ValueError, match=told):
             small(**settings)

@@ -185,3 +185,44 @@ def test_given_embeddings_begin_a_run_and_stay_where_they_are_frozen(
     number = of.codec.encode("CCl").tolist()[1:3]
     rows = of.model.decoder.embedding.weight[number].tolist()
     assert rows == [[1, 2, 3], [-1, 0, 0.5]]
+
+
+def test_what_was_held_out_isnt_counted_as_trained_on(tmp_path: Path) -> None:
+    rows = [("C" * n + "O", "train") for n in range(1, 13)]
+    rows += [("N" + "C" * n, "test") for n in range(1, 7)]
+    table = tmp_path / "split.csv"
+    table.write_text("smiles,split\n" + "".join(f"{s},{p}\n" for s, p in rows))
+    run = tmp_path / "run"
+    assert main(f"train vae {table} --out {run} {TINY} {QUICK}".split()) == 0
+    from ensue.verbs.evaluate import _trained_on
+
+    known = set(_trained_on(ensue.load(run)))
+    assert known
+    assert known <= {s for s, part in rows if part == "train"}
+
+
+@pytest.mark.parametrize("start", [[], 0, "CCO"])
+def test_a_search_begins_with_items_or_a_number_of_them(molecule_run: Path, start: object) -> None:
+    with pytest.raises(ValueError, match="start"):
+        ensue.load(molecule_run).optimize(lambda items: [1.0] * len(items), start)  # type: ignore[arg-type]
+
+
+def test_a_model_folder_has_no_place_for_an_evaluation(molecule_run: Path, molecules: Path) -> None:
+    with pytest.raises(ValueError, match="isn't a run folder"):
+        ensue.evaluate(molecule_run / "model", molecules, quiet=True)
+    assert not (molecule_run / "model" / "evaluation.json").exists()
+
+
+def test_vectors_that_arent_are_refused(
+    molecules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    np.save(tmp_path / "nan.npy", np.full((4, 6), np.nan))
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "odd.txt").write_text("C 1 2 3\nN 1 2\n")
+    (tmp_path / "nan.txt").write_text("C 1 nan 3\n")
+    for name in ("words.npy", "nan.npy", "empty.npy", "odd.txt", "nan.txt"):
+        words = f"train vae {molecules} --out {tmp_path / 'run'} {TINY} {QUICK}"
+        assert main([*words.split(), "--embedding-weights", str(tmp_path / name)]) == 2
+        assert name in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -24,11 +24,14 @@ def require_rdkit() -> None:
 
 
 def molecule_of(smiles: str) -> Any:
-    """The molecule of a SMILES, or None where there is none; rdkit must be installed."""
+    """The molecule of a SMILES, or None where there is none; rdkit must be installed.
+
+    What has white space in it is none: rdkit would take what follows for a name.
+    """
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        return Chem.MolFromSmiles(smiles) if smiles else None
+        return Chem.MolFromSmiles(smiles) if smiles.split() == [smiles] else None
 
 
 def canonical_of(smiles: str) -> str | None:

@@ -21,23 +21,28 @@ def read_vectors(path: Path) -> dict[str, Tensor] | Tensor:
     """
     try:
         if path.suffix == ".npy":
-            return torch.from_numpy(np.load(path, allow_pickle=False)).float()
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
+            found = torch.from_numpy(np.load(path, allow_pickle=False)).float()
+            if found.dim() != 2 or not bool(found.isfinite().all()):
+                raise ValueError(f"it holds {tuple(found.shape)}; give (V, E) finite numbers")
+            return found
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except (OSError, ValueError, TypeError, EOFError) as error:
         raise DataError(f"can't read vectors from {str(path)!r}: {error}") from error
     if lines and len(lines[0].split()) == 2:
         lines = lines[1:]
-    found: dict[str, Tensor] = {}
+    by_token: dict[str, Tensor] = {}
     for number, line in enumerate(lines, 1):
-        token, *values = line.rstrip().split(" ")
+        token, *values = line.split()
         try:
-            found[token] = torch.tensor([float(value) for value in values])
+            by_token[token] = torch.tensor([float(value) for value in values])
         except ValueError as error:
             raise DataError(f"{str(path)!r}, vector {number}: {error}") from error
-    sizes = {len(vector) for vector in found.values()}
+        if not bool(by_token[token].isfinite().all()):
+            raise DataError(f"{str(path)!r}, vector {number}: {token!r} has no finite numbers")
+    sizes = {len(vector) for vector in by_token.values()}
     if len(sizes) != 1 or not min(sizes):
         raise DataError(
             f"{str(path)!r} holds vectors of {sorted(sizes) or 'no'} values; give a token and as "
             "many numbers in each line"
         )
-    return found
+    return by_token

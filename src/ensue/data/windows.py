@@ -61,7 +61,8 @@ class Windows:
     @property
     def too_short(self) -> np.ndarray:
         """The items that are left out, by position."""
-        least = self.shortest if self.short == "pad" else max(self.shortest, self.size or 1)
+        cut = self.short == "skip" and not self.whole
+        least = max(self.shortest, self.size or 1) if cut else self.shortest
         least = math.ceil(least * (1 + self.speed_perturbation))
         return self.rows[self.store.lengths[self.rows] < least]
 

@@ -14,7 +14,6 @@ from ensue.data.store import Store
 from ensue.evaluation.latents import measure_latents
 from ensue.evaluation.molecules.describe import PROPERTIES, canonical_smiles, describe
 from ensue.evaluation.molecules.measures import measure
-from ensue.evaluation.represent import score_items
 
 OF_LATENTS = {
     "elbo": "evidence lower bound, nats of an item",
@@ -22,12 +21,12 @@ OF_LATENTS = {
     "kl": "divergence of the posterior from the prior, nats",
     "mutual_information": "what z tells of which item it came from, nats; at most {most:.2f}",
     "active_units": "units whose posterior mean varies, of {size}",
-    "exact_reconstructions": "items that come back as they were",
+    "exact_reconstructions": "items whose tokens come back as they were",
 }
 OF_MOLECULES = {
     "valid": "part that is a molecule",
-    "unique@1k": "different ones among the first 1,000 valid",
-    "unique@10k": "different ones among the first 10,000 valid",
+    "unique@1k": "different ones among the first 1,000 valid, or all",
+    "unique@10k": "different ones among the first 10,000 valid, or all",
     "novelty": "different ones that weren't trained on",
     "int_div_1": "internal diversity: 1 less the mean similarity",
     "int_div_2": "the same by the root mean square",
@@ -60,15 +59,17 @@ class Section:
         return asdict(self)
 
 
-def likelihood_section(model: Any, store: Store, num_tokens: int | None) -> Section:
+def likelihood_section(
+    totals: np.ndarray, kind: str, store: Store, num_tokens: int | None
+) -> Section:
     """The mean score of items, and of a token where they are made of tokens.
 
     Args:
-        model: Keeps the contract ``scores``.
+        totals: (N,) nats, in the units of the data.
+        kind: Of these scores.
         store: The items.
         num_tokens: V, or None where items aren't made of tokens.
     """
-    totals, kind = score_items(model, store)
     rows: list[tuple[str, Sequence[float | None], str]] = []
     length = float(np.mean(store.lengths - 1))
     chance = None if num_tokens is None else -length * math.log(num_tokens)

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from ensue.errors import CheckpointError, ConfigError
 
+READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError)
+# What torch's reader lets through where a file is something else.
+READING_GOES_WRONG += (KeyError, ValueError, IndexError, AttributeError)
 SIDES = (("encoder", "encoder"), ("decoder", "decoder.layers"))
 """The two stacks of a sequence VAE, and the modules that hold them."""
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
@@ -34,7 +37,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of another protocol of pickle, which isn't read
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, EOFError, RuntimeError, UnpicklingError) as error:
+    except READING_GOES_WRONG as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise CheckpointError(
             f"can't read weights from {str(path)!r}: {reason}; a pickled model isn't opened, save "
@@ -160,6 +163,9 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
     if strangers or found != names.keys():
         wrong = ", ".join(strangers or sorted(names.keys() - found))
         raise ConfigError(f"these aren't the weights of a MOSES VAE: {wrong}")
+    needed = {f"{name}.weight_hh_l0" for _, name in SIDES} | {"mu.bias"}
+    if missing := needed - renamed.keys():
+        raise ConfigError(f"these weights of a MOSES VAE lack {', '.join(sorted(missing))}")
     in_both = "encoder.weight_hh_l0_reverse" in renamed
     sizes = {f"{side}_size": renamed[f"{name}.weight_hh_l0"].shape[1] for side, name in SIDES}
     layers = {

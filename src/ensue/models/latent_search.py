@@ -75,7 +75,7 @@ def ascend(
     with torch.inference_mode(False), torch.enable_grad():
         point = z.detach().clone().requires_grad_()
         optimizer = torch.optim.Adam([point], lr=learning_rate)
-        best, reached = point.detach().clone(), torch.full((len(z),), -torch.inf, device=z.device)
+        best, reached = point.detach().clone(), torch.full_like(z[:, 0], -torch.inf)
         for number in range(num_steps + 1):
             value = function(point)
             if value.shape != (len(z),) or not value.requires_grad:
@@ -83,7 +83,7 @@ def ascend(
                     f"the function gives {tuple(value.shape)} of {len(z)} points; it must give one "
                     "value for each, made of z by differentiable operations"
                 )
-            value = value - prior_weight / 2 * point.square().sum(1)
+            value = value.to(z.dtype) - prior_weight / 2 * point.square().sum(1)
             better = value.detach() > reached
             best[better], reached[better] = point.detach()[better], value.detach()[better]
             if number < num_steps:
@@ -113,7 +113,8 @@ def search(
     (Jones, Schonlau and Welch 1998, eq. 15; for molecules Gómez-Bombarelli et al. 2018).
 
     Args:
-        function: From items to a value for each, NaN where an item has none; larger is better.
+        function: From items to a value for each, NaN or infinite where an item has none; larger
+            is better.
         decode: From z (N, D) to items.
         z: (N, D) points to begin with, at least one of which has a value.
         num_rounds: Rounds after these.
@@ -126,6 +127,8 @@ def search(
     Memory: the square of the number of points looked at.
     """
     require_at_least(1, num_rounds=num_rounds, num=num, points=len(z))
+    if num > NUM_CANDIDATES:
+        raise ConfigError(f"num is {num}; a round has {NUM_CANDIDATES} points at most")
     rng = np.random.default_rng(seed)
     points = z.detach().cpu().double().numpy()
     items = decode(z)
@@ -151,7 +154,7 @@ def _values(function: Callable[[Sequence[Any]], Sequence[float]], items: list[An
     values = np.array([math.nan if v is None else float(v) for v in function(items)])
     if len(values) != len(items):
         raise ConfigError(f"the function gave {len(values)} values for {len(items)} items")
-    return values
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _next_points(
@@ -172,9 +175,12 @@ def _next_points(
     near = best[rng.integers(0, len(best), NUM_CANDIDATES // 2)]
     near = near + NEAR * rng.standard_normal(near.shape)
     candidates = np.concatenate([anywhere, near])
-    mean, deviation = model.predict(candidates, return_std=True)
+    mean, spread = model.predict(candidates, return_std=True)
+    # Of the function, without the noise of its values.
+    fitted: Any = model.kernel_
+    noise = fitted.k2.noise_level
+    deviation = np.sqrt(np.maximum(np.square(spread) - noise, 1e-18))
     gain = mean - (filled.max() - filled.mean()) / scale
-    deviation = np.maximum(deviation, 1e-9)
     u = gain / deviation
     improvement = gain * norm.cdf(u) + deviation * norm.pdf(u)
     return candidates[np.argsort(-improvement)[:num]]

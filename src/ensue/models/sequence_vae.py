@@ -45,6 +45,8 @@ from ensue.nn.frozen import only
 from ensue.nn.hashed import uniform_of
 from ensue.nn.packing import Packing, run_packed
 
+SCORES_AT_A_TIME = 2**25
+"""Of tokens by vocabulary: what stands in memory at once, outside of training."""
 POSTERIOR, DROPPED = 0, 1
 """What noise of an item is for."""
 COLLAPSED = (
@@ -117,6 +119,8 @@ class SequenceVAEConfig:
         if self.kl_schedule == "constant":
             of = "schedules that change the weight"
             refuse_unread(self, {"beta_start": of, "kl_steps": of})
+        if max(self.encoder_layers, self.decoder_layers) == 1:
+            refuse_unread(self, {"dropout": "stacks of several layers, between them"})
         if self.kl_schedule != "cyclical":
             refuse_unread(self, {"kl_cycles": "the schedule cyclical"})
         if not self.free_bits:
@@ -194,12 +198,12 @@ class LatentDecoder(nn.Module):
         return z.new_zeros(len(z), 0, self.scores.out_features), state
 
     def packed(self, x: Tensor, z: Tensor, packing: Packing) -> Tensor:
-        """Scores (N, V) of what follows each of packed tokens (N,), all steps at once."""
+        """Features (N, H) that give the scores of what follows each of packed tokens (N,)."""
         first = self.init_state(len(z), z)["layers"]
         hx = [first[name].transpose(0, 1) for name in ("h", "c") if name in first]
         inputs = torch.cat([self.embedding(x), packing.each(z)], dim=-1)
         y, _ = run_packed(self.layers, inputs, packing, tuple(hx) if len(hx) > 1 else hx[0])
-        return self.scores(y)
+        return y
 
 
 class SequenceVAE(
@@ -362,8 +366,9 @@ class SequenceVAE(
             "reconstruction_per_token": nats / num_tokens,
             "kl": kl.sum() / B,
             "beta": torch.tensor(float(weight), device=kl.device),
-            "active_units": active_units(posterior.mu).to(kl.dtype),
         }
+        if B > 1:
+            found["active_units"] = active_units(posterior.mu).to(kl.dtype)
         if not self.training:
             found["elbo"] = -(nats + kl.sum()) / B
             found["kl_of_units"] = kl.mean(0)
@@ -372,6 +377,8 @@ class SequenceVAE(
 
     def remark(self, metrics: Mapping[str, Any]) -> str | None:
         """What is wrong with the figures of a validation, and the remedy; None if nothing is."""
+        if "active_units" not in metrics:  # of single items nothing varies
+            return None
         if not has_collapsed(metrics["kl"], metrics["active_units"]):
             return None
         return COLLAPSED.format(**metrics)
@@ -406,6 +413,7 @@ class SequenceVAE(
             ways = 2 if self.config.bidirectional else 1
             return torch.cat(last[-ways:].unbind(0), dim=-1)
         B = len(packing.order)
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
         if self.config.pooling == "mean":
             num = packing.sum(torch.ones_like(packing.row))
             return packing.sum(y) / num[:, None]
@@ -566,17 +574,25 @@ class SequenceVAE(
         if isinstance(strings, str) or not len(strings):
             raise DataError(f"strings are {strings!r}; give a list of at least one")
         rows = [self.string2tensor(string) for string in strings]
-        return pad_sequence(rows, batch_first=True), torch.tensor(list(map(len, rows)))
+        lengths = torch.tensor(list(map(len, rows)), device=self._device)
+        return pad_sequence(rows, batch_first=True), lengths
 
     def _nats(self, x: Tensor, lengths: Tensor, z: Tensor, step: int | None = None) -> Tensor:
         """(B,) negative log-probability of each sequence given z; tokens are hidden at a step."""
+        if int(lengths.min()) < 2:
+            raise ConfigError("a sequence has one token only; bos and one more are needed")
         packing = Packing.of(lengths - 1)
         seen, wanted = packing.pack(x[:, :-1]), packing.pack(x[:, 1:])
         if step is not None and self.training and self.config.word_dropout:
             hidden = torch.full_like(seen, _known(self.codec.unk))
             seen = seen.where(packing.pack(self._kept(x, lengths, step)), hidden)
-        scores = self.decoder.packed(seen, z, packing).to(z.dtype)
-        return packing.sum(cross_entropy(scores, wanted, reduction="none"))
+        y = self.decoder.packed(seen, z, packing)
+        size = max(SCORES_AT_A_TIME // self.codec.num_tokens, 1)
+        parts = zip(y.split(size), wanted.split(size), strict=True)
+        nats = [
+            cross_entropy(self.decoder.scores(a).to(z.dtype), b, reduction="none") for a, b in parts
+        ]
+        return packing.sum(torch.cat(nats))
 
     def _kept(self, x: Tensor, lengths: Tensor, step: int) -> Tensor:
         """(B, T - 1) which of the tokens the decoder sees; bos it always does."""

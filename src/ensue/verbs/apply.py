@@ -85,7 +85,6 @@ def score(
     """
     import numpy as np
 
-    from ensue.evaluation.represent import score_items
     from ensue.models.registry import require_contract
 
     path = check_out(out)
@@ -96,10 +95,7 @@ def score(
     progress = listener(quiet)
     items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     condition = loaded.classes_in(store.labels) if given_class else None
-    totals, kind = score_items(loaded.model, store, condition=condition)
-    if kind in ("exact", "lower_bound"):
-        where = {name: i for i, name in enumerate(items.ids)}
-        totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
+    totals, kind = scores_of(loaded, items, store, condition)
     columns = {
         **labelled(store, range(len(store))),
         "nats": totals,
@@ -115,6 +111,21 @@ def score(
         columns["bits_per_dim"] = -totals / (np.log(2) * math.prod(loaded.codec.shape))
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
+
+
+def scores_of(
+    loaded: Loaded, items: Items, store: Store, condition: np.ndarray | None = None
+) -> tuple[np.ndarray, str]:
+    """The score of each item of a store in nats, in the units of the data, and its kind."""
+    import numpy as np
+
+    from ensue.evaluation.represent import score_items
+
+    totals, kind = score_items(loaded.model, store, condition=condition)
+    if kind in ("exact", "lower_bound"):
+        where = {name: i for i, name in enumerate(items.ids)}
+        totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
+    return totals, kind
 
 
 def open_data(

@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import FORMAT, require_at_least
+from ensue.data.molecules import require_rdkit
 from ensue.data.sources.kinds import Data
-from ensue.errors import DataError, MissingExtraError
-from ensue.verbs.apply import open_data, read_items
+from ensue.errors import ConfigError, EnsueError
+from ensue.verbs.apply import open_data, read_items, scores_of
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
 from ensue.verbs.progress import listener
@@ -19,6 +20,7 @@ from ensue.verbs.progress import listener
 if TYPE_CHECKING:
     from ensue.evaluation.sections import Section
 
+NUM, NUM_DRAWS, NUM_ITEMS = 10_000, 64, 1_000
 MOST_REFERENCES = 10_000
 
 
@@ -35,10 +37,10 @@ def evaluate(
     run: str | Path,
     data: Data,
     *,
-    num: int = 10_000,
-    temperature: float = 1.0,
-    num_draws: int = 64,
-    num_items: int = 1_000,
+    num: int | None = None,
+    temperature: float | None = None,
+    num_draws: int | None = None,
+    num_items: int | None = None,
     seed: int = 0,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
@@ -53,13 +55,13 @@ def evaluate(
     data
         Items that the model hasn't seen: a folder, a table, a file, or builtin:NAME.
     num
-        Molecules to draw.
+        Molecules to draw; by default 10,000.
     temperature
-        Of the draw: 1 draws from the model, less is closer to the likeliest.
+        Of these: 1, the default, draws from the model, less is closer to the likeliest.
     num_draws
-        Draws of z of each item, for the importance-weighted bound.
+        Draws of z of each item, for the importance-weighted bound; by default 64.
     num_items
-        Items whose z is looked at, at most, evenly spread.
+        Items whose z is looked at, at most, evenly spread; by default 1,000.
     seed
         Of all draws.
     max_skipped
@@ -78,31 +80,39 @@ def evaluate(
     from ensue.verbs.probe import untrained_like
     from ensue.verbs.report import make_report
 
-    require_at_least(1, num=num, num_draws=num_draws, num_items=num_items)
-    require_at_least(0, temperature=temperature)
+    folder = RunFolder(Path(run))
+    folder.read_config()  # a model folder has no place for what is found
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
     contracts = FAMILIES[loaded.family].contracts
+    draws = "samples" in contracts and loaded.codec.kind == "smiles"
+    looks = "latents" in contracts
+    _refuse(not draws, "draws no molecules", num=num, temperature=temperature)
+    _refuse(not looks, "has no z", num_draws=num_draws, num_items=num_items)
+    num, temperature = num or NUM, 1.0 if temperature is None else temperature
+    num_draws, num_items = num_draws or NUM_DRAWS, num_items or NUM_ITEMS
+    require_at_least(1, num=num, num_draws=num_draws, num_items=num_items)
+    require_at_least(0, temperature=temperature)
     progress = listener(quiet)
     items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     sections, notes = [], []
     progress.say(f"scoring {len(store):,} items")
     num_tokens = getattr(loaded.codec, "num_tokens", None) if store.sequence else None
-    sections.append(likelihood_section(loaded.model, store, num_tokens))
-    if "latents" in contracts:
+    totals, kind = scores_of(loaded, items, store)
+    sections.append(likelihood_section(totals, kind, store, num_tokens))
+    if looks:
         rows = np.unique(np.linspace(0, len(store) - 1, num_items).astype(int))
         progress.say(f"looking at z of {len(rows):,} items")
         untrained = untrained_like(loaded.model, loaded.model.config, seed)
         sections.append(
             latents_section(loaded.model, untrained, store, rows, num_draws=num_draws, seed=seed)
         )
-    if "samples" in contracts and loaded.codec.kind == "smiles":
+    if draws:
         progress.say(f"drawing {num:,} molecules")
         drawn = loaded.sample(num, temperature=temperature, seed=seed)
         found, missing = _molecules(loaded, drawn, list(items.raw), seed)
         sections += found
         notes += missing
-    folder = RunFolder(Path(run))
     values = {
         "format": FORMAT,
         "source": describe(data),
@@ -116,25 +126,46 @@ def evaluate(
     return Evaluated(sections=sections, notes=notes, files=(folder.evaluation, folder.report))
 
 
+def _refuse(absent: bool, why: str, **given: Any) -> None:
+    """Refuse what there is no place for."""
+    names = [name for name, value in given.items() if value is not None]
+    if absent and names:
+        raise ConfigError(f"{', '.join(names)}: this run {why}; leave it out")
+
+
 def _molecules(
     loaded: Loaded, drawn: Sequence[str], reference: Sequence[str], seed: int
 ) -> tuple[list[Section], list[str]]:
-    """The section of molecules, or why there is none."""
+    """The section of molecules, or why there is none, or something missing."""
     import numpy as np
 
     from ensue.evaluation.sections import molecules_section
 
-    notes = []
-    some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
     try:
-        training = list(read_items(loaded, loaded.config["source"], max_skipped=1.0).raw)
-    except (DataError, KeyError) as error:
-        training = None
-        notes.append(f"the data that it was trained on can't be read, so no novelty: {error}")
-    try:
-        section = molecules_section(
-            drawn, [reference[i] for i in map(int, some)], training, seed=seed
-        )
-    except MissingExtraError as error:
+        require_rdkit()
+    except EnsueError as error:
         return [], [f"what was drawn isn't looked at as molecules: {error}"]
-    return [section], notes
+    notes, training = [], None
+    try:
+        training = _trained_on(loaded)
+    except EnsueError as error:
+        notes.append(f"the data that it was trained on can't be read, so no novelty: {error}")
+    some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
+    beside = [reference[i] for i in map(int, some)]
+    return [molecules_section(drawn, beside, training, seed=seed)], notes
+
+
+def _trained_on(loaded: Loaded) -> list[str]:
+    """The molecules of the run's data, without those held out.
+
+    Raises:
+        EnsueError: They can't be read, or have changed.
+    """
+    from ensue.data.splits import train_validation
+
+    config = loaded.config
+    items = read_items(loaded, config["source"], max_skipped=1.0, group=config["data"].get("group"))
+    if items.fingerprint != config["fingerprint"]:
+        raise ConfigError(f"{config['source']!r} has changed since")
+    chosen, _ = train_validation(items, config["data"]["validation"])
+    return [items.raw[int(row)] for row in chosen]

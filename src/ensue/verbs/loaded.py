@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ensue.configuration import require_at_least
 from ensue.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -210,11 +211,12 @@ class Loaded:
             found[i].append(item)
         return found
 
-    def reconstruct(self, raws: Sequence[Any], **settings: Any) -> list[Any]:
+    def reconstruct(self, raws: Sequence[Any], *, seed: int = 0, **settings: Any) -> list[Any]:
         """What comes back of raw items from the middle of their posteriors, greedily.
 
         Args:
             raws: As for :meth:`embed`.
+            seed: Of the draw, where a temperature is given.
             settings: Of :class:`ensue.generation.GenerationConfig`.
 
         Raises:
@@ -224,19 +226,23 @@ class Loaded:
         import torch
 
         self._require("latents")
+        settings = {"generator": _generator(seed), **self._usual(settings), **settings}
         with torch.inference_mode():
             return [
                 self._decoded(self.model.reconstruct(self._encoded(raw), **settings))[0]
                 for raw in raws
             ]
 
-    def interpolate(self, start: Any, end: Any, num: int = 8, **settings: Any) -> list[Any]:
+    def interpolate(
+        self, start: Any, end: Any, num: int = 8, *, seed: int = 0, **settings: Any
+    ) -> list[Any]:
         """Raw items on the line between the z of two, both among them as they come back.
 
         Args:
             start: A raw item.
             end: Another.
             num: Points.
+            seed: Of the draw, where a temperature is given.
             settings: Of :class:`ensue.generation.GenerationConfig`.
 
         Raises:
@@ -246,6 +252,8 @@ class Loaded:
         import torch
 
         self._require("latents")
+        require_at_least(1, num=num)
+        settings = {"generator": _generator(seed), **self._usual(settings), **settings}
         ends = [self._features(raw).embedding[0] for raw in (start, end)]
         with torch.inference_mode():
             return self._decoded(self.model.interpolate(*ends, num, **settings))
@@ -282,9 +290,16 @@ class Loaded:
         from ensue.models.latent_search import search
 
         self._require("latents")
-        size = self.model.config.latent_size
+        if isinstance(start, str):
+            raise ConfigError(f"start is the text {start!r}; give a list of items, or their number")
         if isinstance(start, int):
-            z = torch.randn(start, size, generator=_generator(seed)).to(self.device)
+            require_at_least(1, start=start)
+        elif not len(start):
+            raise ConfigError("start has no items; give at least one, or the number of draws")
+        size, generator = self.model.config.latent_size, _generator(seed)
+        settings = {"generator": generator, **self._usual(settings), **settings}
+        if isinstance(start, int):
+            z = torch.randn(start, size, generator=generator).to(self.device)
         else:
             z = torch.stack([self._features(raw).embedding[0] for raw in start])
 

@@ -151,10 +151,17 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     from ensue.models.protocols import Standardizes
 
     vectors = getattr(ready.model.config, "embedding_weights", None)
+    if init_from is not None and vectors is not None:
+        raise ConfigError(
+            "init_from brings its own embeddings, and embedding_weights others; leave one out"
+        )
     if init_from is not None:
         _take_weights(ready, Path(init_from))
     elif vectors is not None:
-        ready.model.set_embeddings(read_vectors(Path(vectors)))
+        num = ready.model.set_embeddings(read_vectors(Path(vectors)))
+        total = ready.codec.facts()["num_tokens"]
+        if num < total:
+            warnings.warn(f"{num} of {total} tokens have a vector in {vectors!r}; others are drawn")
     elif isinstance(ready.model, Standardizes):
         windows = ready.data.train
         size = math.prod(windows.store.values.shape[1:])
@@ -179,6 +186,7 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
 
 def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
     from ensue.models.protocols import Remarks
+    from ensue.training.processes import is_main
 
     lines = run.read_metrics()
     if not lines:
@@ -187,7 +195,7 @@ def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
     prefix = "val_" if "val_loss" in last else ""
     means = {name.removeprefix(prefix): value for name, value in last.items()}
     remark = model.remark(means) if isinstance(model, Remarks) else None
-    if remark is not None:
+    if remark is not None and is_main():
         warnings.warn(remark)
     return Trained(
         run=run.path,

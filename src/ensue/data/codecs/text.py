@@ -57,6 +57,7 @@ class TextCodec:
         special: Numbers of special tokens; by default bos, eos and (with a vocabulary) unk come
             after all others.
         items: The kind of the items.
+        longest: Tokens of the longest molecule in training, bos and eos included; None of texts.
 
     Example:
         >>> codec = TextCodec(tokens="bytes")
@@ -78,6 +79,7 @@ class TextCodec:
     vocabulary: tuple[str, ...] = ()
     special: Special | None = None
     items: Literal["text", "smiles"] = "text"
+    longest: int | None = None
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "TextCodec":
@@ -89,12 +91,15 @@ class TextCodec:
         kind = "smiles" if items.kind == "smiles" else "text"
         tokens = config.tokens or ("smiles" if kind == "smiles" else "bytes")
         if tokens == "bytes":
-            return cls(tokens="bytes", items=kind)
+            sizes = [len(items.raw[row].encode()) for row in rows] if kind == "smiles" else []
+            return cls(tokens="bytes", items=kind, longest=max(sizes) + 2 if sizes else None)
         counts: Counter[str] = Counter()
-        plain, reason = cls(tokens=tokens), "they are empty"
+        plain, reason, longest = cls(tokens=tokens), "they are empty", 0
         for row in rows:
             try:
-                counts.update(plain.split(items.raw[row]))
+                found = plain.split(items.raw[row])
+                counts.update(found)
+                longest = max(longest, len(found) + 2)
             except DataError as error:
                 reason = str(error)
         if not counts:
@@ -104,7 +109,13 @@ class TextCodec:
         vocabulary = tuple(ordered[: config.max_vocabulary])
         V = len(vocabulary)
         special = Special(bos=V, eos=V + 1, unk=V + 2, pad=V + 3)
-        return cls(tokens=tokens, vocabulary=vocabulary, special=special, items=kind)
+        return cls(
+            tokens=tokens,
+            vocabulary=vocabulary,
+            special=special,
+            items=kind,
+            longest=longest if kind == "smiles" else None,
+        )
 
     @property
     def kind(self) -> str:

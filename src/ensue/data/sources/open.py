@@ -90,7 +90,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
             if columns.num_rows and is_image(Path(str(columns["path"][0]))):
                 return read_image_manifest(path, columns, config)
             return read_manifest(path, columns, config)
-        if column := smiles_column(columns):
+        if not config.columns and (column := smiles_column(columns)):
             return read_smiles_table(path, columns, column, config)
         if "text" in columns.column_names:
             return read_text_table(path, columns, config)

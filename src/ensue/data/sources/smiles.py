@@ -66,11 +66,20 @@ def read_smiles(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
 def read_smiles_table(path: Path, columns: pa.Table, column: str, config: DataConfig) -> Items:
     """A table with a column of molecules, one a row; the other columns are labels.
 
+    Empty cells are left out.
+
     Raises:
-        DataError: It has no rows.
+        DataError: It has no molecules.
     """
     if not columns.num_rows:
         raise DataError(f"the table {str(path)!r} has no rows")
-    ids = [str(i) for i in range(columns.num_rows)]
-    raw, labels = as_text(columns, column), label_columns(columns, without=(column,))
-    return plain_items("smiles", raw, ids, labels, config, [file_facts(path), column])
+    raw = [smiles.strip() for smiles in as_text(columns, column)]
+    kept = [i for i, smiles in enumerate(raw) if smiles]
+    if not kept:
+        raise DataError(f"the column {column!r} of {str(path)!r} is empty")
+    labels = {
+        name: [values[i] for i in kept]
+        for name, values in label_columns(columns, without=(column,)).items()
+    }
+    ids, facts = [str(i) for i in kept], [file_facts(path), column]
+    return plain_items("smiles", [raw[i] for i in kept], ids, labels, config, facts)

@@ -14,7 +14,7 @@ from ensue.errors import DataError
 
 TEXT_SUFFIXES = {".txt", ".text"}
 PARAGRAPH = re.compile(r"\n\s*\n")
-SENTENCE_END = re.compile(r"""(\S*?)[.!?]+["')\]]*\s+(?=["'(\[]*[A-Z])""")
+SENTENCE_END = re.compile(r"""[.!?]["')\]]*\s+(?=["'(\[]*(\w))""")
 SHORTENED = {"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Hon", "Capt", "Col", "Gen", "Messrs"}
 
 
@@ -76,7 +76,9 @@ def sentences(text: str) -> list[str]:
     for paragraph in PARAGRAPH.split(text):
         flat, begin = " ".join(paragraph.split()), 0
         for end in SENTENCE_END.finditer(flat):
-            word = end[1].strip("\"'([")
+            if not end[1].isupper():
+                continue
+            word = flat[flat.rfind(" ", begin, end.start()) + 1 : end.start()].strip("\"'([")
             if word not in SHORTENED and not (len(word) == 1 and word.isupper() and word != "I"):
                 found.append(flat[begin : end.end()].strip())
                 begin = end.end()
