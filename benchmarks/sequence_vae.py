@@ -261,9 +261,15 @@ def trained() -> dict[str, Tensor]:
         loss.mean.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         _advance(optimizer)
-    names = {"decoder.embedding.": "x_emb.", "encoder.": "encoder_rnn.", "mu.": "q_mu."}
-    names |= {"log_var.": "q_logvar.", "decoder.layers.": "decoder_rnn."}
-    names |= {"decoder.first.": "decoder_lat.", "decoder.scores.": "decoder_fc."}
+    names = {
+        "decoder.embedding.": "x_emb.",
+        "encoder.layers.": "encoder_rnn.",
+        "encoder.mu.": "q_mu.",
+        "encoder.log_var.": "q_logvar.",
+        "decoder.layers.": "decoder_rnn.",
+        "decoder.first.": "decoder_lat.",
+        "decoder.scores.": "decoder_fc.",
+    }
     found = {}
     for key, value in model.state_dict().items():
         own = next(name for name in names if key.startswith(name))

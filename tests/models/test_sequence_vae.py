@@ -277,10 +277,10 @@ def test_variances_alone_settle_and_the_bound_is_better_then(seed: int) -> None:
     assert bounds[1] > bounds[0]
     assert torch.equal(*means)
     assert all(p.requires_grad for p in of.parameters())
-    assert of.log_var.weight.grad is not None
-    assert of.log_var.weight.grad.any()
-    assert of.mu.weight.grad is not None
-    assert not of.mu.weight.grad.any()
+    assert of.encoder.log_var.weight.grad is not None
+    assert of.encoder.log_var.weight.grad.any()
+    assert of.encoder.mu.weight.grad is not None
+    assert not of.encoder.mu.weight.grad.any()
 
 
 def test_a_saved_model_has_its_vocabulary(seed: int, tmp_path: Path) -> None:

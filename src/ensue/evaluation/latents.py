@@ -1,18 +1,19 @@
 """What a model knows of items by way of its z: bounds, divergence, reconstruction, active units."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from ensue.data.items import Positions
 from ensue.data.store import Store
+from ensue.evaluation.represent import batches_of
 from ensue.information.variational import active_units, gaussian_kl, mutual_information
 
-ITEMS_AT_A_TIME = 512
+MOST_STEPS, MOST_ITEMS = 32_768, 512
+"""Of a batch."""
 MOST_FOR_INFORMATION = 2048
 """Items whose z are told apart: the pairs of all of them are looked at."""
 
@@ -63,7 +64,9 @@ def measure_latents(
     means, log_vars, elbo, bound = [], [], [], []
     exact: list[bool] = []
     with torch.inference_mode():
-        for x, lengths in _batches(store, rows, next(model.parameters()).device):
+        some = batches_of(model, store, rows, most_steps=MOST_STEPS, most_items=MOST_ITEMS)
+        for _, x, lengths in some:
+            assert lengths is not None
             posterior = model.encode_posterior(x, lengths)
             means.append(posterior.mu.cpu())
             log_vars.append(posterior.logvar.cpu())
@@ -92,15 +95,3 @@ def measure_latents(
         active_units=int(active_units(mu)),
         exact_reconstructions=float(np.mean(exact)),
     )
-
-
-def _batches(
-    store: Store, rows: Positions, device: torch.device
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Items of like length side by side: tokens (B, T) and lengths (B,)."""
-    rows = np.asarray(rows)
-    rows = rows[np.argsort(store.lengths[rows], kind="stable")]
-    for start in range(0, len(rows), ITEMS_AT_A_TIME):
-        items = [store[int(row)] for row in rows[start : start + ITEMS_AT_A_TIME]]
-        lengths = torch.tensor([len(x) for x in items])
-        yield pad_sequence(items, batch_first=True).to(device), lengths.to(device)

@@ -67,7 +67,7 @@ def by_model(model: Any, *, layer: str | None = None) -> Represents:
         model.eval()
         rows = np.asarray(rows)
         is_long = _is_long(store, rows) & _can_stream(model)
-        for batch, x, lengths in prefetched(_inputs(model, store, rows[~is_long])):
+        for batch, x, lengths in prefetched(batches_of(model, store, rows[~is_long])):
             with torch.inference_mode():
                 f = model.encode(x, lengths)
             for slot, row in enumerate(batch):
@@ -141,12 +141,25 @@ def by_mfcc(
     return represent
 
 
-def _inputs(
-    model: Any, store: Store, rows: Positions
+def batches_of(
+    model: Any,
+    store: Store,
+    rows: Positions,
+    *,
+    most_steps: int = BATCH_STEPS,
+    most_items: int = BATCH_ITEMS,
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
-    """Batches of whole items on the model's device: positions, values, lengths."""
+    """Batches of whole items of like length on the model's device: positions, values, lengths.
+
+    Args:
+        model: The model.
+        store: The items.
+        rows: Which of them.
+        most_steps: Of a batch, padding counted.
+        most_items: Of a batch.
+    """
     device = next(model.parameters()).device
-    for batch, padded in _batches(store, rows):
+    for batch, padded in _batches(store, rows, most_steps, most_items):
         lengths = store.lengths[batch]
         like = torch.from_numpy(store.read(int(batch[0]), 0, 1))
         x = like.new_zeros(len(batch), padded, *store.values.shape[1:])
@@ -158,13 +171,15 @@ def _inputs(
             yield batch, x[:, 0].to(device), None
 
 
-def _batches(store: Store, rows: Positions) -> Iterator[tuple[np.ndarray, int]]:
-    """Items of one padded length, as many at a time as BATCH_STEPS and BATCH_ITEMS allow."""
+def _batches(
+    store: Store, rows: Positions, most_steps: int, most_items: int
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Items of one padded length, as many at a time as allowed."""
     rows, values = np.asarray(rows), math.prod(store.values.shape[1:])
     padded = padded_lengths(store.lengths[rows])
     for length in np.unique(padded):
         alike = rows[padded == length]
-        size = min(max(BATCH_STEPS // (int(length) * values), 1), BATCH_ITEMS)
+        size = min(max(most_steps // (int(length) * values), 1), most_items)
         for start in range(0, len(alike), size):
             yield alike[start : start + size], int(length)
 
@@ -198,7 +213,7 @@ def score_items(
     model.eval()
     rows = np.arange(len(store))
     is_long = _is_long(store, rows) if store.sequence else np.zeros(len(rows), bool)
-    for batch, x, lengths in prefetched(_inputs(model, store, rows[~is_long])):
+    for batch, x, lengths in prefetched(batches_of(model, store, rows[~is_long])):
         with torch.inference_mode():
             found = model.score(x, lengths, **_given(model, condition, batch))
         totals[batch], kind = found.total.cpu().numpy(), found.kind

@@ -221,11 +221,23 @@ def normal_log_prob(x: Tensor, mu: Tensor | None = None, log_var: Tensor | None 
     return nats - 0.5 * (x.square() * (-log_var).exp() + log_var).sum(-1)
 
 
-def has_collapsed(kl: float, num_active: float) -> bool:
-    """Whether the posterior is the prior, or so nearly that z tells nothing.
+def collapse_remark(kl: float, num_active: float) -> str | None:
+    """What to do where the posterior is the prior, or nearly, so that z tells nothing; else None.
+
+    Args:
+        kl: Divergence from the prior, nats of a sequence.
+        num_active: Active units.
 
     Example:
-        >>> has_collapsed(0.02, 0), has_collapsed(9.0, 20)
-        (True, False)
+        >>> collapse_remark(9.0, 20) is None
+        True
+        >>> print(collapse_remark(0.02, 0)[:60])
+        the posterior has collapsed: z holds 0.02 nats of a sequence
     """
-    return kl < FEWEST_NATS or num_active < 1
+    if kl >= FEWEST_NATS and num_active >= 1:
+        return None
+    return (
+        f"the posterior has collapsed: z holds {kl:.2f} nats of a sequence by {num_active:.0f} "
+        "active units, so that the decoder writes without it; set free_bits (8 or more) and let "
+        "beta rise slowly (kl_schedule linear or cyclical, kl_steps about half of max_steps)"
+    )

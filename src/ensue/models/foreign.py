@@ -20,7 +20,7 @@ from ensue.errors import CheckpointError, ConfigError
 READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError)
 # What torch's reader lets through where a file is something else.
 READING_GOES_WRONG += (KeyError, ValueError, IndexError, AttributeError)
-SIDES = (("encoder", "encoder"), ("decoder", "decoder.layers"))
+SIDES = (("encoder", "encoder.layers"), ("decoder", "decoder.layers"))
 """The two stacks of a sequence VAE, and the modules that hold them."""
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
 
@@ -145,9 +145,9 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
     """
     names = {
         "x_emb.": "decoder.embedding.",
-        "encoder_rnn.": "encoder.",
-        "q_mu.": "mu.",
-        "q_logvar.": "log_var.",
+        "encoder_rnn.": "encoder.layers.",
+        "q_mu.": "encoder.mu.",
+        "q_logvar.": "encoder.log_var.",
         "decoder_rnn.": "decoder.layers.",
         "decoder_lat.": "decoder.first.",
         "decoder_fc.": "decoder.scores.",
@@ -163,10 +163,10 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
     if strangers or found != names.keys():
         wrong = ", ".join(strangers or sorted(names.keys() - found))
         raise ConfigError(f"these aren't the weights of a MOSES VAE: {wrong}")
-    needed = {f"{name}.weight_hh_l0" for _, name in SIDES} | {"mu.bias"}
+    needed = {f"{name}.weight_hh_l0" for _, name in SIDES} | {"encoder.mu.bias"}
     if missing := needed - renamed.keys():
         raise ConfigError(f"these weights of a MOSES VAE lack {', '.join(sorted(missing))}")
-    in_both = "encoder.weight_hh_l0_reverse" in renamed
+    in_both = "encoder.layers.weight_hh_l0_reverse" in renamed
     sizes = {f"{side}_size": renamed[f"{name}.weight_hh_l0"].shape[1] for side, name in SIDES}
     layers = {
         f"{side}_layers": sum(
@@ -174,11 +174,11 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
         )
         for side, name in SIDES
     }
-    is_lstm = len(renamed["encoder.weight_hh_l0"]) == 4 * sizes["encoder_size"]
+    is_lstm = len(renamed["encoder.layers.weight_hh_l0"]) == 4 * sizes["encoder_size"]
     settings = {
         "cell": "lstm" if is_lstm else "gru",
         "embedding_size": renamed["decoder.embedding.weight"].shape[1],
-        "latent_size": len(renamed["mu.bias"]),
+        "latent_size": len(renamed["encoder.mu.bias"]),
         "bidirectional": in_both,
         "pooling": "last",
         **sizes,

@@ -1,10 +1,9 @@
 """The sequence VAE: texts and molecules by way of a vector each (Bowman et al. 2016, 1511.06349).
 
-Its bounds and schedules stand in ``ensue.information.variational``, recurrent layers in
-``ensue.nn.recurrent``, drawing and beams in ``ensue.generation``, search for the best z in
+Its bounds and schedules stand in ``ensue.information.variational``, its encoder and decoder in
+``ensue.models.latent_networks``, drawing and beams in ``ensue.generation``, search for the best z in
 ``ensue.models.latent_search``.
-Dims: B sequences, T tokens, N tokens of all sequences, E embedding, H features, D latent units,
-K draws, V vocabulary.
+Dims: B sequences, T tokens, N tokens of all sequences, D latent units, K draws, V vocabulary.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,9 +28,9 @@ from ensue.information.variational import (
     FreeBits,
     KLSchedule,
     active_units,
+    collapse_remark,
     free_bits,
     gaussian_kl,
-    has_collapsed,
     importance_weighted,
     kl_weight,
     mutual_information,
@@ -39,21 +38,17 @@ from ensue.information.variational import (
 )
 from ensue.models import tokens
 from ensue.models.foreign import read_state_dict, rename_moses
+from ensue.models.latent_networks import LatentDecoder, LatentEncoder, Pooled, Posterior
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
 from ensue.nn.frozen import only
 from ensue.nn.hashed import uniform_of
-from ensue.nn.packing import Packing, run_packed
+from ensue.nn.packing import Packing
 
 SCORES_AT_A_TIME = 2**25
 """Of tokens by vocabulary: what stands in memory at once, outside of training."""
 POSTERIOR, DROPPED = 0, 1
 """What noise of an item is for."""
-COLLAPSED = (
-    "the posterior has collapsed: z holds {kl:.2f} nats of a sequence by {active_units:.0f} active "
-    "units, so that the decoder writes without it; set free_bits (8 or more) and let beta rise "
-    "slowly (kl_schedule linear or cyclical, kl_steps about half of max_steps)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +72,7 @@ class SequenceVAEConfig:
     encoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
     bidirectional: Annotated[bool, Field(description="the encoder reads both ways")] = True
     pooling: Annotated[
-        Literal["last", "mean", "max"],
+        Pooled,
         Field(description="what the posterior sees of the encoder: its last state, or over steps"),
     ] = "max"
     latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 128
@@ -127,85 +122,6 @@ class SequenceVAEConfig:
             refuse_unread(self, {"free_bits_of": "free_bits above 0"})
 
 
-@dataclass(frozen=True)
-class Posterior:
-    r"""What the encoder makes of sequences: :math:`q(z \mid x) = \mathcal N(\mu, \sigma^2)`.
-
-    Attributes:
-        mu: (B, D) means.
-        logvar: (B, D) logarithms of the variances.
-    """
-
-    mu: Tensor
-    logvar: Tensor
-
-    def kl(self) -> Tensor:
-        """(B,) nats from the prior, of each sequence."""
-        return gaussian_kl(self.mu, self.logvar).sum(-1)
-
-    def draw(self, noise: Tensor) -> Tensor:
-        """z (..., B, D) by standard normal noise of that shape."""
-        return self.mu + (0.5 * self.logvar).exp() * noise
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """(..., B) nats of z (..., B, D)."""
-        return normal_log_prob(z, self.mu, self.logvar)
-
-
-class LatentDecoder(nn.Module):
-    r"""Tokens (B, T) to scores (B, T, V) of the next ones, given z: what generation steps.
-
-    .. math:: h_t = \mathrm{RNN}([e(x_{t-1}); z], h_{t-1}), \qquad h_0 = W z + b
-
-    with the same first state in all layers.
-
-    Args:
-        num_tokens: V.
-        embedding_size: E.
-        latent_size: D.
-        layers: Recurrent layers of this house, from E + D to H features.
-    """
-
-    recordable = True
-
-    def __init__(
-        self, num_tokens: int, embedding_size: int, latent_size: int, layers: LSTM | GRU
-    ) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(num_tokens, embedding_size)
-        self.first = nn.Linear(latent_size, layers.hidden_size)
-        self.layers = layers
-        self.scores = nn.Linear(layers.hidden_size, num_tokens)
-
-    def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
-        """The state of ``batch`` sequences before their first token, by z (batch, D)."""
-        if condition is None:
-            raise ConfigError("a sequence begins with its z; give it as the condition")
-        state = self.layers.init_state(batch)
-        h = self.first(condition)[:, None].expand_as(state["h"])
-        return {"z": condition, "layers": {**state, "h": h.to(condition.dtype)}}
-
-    def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
-        z = state["z"]
-        inputs = [self.embedding(x.long()), z[:, None].expand(-1, x.shape[1], -1)]
-        y, layers = self.layers.step(torch.cat(inputs, dim=-1), state["layers"])
-        return self.scores(y), {"z": z, "layers": layers}
-
-    def finish(self, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-        """No more scores."""
-        z = state["z"]
-        return z.new_zeros(len(z), 0, self.scores.out_features), state
-
-    def packed(self, x: Tensor, z: Tensor, packing: Packing) -> Tensor:
-        """Features (N, H) that give the scores of what follows each of packed tokens (N,)."""
-        first = self.init_state(len(z), z)["layers"]
-        hx = [first[name].transpose(0, 1) for name in ("h", "c") if name in first]
-        inputs = torch.cat([self.embedding(x), packing.each(z)], dim=-1)
-        y, _ = run_packed(self.layers, inputs, packing, tuple(hx) if len(hx) > 1 else hx[0])
-        return y
-
-
 class SequenceVAE(
     nn.Module,
     PyTorchModelHubMixin,
@@ -250,11 +166,11 @@ class SequenceVAE(
                 "put in their place; leave it out, or use other tokens"
             )
         E, D = config.embedding_size, config.latent_size
-        self.encoder = _layers(
-            config, E, config.encoder_size, config.encoder_layers, config.bidirectional
+        self.encoder = LatentEncoder(
+            _layers(config, E, config.encoder_size, config.encoder_layers, config.bidirectional),
+            D,
+            config.pooling,
         )
-        seen = config.encoder_size * (2 if config.bidirectional else 1)
-        self.mu, self.log_var = nn.Linear(seen, D), nn.Linear(seen, D)
         self.decoder = LatentDecoder(
             codec.num_tokens,
             E,
@@ -328,7 +244,7 @@ class SequenceVAE(
             step: Of training; sets the divergence's weight and the noise.
         """
         if self._has_settled(step):
-            with only(self.log_var, self):
+            with only(self.encoder.log_var, self):
                 found = self._loss(batch, step, weight=1.0, free=0.0)
             # Each process of several waits for a gradient of every parameter.
             still = 0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
@@ -379,9 +295,7 @@ class SequenceVAE(
         """What is wrong with the figures of a validation, and the remedy; None if nothing is."""
         if "active_units" not in metrics:  # of single items nothing varies
             return None
-        if not has_collapsed(metrics["kl"], metrics["active_units"]):
-            return None
-        return COLLAPSED.format(**metrics)
+        return collapse_remark(metrics["kl"], metrics["active_units"])
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
         """The posterior's mean of each sequence.
@@ -398,27 +312,7 @@ class SequenceVAE(
 
     def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
         """The posterior of each sequence (B, T), padded at the end."""
-        packing = Packing.of(_lengths(x, lengths))
-        inputs = self.decoder.embedding(packing.pack(x.long()))
-        y, last = run_packed(self.encoder, inputs, packing)
-        seen = self._pooled(y, last if isinstance(last, Tensor) else last[0], packing)
-        # In half precision a variance would be off by a percent.
-        seen = seen.to(self.mu.weight.dtype)
-        with torch.autocast(seen.device.type, enabled=False):
-            return Posterior(self.mu(seen), self.log_var(seen))
-
-    def _pooled(self, y: Tensor, last: Tensor, packing: Packing) -> Tensor:
-        """What the posterior sees: (B, F) of the encoder's outputs (N, F) and last states."""
-        if self.config.pooling == "last":
-            ways = 2 if self.config.bidirectional else 1
-            return torch.cat(last[-ways:].unbind(0), dim=-1)
-        B = len(packing.order)
-        y = y.to(torch.promote_types(y.dtype, torch.float32))
-        if self.config.pooling == "mean":
-            num = packing.sum(torch.ones_like(packing.row))
-            return packing.sum(y) / num[:, None]
-        first = y.new_full((B, y.shape[1]), -torch.inf)
-        return first.scatter_reduce(0, packing.row[:, None].expand_as(y), y, "amax")
+        return self.encoder(self.decoder.embedding, x.long(), _lengths(x, lengths))
 
     def score(self, x: Tensor, lengths: Tensor | None = None, *, num_draws: int = 1) -> Score:
         r"""A lower bound on the log-probability of each sequence.
@@ -478,7 +372,7 @@ class SequenceVAE(
         """
         tokens.require_no_condition(condition, "vae")
         D = self.config.latent_size
-        like = self.mu.weight
+        like = self.encoder.mu.weight
         if z is None:
             z = torch.randn(num, D, generator=generator, dtype=torch.float64)
         elif z.shape != (num, D):
@@ -568,7 +462,7 @@ class SequenceVAE(
 
     @property
     def _device(self) -> torch.device:
-        return self.mu.weight.device
+        return self.encoder.mu.weight.device
 
     def _side_by_side(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
         if isinstance(strings, str) or not len(strings):

@@ -368,8 +368,9 @@ class Loaded:
         return next(self.model.parameters()).device
 
     def _decoded(self, drawn: Any) -> list[Any]:
-        lengths = [None] * len(drawn.values) if drawn.lengths is None else drawn.lengths.tolist()
-        return [self.codec.decode(x[:n]) for x, n in zip(drawn.values, lengths, strict=True)]
+        from ensue.data.codecs import decoded
+
+        return decoded(self.codec, drawn.values, drawn.lengths)
 
     def _features(self, raw: Any) -> Any:
         import torch

@@ -56,6 +56,12 @@ CODECS: dict[str, Any] = {
 }
 
 
+def decoded(codec: Codec, values: torch.Tensor, lengths: torch.Tensor | None) -> list[Any]:
+    """Values (N, ...) as raw items, each up to its length."""
+    stops = [None] * len(values) if lengths is None else lengths.tolist()
+    return [codec.decode(x[:n]) for x, n in zip(values, stops, strict=True)]
+
+
 def fit_codec(
     items: Items, config: DataConfig, rows: Positions, *, name: str | None = None
 ) -> Codec:

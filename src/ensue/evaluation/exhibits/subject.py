@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ensue.data.codecs import Codec
+from ensue.data.codecs import Codec, decoded
 from ensue.data.store import Store
 from ensue.models.protocols import Samples
 
@@ -35,8 +35,7 @@ class Subject:
 
     def decoded(self, drawn: Samples) -> list[Any]:
         """What was drawn as raw items."""
-        lengths = [None] * len(drawn.values) if drawn.lengths is None else drawn.lengths.tolist()
-        return [self.codec.decode(x[:n]) for x, n in zip(drawn.values, lengths, strict=True)]
+        return decoded(self.codec, drawn.values, drawn.lengths)
 
     def labels(self, rows: np.ndarray) -> dict[str, list[str]]:
         """The label columns of some items."""

@@ -3,7 +3,7 @@
 import html
 from typing import Any
 
-from ensue.information.variational import has_collapsed
+from ensue.information.variational import collapse_remark
 from ensue.report.charts import chart, drawn, table
 from ensue.training.run_folder import RunFolder
 
@@ -36,11 +36,11 @@ def _watch(lines: list[dict[str, Any]]) -> str:
     axes.legend()
     last = lines[-1]
     kl, active = last["val_kl"], last["val_active_units"]
+    remark = collapse_remark(kl, active)
     told = (
-        f"<p><strong>The posterior has collapsed</strong>: z holds {kl:.2f} nats by {active:.0f} "
-        "active units. Set free_bits (8 or more) and let beta rise slowly (kl_schedule).</p>"
-        if has_collapsed(kl, active)
-        else f"<p>z is used: {kl:.1f} nats by {active:.0f} active units.</p>"
+        f"<p>z is used: {kl:.1f} nats by {active:.0f} active units.</p>"
+        if remark is None
+        else f"<p><strong>{html.escape(remark[0].upper() + remark[1:])}.</strong></p>"
     )
     caption = (
         "Held-out items: nats of the divergence, and what z tells of which item it came from: at "
