@@ -17,7 +17,13 @@ from benchmarks.measure import RESULTS, save
 
 NUM, NUM_DRAWS, NUM_ITEMS = 10_000, 256, 1_000
 THREADS = 2
-PLAIN = {"kl_schedule": "constant", "kl_steps": 1000, "free_bits": 0.0, "free_bits_of": "unit"}
+PLAIN = {
+    "kl_schedule": "constant",
+    "kl_steps": 1000,
+    "free_bits": 0.0,
+    "free_bits_of": "unit",
+    "settle_after": None,
+}
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "zinc": ("zinc_qed_train.smi.gz", "molecules", {}),
     "plain": ("zinc_qed_train.smi.gz", "molecules", PLAIN),

@@ -1,8 +1,8 @@
 """The sequence VAE: texts and molecules by way of a vector each (Bowman et al. 2016, 1511.06349).
 
 Its bounds and schedules stand in ``ensue.information.variational``, its encoder and decoder in
-``ensue.models.latent_networks``, drawing and beams in ``ensue.generation``, search for the best z in
-``ensue.models.latent_search``.
+``ensue.models.latent_networks``, drawing and beams in ``ensue.generation``, search for the best z
+in ``ensue.models.latent_search``.
 Dims: B sequences, T tokens, N tokens of all sequences, D latent units, K draws, V vocabulary.
 """
 
