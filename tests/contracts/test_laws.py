@@ -128,6 +128,20 @@ def test_samples_have_the_log_prob_that_the_model_gives_them(case: Case, seed: i
         model.sample(1, condition=torch.zeros(1, 1))
 
 
+@pytest.mark.parametrize("case", cases_with("latents"), ids=label)
+def test_a_line_between_two_items_ends_where_these_come_back(case: Case, seed: int) -> None:
+    model, items = case.build().double().eval(), case.items(2)
+    with torch.no_grad():
+        posteriors = [model.encode_posterior(item[None]) for item in items]
+        line = model.interpolate(*(posterior.mu[0] for posterior in posteriors), 5, max_length=20)
+        backs = [model.reconstruct(item[None], max_length=20) for item in items]
+    assert all(float(posterior.kl()) >= 0 for posterior in posteriors)
+    for point, back in zip((0, -1), backs, strict=True):
+        n = int(back.lengths[0])
+        assert int(line.lengths[point]) == n
+        assert torch.equal(line.values[point, :n], back.values[0, :n])
+
+
 @recordable
 def test_recorded_steps_draw_what_single_steps_draw(case: Case, seed: int) -> None:
     prompts, record = case.build().double().eval().prompts(5), Recorder()
