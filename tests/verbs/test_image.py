@@ -88,7 +88,7 @@ def test_the_report_shows_them(image_run: Path) -> None:
         ("complete {run} {data} --num-beams 3", "num_beams: for the method beam"),
         ("complete {run} {data} --known nan", "something must be left to complete"),
         ("complete {run} {texts}", "this run was trained on image, and the data are text"),
-        ("score {text} {data} --out {new}.csv", "models text, and the data are image"),
+        ("score {text} {data} --out {new}.csv", "models smiles, text, and the data are image"),
         ("sample {run} --seed 99999999999999999999", "seed is 99999999999999999999"),
         ("train causal {data} --out {new} --image-size 0,3", "image_size"),
         ("train causal {data} --out {new} --num-heads 2", "num_heads is 2, and is for the"),

@@ -16,8 +16,9 @@ def only(learning: nn.Module, whole: nn.Module) -> Iterator[None]:
 
     Example:
         >>> network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+        >>> x = network[0].weight.detach()
         >>> with only(network[1], network):
-        ...     y = network(torch.ones(1, 2)).sum()
+        ...     y = network(x).sum()
         >>> y.backward()
         >>> network[0].weight.grad is None, network[1].weight.grad is None
         (True, False)

@@ -26,8 +26,9 @@ def uniform_of(items: Tensor, step: int, num: int) -> Tensor:
         >>> torch.equal(uniform_of(x, 3, 5), uniform_of(x, 4, 5))
         False
     """
+    items = items.long()  # in 8 bits, -1 would be 255
     places = torch.arange(items.shape[1], device=items.device)
-    key = _mixed(items.long() + 1 + _mixed(places)).masked_fill(items == -1, 0).sum(1)
+    key = _mixed(items + 1 + _mixed(places)).masked_fill(items == -1, 0).sum(1)
     counter = torch.arange(num, device=items.device)
     bits = _mixed(_mixed(key + _mixed(torch.full_like(key, step)))[:, None] + counter)
     return _shifted(bits, 11).double() * 2.0**-53

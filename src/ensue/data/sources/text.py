@@ -69,8 +69,8 @@ def sentences(text: str) -> list[str]:
     after initials and the likes of "Mr."; and where a paragraph does.
 
     Example:
-        >>> sentences("Mr. A. Weston\\nthought so. \"Did he?\" Yes!\\n\\nEnd")
-        ['Mr. A. Weston thought so.', '"Did he?"', 'Yes!', 'End']
+        >>> sentences("Mr. A. Weston thought so. 'Did he?' Yes! And   so on.")
+        ['Mr. A. Weston thought so.', "'Did he?'", 'Yes!', 'And so on.']
     """
     found = []
     for paragraph in PARAGRAPH.split(text):
