@@ -50,7 +50,7 @@ def test_a_chunk_leaves_the_state_that_it_was_given(seed: int) -> None:
 
 def test_a_class_is_learnt_and_drawn(seed: int) -> None:
     """Black images are of one class, white ones of the other."""
-    # Of fewer channels, all that black images reach may be cut off by the rectifiers from the start.
+    # With fewer channels, rectifiers may cut off all that a black image reaches.
     wide = {"channels": 16, "skip_channels": 16}
     of = of_images((1, 3, 3), 2, classes=("black", "white"), condition_hidden=0.5, **wide)
     optimizer = torch.optim.Adam(of.parameters(), 0.01)
