@@ -8,9 +8,10 @@ from torch.distributions import Independent, Normal
 
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError, DataError
+from ensue.information.variational import normal_log_prob
 from ensue.models.density import Density
 from ensue.models.dequantize import Rows, whole
-from ensue.models.flow import Flow, normal_log_prob
+from ensue.models.flow import Flow
 from ensue.models.maf import MAF, MAFConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.nn import MLP, Coupling, half_mask

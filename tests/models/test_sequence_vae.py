@@ -194,6 +194,18 @@ def test_word_dropout_hides_its_part_of_what_the_decoder_sees_and_never_the_begi
     assert torch.equal(of._nats(x, lengths, z, 3), of._nats(x, lengths, z))
 
 
+def test_nothing_is_hidden_while_the_variances_settle(seed: int) -> None:
+    x = torch.randint(0, 2, (40, 21))
+    x[:, 0] = LETTERS.bos
+    batch = Batch(x=x, lengths=torch.full((40,), 21))
+    of = small(word_dropout=0.3, settle_after=5).train()
+    settled = of.loss(batch, step=5).mean
+    assert of.encoder.training
+    assert of.decoder.training
+    of.eval()
+    torch.testing.assert_close(settled, of.loss(batch, step=5).mean)
+
+
 def test_samples_have_the_nats_of_their_z(seed: int) -> None:
     of, z = small().double().eval(), torch.randn(20, 2, dtype=torch.float64)
     drawn = of.sample(20, z=z, max_length=15, generator=torch.Generator().manual_seed(seed))

@@ -70,6 +70,14 @@ def test_evaluation_stands_in_the_run_and_its_report(
     assert "internal diversity" in page
 
 
+@pytest.mark.parametrize("setting", ["num", "num_draws", "num_items"])
+def test_none_of_what_is_to_be_drawn_is_refused(
+    setting: str, molecule_run: Path, molecules: Path
+) -> None:
+    with pytest.raises(ValueError, match=f"{setting} is 0"):
+        ensue.evaluate(molecule_run, molecules, quiet=True, **{setting: 0})
+
+
 def test_evaluation_goes_without_novelty_where_the_data_are_gone(
     molecules: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +126,29 @@ def test_a_run_that_collapses_is_flagged_with_the_remedy(
     assert "note: the posterior has collapsed" in capsys.readouterr().err
     assert "free_bits" in (run / "train.log").read_text()
     assert "The posterior has collapsed" in (run / "report.html").read_text()
+
+
+def test_batches_of_one_tell_nothing_of_active_units(molecules: Path, tmp_path: Path) -> None:
+    run, single = tmp_path / "run", QUICK.replace("--batch-size 8", "--batch-size 1")
+    assert main(f"train vae {molecules} --out {run} {TINY} {single}".split()) == 0
+    assert "There and back" in (run / "report.html").read_text()
+
+
+def test_weights_carry_over_to_molecules_of_other_lengths_with_the_same_tokens(
+    molecules: Path, molecule_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = molecules.read_text().split()
+    begun = f"--init-from {molecule_run} {TINY} {QUICK} --free-bits 2"
+    for name, before, status in (("longer", "", 0), ("other", "[Si]", 2)):
+        path = tmp_path / name / "some.smi"
+        path.parent.mkdir()
+        path.write_text("".join(f"{before}{line * 2}\n" for line in lines))
+        words = f"train vae {path} --out {tmp_path / name / 'run'} {begun}"
+        assert main(words.split()) == status
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "num_tokens" in error
+    assert "a vocabulary of their own" in error
+    assert len(error) < 400
 
 
 def test_check_tells_what_is_no_molecule(

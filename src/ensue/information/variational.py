@@ -212,6 +212,10 @@ def normal_log_prob(x: Tensor, mu: Tensor | None = None, log_var: Tensor | None 
 
     Returns:
         (...).
+
+    Example:
+        >>> normal_log_prob(torch.zeros(1, 2))
+        tensor([-1.8379])
     """
     nats = -0.5 * x.shape[-1] * math.log(2 * math.pi)
     if mu is not None:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
+from ensue.information.variational import normal_log_prob
 from ensue.models.condition import ClassCondition, for_each, vectors_of
 from ensue.models.dequantize import Levels, Rows, whole
-from ensue.models.flow import Flow, FlowDistribution, normal_log_prob
+from ensue.models.flow import Flow, FlowDistribution
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn.hashed import uniform_of
 

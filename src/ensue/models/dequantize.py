@@ -17,7 +17,7 @@ from torch.nn.functional import logsigmoid
 from torch.special import ndtr, ndtri
 
 from ensue.errors import ConfigError, DataError
-from ensue.models.flow import normal_log_prob
+from ensue.information.variational import normal_log_prob
 from ensue.models.images import image_of, values_of
 from ensue.nn.hashed import uniform_of
 
@@ -153,7 +153,8 @@ class LearntNoise(nn.Module):
         # 0, which may come, would be infinite.
         noise = ndtri(uniform.clamp(min=2.0**-54)).to(like)
         y, log_det = self.flow(noise, image.to(like))
-        log_q = normal_log_prob(noise) - log_det - normal_log_prob(y)
+        before, after = (normal_log_prob(u.flatten(1)) for u in (noise, y))
+        log_q = before - log_det - after
         # Far out it would be rounded to 1, which is the next level's.
         return ndtr(y).clamp(max=1 - torch.finfo(y.dtype).eps), log_q
 

@@ -4,7 +4,6 @@ What families of flows share stands here; what their layers are stands with each
 Dims: B batch, D values, E context, S draws.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
 from ensue.errors import ConfigError
+from ensue.information.variational import normal_log_prob
 from ensue.nn.invertible import ActNorm
 
 
@@ -52,7 +52,7 @@ class Flow(nn.Module):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, ...) x to (B,) nats."""
         z, log_det = self(x, context)
-        return normal_log_prob(z) + log_det
+        return normal_log_prob(z.flatten(1)) + log_det
 
     @torch.no_grad()
     def standardize(self, x: Tensor, context: Tensor | None = None) -> None:
@@ -80,17 +80,6 @@ class Flow(nn.Module):
 
 def _standardize_by(norm: Any, read: tuple[Tensor, ...]) -> None:
     norm.standardize(read[0])
-
-
-def normal_log_prob(z: Tensor) -> Tensor:
-    """log N(z; 0, I) of (B, ...) values: (B,) nats.
-
-    Example:
-        >>> normal_log_prob(torch.zeros(1, 2))
-        tensor([-1.8379])
-    """
-    z = z.flatten(1)
-    return z.square().sum(1).mul(-0.5).sub(0.5 * z.shape[1] * math.log(2 * math.pi))
 
 
 class FlowDistribution(Distribution):

@@ -53,7 +53,7 @@ POSTERIOR, DROPPED = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceVAEConfig:
-    """Settings of a sequence VAE. The defaults are those of the recipe ``molecules``."""
+    """Settings of a sequence VAE. Sizes are by default those of the recipe ``molecules``."""
 
     __pydantic_config__ = STRICT
 
@@ -244,14 +244,24 @@ class SequenceVAE(
             step: Of training; sets the divergence's weight and the noise.
         """
         if self._has_settled(step):
-            with only(self.encoder.log_var, self):
-                found = self._loss(batch, step, weight=1.0, free=0.0)
-            # Each process of several waits for a gradient of every parameter.
-            still = 0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
-            return replace(found, total=found.total + still)
+            return self._settling(batch, step)
         if not self.training:
             return self._loss(batch, step, weight=1.0, free=0.0)
         return self._loss(batch, step, weight=self._weight(step), free=self.config.free_bits)
+
+    def _settling(self, batch: Batch, step: int) -> Loss:
+        """The negative bound, of which the variances alone have gradients other than 0."""
+        self.encoder.eval()
+        self.decoder.eval()
+        try:
+            with only(self.encoder.log_var, self):
+                found = self._loss(batch, step, weight=1.0, free=0.0)
+        finally:
+            self.encoder.train()
+            self.decoder.train()
+        # Each process of several waits for a gradient of every parameter.
+        still = 0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
+        return replace(found, total=found.total + still)
 
     def _loss(self, batch: Batch, step: int, *, weight: float, free: float) -> Loss:
         x, lengths = batch.x.long(), _lengths(batch.x, batch.lengths)
@@ -477,7 +487,7 @@ class SequenceVAE(
             raise ConfigError("a sequence has one token only; bos and one more are needed")
         packing = Packing.of(lengths - 1)
         seen, wanted = packing.pack(x[:, :-1]), packing.pack(x[:, 1:])
-        if step is not None and self.training and self.config.word_dropout:
+        if step is not None and self.decoder.training and self.config.word_dropout:
             hidden = torch.full_like(seen, _known(self.codec.unk))
             seen = seen.where(packing.pack(self._kept(x, lengths, step)), hidden)
         y = self.decoder.packed(seen, z, packing)

@@ -89,8 +89,10 @@ def evaluate(
     looks = "latents" in contracts
     _refuse(not draws, "draws no molecules", num=num, temperature=temperature)
     _refuse(not looks, "has no z", num_draws=num_draws, num_items=num_items)
-    num, temperature = num or NUM, 1.0 if temperature is None else temperature
-    num_draws, num_items = num_draws or NUM_DRAWS, num_items or NUM_ITEMS
+    num = NUM if num is None else num
+    temperature = 1.0 if temperature is None else temperature
+    num_draws = NUM_DRAWS if num_draws is None else num_draws
+    num_items = NUM_ITEMS if num_items is None else num_items
     require_at_least(1, num=num, num_draws=num_draws, num_items=num_items)
     require_at_least(0, temperature=temperature)
     progress = listener(quiet)

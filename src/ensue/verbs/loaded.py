@@ -383,8 +383,9 @@ class Loaded:
 
     def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
         """How long what is drawn may get, where the codec knows what is usual."""
-        longest = getattr(self.codec, "longest", None)
-        return {} if longest is None or "max_length" in settings else {"max_length": longest - 1}
+        from ensue.data.codecs import usual_length
+
+        return {} if "max_length" in settings else usual_length(self.codec)
 
     def _require_tokens(self, settings: dict[str, Any]) -> None:
         if settings and not hasattr(self.model.config, "generation"):

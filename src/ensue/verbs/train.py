@@ -177,11 +177,19 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
     source = RunFolder(init_from)
     before, now = load_codec(source.codec).facts(), ready.codec.facts()
     if before != now:
+        theirs, ours = _differing(before, now), _differing(now, before)
         raise ConfigError(
-            f"{str(init_from)!r} was trained on data with {before}, and these have {now}; "
+            f"{str(init_from)!r} was trained on data with {theirs}, and these have {ours}; "
             "weights carry over only between data of the same form"
         )
     load_weights(ready.model, source.model / "model.safetensors")
+
+
+def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
+    """The facts of data that others don't have; a vocabulary isn't listed."""
+    found = {name: value for name, value in facts.items() if other.get(name) != value}
+    own = ["a vocabulary of their own"] if "codec" in found else []
+    return ", ".join([f"{name} {value}" for name, value in found.items() if name != "codec"] + own)
 
 
 def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:

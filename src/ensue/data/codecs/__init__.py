@@ -56,6 +56,12 @@ CODECS: dict[str, Any] = {
 }
 
 
+def usual_length(codec: Codec) -> dict[str, int]:
+    """New tokens at most, as a setting of generation, where the codec knows its longest item."""
+    longest = getattr(codec, "longest", None)
+    return {} if longest is None else {"max_length": longest - 1}
+
+
 def decoded(codec: Codec, values: torch.Tensor, lengths: torch.Tensor | None) -> list[Any]:
     """Values (N, ...) as raw items, each up to its length."""
     stops = [None] * len(values) if lengths is None else lengths.tolist()

@@ -6,7 +6,7 @@ Molecules as SMILES are texts too, whose tokens may be the marks of that notatio
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -243,12 +243,15 @@ class TextCodec:
         return config.window_tokens + 1
 
     def facts(self) -> dict[str, Any]:
-        """The number of tokens, the special ones, and the codec itself."""
+        """The number of tokens, the special ones, and the codec itself without ``longest``.
+
+        A model doesn't depend on how long its training data happened to be.
+        """
         return {
             "num_tokens": self.num_tokens,
             "bos": self.bos,
             "eos": self.eos,
-            "codec": self,
+            "codec": replace(self, longest=None),
         }
 
     @staticmethod

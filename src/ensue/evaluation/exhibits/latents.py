@@ -25,7 +25,7 @@ def latents(subject: Subject) -> list[Exhibit]:
         few = slice(NUM_PAIRS)
         back = model.reconstruct(x[few], lengths[few])
         ends = zip(posterior.mu[:NUM_LINES], posterior.mu.flip(0)[:NUM_LINES], strict=True)
-        lines = [model.interpolate(a, b, NUM_POINTS) for a, b in ends]
+        lines = [model.interpolate(a, b, NUM_POINTS, **subject.usual) for a, b in ends]
     values = {
         "num_items": len(items),
         "kl_of_units": sorted((round(float(nats), 4) for nats in kl), reverse=True),

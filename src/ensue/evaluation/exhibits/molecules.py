@@ -18,9 +18,7 @@ def molecules(subject: Subject) -> list[Exhibit]:
         return []
     model, generator = subject.model.cpu(), torch.Generator().manual_seed(subject.seed)
     with torch.inference_mode():
-        drawn = subject.decoded(
-            model.sample(NUM_DRAWN, generator=generator, max_length=_longest(subject))
-        )
+        drawn = subject.decoded(model.sample(NUM_DRAWN, generator=generator, **subject.usual))
     valid = [smiles for smiles in canonical_smiles(drawn, num_processes=1) if smiles]
     files = {}
     if valid:
@@ -42,15 +40,8 @@ def _line(subject: Subject) -> list[str]:
             ends = [
                 subject.model.encode(subject.store[int(row)][None]).embedding[0] for row in rows
             ]
-            points = subject.decoded(
-                subject.model.interpolate(*ends, NUM_POINTS, max_length=_longest(subject))
-            )
+            points = subject.decoded(subject.model.interpolate(*ends, NUM_POINTS, **subject.usual))
         valid = canonical_smiles(points, num_processes=1)
         found = list(dict.fromkeys(smiles for smiles in valid if smiles))
         best = max(best, found, key=len)
     return best
-
-
-def _longest(subject: Subject) -> int:
-    """New tokens at most: as many as the longest training molecule has."""
-    return (subject.codec.facts()["codec"].longest or 2) - 1

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ensue.data.codecs import Codec, decoded
+from ensue.data.codecs import Codec, decoded, usual_length
 from ensue.data.store import Store
 from ensue.models.protocols import Samples
 
@@ -36,6 +36,11 @@ class Subject:
     def decoded(self, drawn: Samples) -> list[Any]:
         """What was drawn as raw items."""
         return decoded(self.codec, drawn.values, drawn.lengths)
+
+    @property
+    def usual(self) -> dict[str, int]:
+        """How long what is drawn may get, where the codec knows what is usual."""
+        return usual_length(self.codec)
 
     def labels(self, rows: np.ndarray) -> dict[str, list[str]]:
         """The label columns of some items."""

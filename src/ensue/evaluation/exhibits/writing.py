@@ -15,8 +15,9 @@ def writing(subject: Subject) -> list[Exhibit]:
     if subject.codec.name != "text" or not {"scores", "samples"} <= set(subject.contracts):
         return []
     model, generator = subject.model.cpu(), torch.Generator().manual_seed(subject.seed)
+    most = {"max_length": NUM_TOKENS, **subject.usual}
     with torch.inference_mode():
-        drawn = model.sample(NUM_SAMPLES, generator=generator, max_length=NUM_TOKENS)
+        drawn = model.sample(NUM_SAMPLES, generator=generator, **most)
     samples = [
         {"text": subject.codec.decode(x[:n]), "nats": round(float(nats), 3), "tokens": int(n) - 1}
         for x, n, nats in zip(drawn.values, drawn.lengths, drawn.log_prob, strict=True)

@@ -34,19 +34,22 @@ def _watch(lines: list[dict[str, Any]]) -> str:
     axes.set_xlabel("step")
     axes.set_ylabel("nats")
     axes.legend()
-    last = lines[-1]
-    kl, active = last["val_kl"], last["val_active_units"]
-    remark = collapse_remark(kl, active)
-    told = (
-        f"<p>z is used: {kl:.1f} nats by {active:.0f} active units.</p>"
-        if remark is None
-        else f"<p><strong>{html.escape(remark[0].upper() + remark[1:])}.</strong></p>"
-    )
     caption = (
         "Held-out items: nats of the divergence, and what z tells of which item it came from: at "
         "most the logarithm of the number of items in a batch."
     )
-    return told + drawn(figure, caption)
+    return _used(lines[-1]) + drawn(figure, caption)
+
+
+def _used(last: dict[str, Any]) -> str:
+    """Whether z is used, where batches of several items told it."""
+    if "val_active_units" not in last:
+        return ""
+    kl, active = last["val_kl"], last["val_active_units"]
+    remark = collapse_remark(kl, active)
+    if remark is None:
+        return f"<p>z is used: {kl:.1f} nats by {active:.0f} active units.</p>"
+    return f"<p><strong>{html.escape(remark[0].upper() + remark[1:])}.</strong></p>"
 
 
 def _units(found: dict[str, Any]) -> str:
