@@ -203,6 +203,18 @@ def test_too_long_molecules_are_left_out_and_listed(
     assert "odd.smi:31" in (run / "skipped.csv").read_text()
 
 
+def test_too_many_that_are_too_long_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "odd.smi", tmp_path / "run"
+    path.write_text(("CCO\n" * 4 + "C" * 300 + "\n") * 6)
+    assert main(f"train vae {path} --out {out} {TINY} {QUICK}".split()) == 2
+    error = capsys.readouterr().err
+    assert "6 of 30 items can't be used" in error
+    assert "window_tokens" in error
+    assert not out.exists()
+
+
 def test_given_embeddings_begin_a_run_and_stay_where_they_are_frozen(
     molecules: Path, tmp_path: Path
 ) -> None:

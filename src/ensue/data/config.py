@@ -93,7 +93,7 @@ class DataConfig:
         int, Field(gt=0, description="most frequent characters or words that have a token")
     ] = 20_000
     max_skipped: Annotated[
-        float, Field(ge=0, le=1, description="part of the items that may be unreadable")
+        float, Field(ge=0, le=1, description="part of the items that may be unreadable or too long")
     ] = 0.05
 
 

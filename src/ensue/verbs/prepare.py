@@ -67,7 +67,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     # By name: what couldn't be read isn't in the store.
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
     found = _training_data(plan, store, codec, model, rows, held)
-    skipped = [*store.skipped, *_left_out(found.train, found.validation)]
+    skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
     )
@@ -209,22 +209,31 @@ def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | N
     return None
 
 
-def _left_out(*all_windows: Any) -> list[tuple[str, str]]:
-    found = [w for w in all_windows if w is not None]
+def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
+    """The items that no window is taken of, and why.
+
+    Raises:
+        DataError: Too many are longer than a window.
+    """
+    from ensue.data.items import require_few_skipped
+
+    found = [w for w in (data.train, data.validation) if w is not None]
     too_short = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
         for w in found
-        for row in w.too_short
+        for row in map(int, w.too_short)
     ]
     too_long = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are more than the {w.size} of a window")
         for w in found
-        for row in w.too_long
+        for row in map(int, w.too_long)
     ]
     if too_long:
+        remedy = "; the setting window_tokens takes longer ones"
+        require_few_skipped(too_long, sum(len(w.rows) for w in found), max_skipped, more=remedy)
         warnings.warn(
             f"{len(too_long)} items are longer than a window and are left out, such as "
-            f"{too_long[0][0]!r}; the setting window_tokens takes longer ones"
+            f"{too_long[0][0]!r}{remedy}"
         )
     return [*too_short, *too_long]
 
