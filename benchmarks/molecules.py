@@ -4,19 +4,24 @@ A random 90 / 5 / 5 % of the strings, seed 0; recipes were chosen on the second 
 the third: ``python -m benchmarks.molecules FOLDER [zinc|plain|qm9 ...]`` with the strings in it.
 """
 
+import gzip
 import json
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.labelled import folder_of
 from benchmarks.measure import RESULTS, save
 
 NUM, NUM_DRAWS, NUM_ITEMS = 10_000, 256, 1_000
-THREADS = 2
+PROCESSES = 2
 PLAIN = {
     "kl_schedule": "constant",
     "kl_steps": 1000,
@@ -33,8 +38,6 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def split(path: Path, folder: Path) -> dict[str, Path]:
     """The three parts as files."""
-    import gzip
-
     lines = gzip.decompress(path.read_bytes()).decode().split()
     order = np.random.default_rng(0).permutation(len(lines))
     twentieth = len(lines) // 20
@@ -51,27 +54,17 @@ def split(path: Path, folder: Path) -> dict[str, Path]:
 
 
 def measure(name: str, source: Path, *, seed: int = 0, on: str = "test") -> dict[str, Any]:
-    """Train one recipe, and evaluate it on unseen strings."""
-    from ensue import evaluate, load, train
+    """Train one recipe on two cores, and evaluate it on unseen strings."""
+    from ensue import evaluate, load
 
     file, recipe, settings = RUNS[name]
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         parts = split(source / file, folder)
-        begun, spent = time.monotonic(), time.process_time()
-        run = train(
-            "vae",
-            parts["train"],
-            out=folder / "run",
-            recipe=recipe,
-            seed=seed,
-            num_threads=THREADS,
-            quiet=True,
-            **settings,
-        )
-        seconds, spent = time.monotonic() - begun, time.process_time() - spent
+        seconds, cpu_seconds = _train(parts["train"], folder / "run", recipe, seed, settings)
+        torch.set_num_threads(PROCESSES)
         found = evaluate(
-            run.run,
+            folder / "run",
             parts[on],
             num=NUM,
             num_draws=NUM_DRAWS,
@@ -79,15 +72,15 @@ def measure(name: str, source: Path, *, seed: int = 0, on: str = "test") -> dict
             seed=seed,
             quiet=True,
         )
-        parameters = sum(p.numel() for p in load(run.run).model.parameters())
+        parameters = sum(p.numel() for p in load(folder / "run").model.parameters())
     return {
         "recipe": recipe,
         "settings": settings,
         "seed": seed,
         "on": on,
         "training_seconds": round(seconds, 1),
-        "training_cpu_seconds": round(spent, 1),
-        "threads": THREADS,
+        "training_cpu_seconds": round(cpu_seconds, 1),
+        "processes": PROCESSES,
         "parameters": parameters,
         "num_draws": NUM_DRAWS,
         "num_drawn": NUM,
@@ -101,6 +94,22 @@ def measure(name: str, source: Path, *, seed: int = 0, on: str = "test") -> dict
     }
 
 
+def _train(
+    data: Path, run: Path, recipe: str, seed: int, settings: dict[str, Any]
+) -> tuple[float, float]:
+    """Seconds and CPU seconds of a process on each core; all that a user waits for counts."""
+    given = {"recipe": recipe, "seed": seed, "devices": PROCESSES, "num_threads": 1, **settings}
+    words = ["train", "vae", data, "--out", run, "--quiet"]
+    for setting, value in given.items():
+        told = "none" if value is None else value
+        words += [f"--{setting.replace('_', '-')}", told]
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "ensue", *map(str, words)], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - begun, spent
+
+
 def main(source: str = "", *names: str) -> None:
     folder = folder_of(source, "ENSUE_MOLECULES", "zinc_qed_train.smi.gz")
     path = RESULTS / "molecules.json"
@@ -112,6 +121,4 @@ def main(source: str = "", *names: str) -> None:
 
 
 if __name__ == "__main__":
-    import sys
-
     main(*sys.argv[1:])

@@ -64,7 +64,7 @@ def measure(source: Path, seed: int, on: str) -> dict[str, Any]:
                 parts["train"],
                 out=folder / family,
                 seed=seed,
-                num_threads=2,
+                num_threads=1,
                 cache=folder / "cache",
                 quiet=True,
                 **given,
