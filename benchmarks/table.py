@@ -437,7 +437,6 @@ def table() -> str:
         *mnist_rows(),
         *flow_rows(),
         *anomaly_rows(),
-        *vae_rows(),
         *info_nce_rows(),
         *store_rows(),
         *recurrent_rows(),
