@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import linear as torch_linear
 
 from ensue.nn import product
-from ensue.nn.product import linear
+from ensue.nn.product import linear, tanh_
 
 LARGE = (256, 96, 64)
 """Rows, inputs and outputs that go to oneDNN where there is one."""
@@ -83,3 +83,11 @@ def test_autocast_and_compilation_are_torchs_own(seed: int) -> None:
     compiled = torch.compile(lambda x: linear(x, w), backend="aot_eager", fullgraph=True)
     close(compiled(x), torch_linear(x, w))
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_tanh_is_within_a_unit_in_the_last_place_of_1(dtype: torch.dtype, seed: int) -> None:
+    x = torch.cat([torch.randn(400) * 3, torch.tensor([0.0, 1e-3, -1e-4, 90.0, -90.0])]).to(dtype)
+    found, exact = tanh_(x.clone()).double(), x.double().tanh()
+    unit = torch.finfo(torch.promote_types(dtype, torch.float32)).eps
+    torch.testing.assert_close(found, exact, rtol=torch.finfo(dtype).eps, atol=2 * unit)
