@@ -117,7 +117,7 @@ def main(source: str = "", *names: str) -> None:
     known.pop("environment", None)
     for name in names or RUNS:
         known[name] = measure(name, folder)
-    save("molecules", known)
+        save("molecules", known)
 
 
 if __name__ == "__main__":
