@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -123,6 +124,8 @@ def require_at_least(least: float, **values: float) -> None:
         ensue.errors.ConfigError: num is 0; it must be at least 1
     """
     for name, value in values.items():
+        if not isinstance(value, Real):
+            raise ConfigError(f"{name} is {value!r}; it must be a number")
         if not least <= value < math.inf:
             raise ConfigError(f"{name} is {value}; it must be at least {least:g}")
 

@@ -2,11 +2,14 @@
 
 import json
 import math
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.csv
 import pytest
+import torch
 
 import ensue
 from ensue.cli import main
@@ -193,6 +196,16 @@ def test_rubbish_is_one_line_that_names_it(
     assert not out.exists()
 
 
+def test_tokens_that_the_model_never_saw_are_told(
+    molecule_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.smi"
+    path.write_text("CCO\nC€O\nCCN\n")
+    assert main(f"embed {molecule_run} {path} --out {tmp_path / 'z.npz'} --quiet".split()) == 0
+    error = capsys.readouterr().err
+    assert "1 of 3 items have tokens that the model never saw, such as 'odd.smi:2'" in error
+
+
 def test_too_long_molecules_are_left_out_and_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,9 +257,11 @@ def test_what_was_held_out_isnt_counted_as_trained_on(tmp_path: Path) -> None:
     assert known <= {s for s, part in rows if part == "train"}
 
 
-@pytest.mark.parametrize("start", [[], 0, "CCO"])
-def test_a_search_begins_with_items_or_a_number_of_them(molecule_run: Path, start: object) -> None:
-    with pytest.raises(ValueError, match="start"):
+@pytest.mark.parametrize(("start", "told"), [([], "start"), (0, "start"), ("CCO", "give a list")])
+def test_a_search_begins_with_items_or_a_number_of_them(
+    start: object, told: str, molecule_run: Path
+) -> None:
+    with pytest.raises(ValueError, match=told):
         ensue.load(molecule_run).optimize(lambda items: [1.0] * len(items), start)  # type: ignore[arg-type]
 
 
@@ -269,3 +284,82 @@ def test_vectors_that_arent_are_refused(
         assert main([*words.split(), "--embedding-weights", str(tmp_path / name)]) == 2
         assert name in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        ("CCO", "'CCO'; give a list"),
+        (Path("some.smi"), "some.smi'.*; give a list"),
+        (None, "None; give a list"),
+        (["CCO", None], "an item is None"),
+        ([b"CCO"], "an item is b'CCO'"),
+        ([math.nan], "an item is nan"),
+        (["CCO ethanol"], "white space in the SMILES 'CCO ethanol'"),
+        ([], "no item"),
+    ],
+)
+def test_what_is_no_list_of_molecules_is_refused(
+    items: object, told: str, molecule_run: Path
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        ensue.load(molecule_run).embed(items)  # pyright: ignore[reportArgumentType]
+
+
+def test_molecules_are_read_as_lines_of_a_file_are(molecule_run: Path) -> None:
+    run = ensue.load(molecule_run)
+    assert np.array_equal(run.embed(["CCO\r\n"]), run.embed(["CCO"]))
+
+
+def test_what_stands_at_any_z_can_be_drawn(molecule_run: Path) -> None:
+    run = ensue.load(molecule_run)
+    z = torch.from_numpy(run.embed(["CCO", "CCN"]))
+    assert run.sample(2, z=z, temperature=0) == run.reconstruct(["CCO", "CCN"])
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda items: ["good"] * len(items), "it must give a number for each item"),
+        (lambda items: None, "the function gave None"),
+        (lambda items: 1.0, "the function gave 1.0"),
+        (lambda items: np.zeros((len(items), 1)), r"shape \(4, 1\) for 4 items"),
+        (lambda items: [1.0], "1 values for 4 items"),
+        ("logp", "can't be called"),
+    ],
+)
+def test_a_function_that_gives_no_numbers_is_refused(
+    function: Any, told: str, molecule_run: Path
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        ensue.load(molecule_run).optimize(function, start=4, num_rounds=1, num=2)
+
+
+def test_numbers_must_be_numbers(molecule_run: Path) -> None:
+    with pytest.raises(ValueError, match="num is '8'; it must be a number"):
+        ensue.load(molecule_run).interpolate("C", "CC", "8")  # pyright: ignore[reportArgumentType]
+
+
+def test_check_looks_past_what_is_too_long_and_recommends_the_family_of_molecules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "some.smi"
+    path.write_text("\ufeff" + "CCO\nCCN\n" * 4 + "C" * 100_000 + "\n")
+    begun = time.monotonic()
+    assert main(["check", str(path), "--quiet"]) == 0
+    assert time.monotonic() - begun < 30
+    told = capsys.readouterr().out
+    assert "1 have more than 255 tokens" in told
+    assert "no molecules" not in told  # such as one with a mark of byte order
+    assert f"next: ensue train vae {path}" in told
+
+
+def test_a_run_without_a_model_has_no_weights_to_begin_with(
+    molecules: Path, molecule_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "config.yaml").write_text((molecule_run / "config.yaml").read_text())
+    words = f"train vae {molecules} --out {tmp_path / 'run'} --init-from {begun} {TINY} {QUICK}"
+    assert main(words.split()) == 2
+    assert "has no model yet" in capsys.readouterr().err

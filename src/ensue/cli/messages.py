@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ensue.data.survey import LabelFacts
 
 
+TO_BEGIN_WITH = {"smiles": "vae"}
+"""Families for kinds of data, where it isn't the first one that models them."""
+
+
 @singledispatch
 def tell(result: Any, console: Console) -> None:
     """Print a verb's result, ending with the files it wrote and the next command."""
@@ -51,7 +55,8 @@ def _(result: Checked, console: Console) -> None:
     if result.files:
         _files(result.files, console)
     families = [name for name, row in FAMILIES.items() if found.kind in row.kinds]
-    _next(f"ensue train {families[0]} {result.source} --out runs/first", console)
+    family = TO_BEGIN_WITH.get(found.kind, families[0])
+    _next(f"ensue train {family} {result.source} --out runs/first", console)
 
 
 @tell.register

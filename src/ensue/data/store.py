@@ -123,7 +123,8 @@ def open_store(
                 _build(items, codec, folder, shortest, on_item)
     except OSError as error:
         raise DataError(
-            f"can't write the store in {str(cache)!r}: {error}; give another --cache"
+            f"can't write the store in {str(cache)!r}: {error}; give another --cache (by default "
+            "it is beside --out)"
         ) from error
     try:
         store = _open(folder, items, codec)

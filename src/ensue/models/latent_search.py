@@ -122,11 +122,14 @@ def search(
         seed: Of the candidates.
 
     Raises:
-        ConfigError: The function gives another number of values, or none that is finite.
+        ConfigError: The function gives another number of values, none that is finite, or what
+            is no number.
 
     Memory: the square of the number of points looked at.
     """
     require_at_least(1, num_rounds=num_rounds, num=num, points=len(z))
+    if not callable(function):
+        raise ConfigError(f"the function is {function!r:.60}, which can't be called")
     if num > NUM_CANDIDATES:
         raise ConfigError(f"num is {num}; a round has {NUM_CANDIDATES} points at most")
     rng = np.random.default_rng(seed)
@@ -151,9 +154,16 @@ def search(
 
 
 def _values(function: Callable[[Sequence[Any]], Sequence[float]], items: list[Any]) -> np.ndarray:
-    values = np.array([math.nan if v is None else float(v) for v in function(items)])
-    if len(values) != len(items):
-        raise ConfigError(f"the function gave {len(values)} values for {len(items)} items")
+    found = function(items)
+    try:
+        values = np.array([math.nan if v is None else v for v in found], dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the function gave {found!r:.60}; it must give a number for each item"
+        ) from error
+    if values.shape != (len(items),):
+        shape = f"{len(values)} values" if values.ndim == 1 else f"values of shape {values.shape}"
+        raise ConfigError(f"the function gave {shape} for {len(items)} items; one each is needed")
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -107,6 +107,7 @@ class Validate(_AfterStep):
         self.run, self.config, self.batches = run, config, batches
         self.write, self.progress = write, progress
         self._best, self._worse = float("inf"), 0
+        self._remarked = False
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
@@ -126,7 +127,9 @@ class Validate(_AfterStep):
             save_weights(module.model, self.run)
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
         if isinstance(module.model, Remarks) and (remark := module.model.remark(means)):
-            self.progress.say(remark)
+            if not self._remarked:
+                self.progress.say(remark)
+            self._remarked = True
             with open(self.run.log, "a") as file:
                 file.write(f"step {step}: {remark}\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ensue.verbs.tables import check_out, write_table
 if TYPE_CHECKING:
     import numpy as np
 
+    from ensue.data.codecs import Codec
     from ensue.data.items import Items
     from ensue.data.store import Store
 
@@ -151,7 +153,23 @@ def open_data(
         max_skipped=max_skipped,
         progress=progress or Silence(),
     )
+    _tell_of_strangers(loaded.codec, store)
     return items, store
+
+
+def _tell_of_strangers(codec: Codec, store: Store) -> None:
+    """A word of molecules with tokens that the model never saw; in texts some words always are."""
+    import numpy as np
+
+    unk = getattr(codec, "unk", None)
+    if unk is None or codec.kind != "smiles":
+        return
+    has = np.add.reduceat(np.equal(store.values, unk), store.offsets[:-1]) > 0
+    if has.any():
+        warnings.warn(
+            f"{has.sum()} of {len(store)} items have tokens that the model never saw, such as "
+            f"{store.ids[int(has.argmax())]!r}; it takes them all for one and the same"
+        )
 
 
 def read_items(

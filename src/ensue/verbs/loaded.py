@@ -57,6 +57,9 @@ class Loaded:
         import numpy as np
 
         self._require("encodes")
+        _require_several(raws)
+        if not len(raws):
+            raise DataError("there is no item; give at least one")
         return np.stack([self._features(raw).embedding[0].cpu().numpy() for raw in raws])
 
     def frames(self, raw: Any) -> np.ndarray:
@@ -88,6 +91,7 @@ class Loaded:
         import torch
 
         self._require("scores")
+        _require_several(raws)
         if conditions is not None and len(conditions) != len(raws):
             raise ConfigError(
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
@@ -163,6 +167,7 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family can't complete, or not with these settings.
         """
+        _require_several(raws)
         encoded = [self.codec.encode(self.codec.of_user(raw)) for raw in raws]
         return self.complete_encoded(
             encoded,
@@ -226,6 +231,7 @@ class Loaded:
         import torch
 
         self._require("latents")
+        _require_several(raws)
         settings = {"generator": _generator(seed), **self._usual(settings), **settings}
         with torch.inference_mode():
             return [
@@ -290,12 +296,12 @@ class Loaded:
         from ensue.models.latent_search import search
 
         self._require("latents")
-        if isinstance(start, str):
-            raise ConfigError(f"start is the text {start!r}; give a list of items, or their number")
         if isinstance(start, int):
             require_at_least(1, start=start)
-        elif not len(start):
-            raise ConfigError("start has no items; give at least one, or the number of draws")
+        else:
+            _require_several(start)
+            if not len(start):
+                raise ConfigError("start has no items; give at least one, or the number of draws")
         size, generator = self.model.config.latent_size, _generator(seed)
         settings = {"generator": generator, **self._usual(settings), **settings}
         if isinstance(start, int):
@@ -398,6 +404,16 @@ class Loaded:
         from ensue.models.registry import require_contract
 
         require_contract(self.family, contract)
+
+
+def _require_several(raws: Any) -> None:
+    """Refuse one item where several are asked for: a text would be taken for its letters.
+
+    Raises:
+        DataError: It is one, or none.
+    """
+    if raws is None or isinstance(raws, str | bytes | Path):
+        raise DataError(f"the items are {raws!r:.60}; give a list of them")
 
 
 def _generator(seed: int) -> torch.Generator:

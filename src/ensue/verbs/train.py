@@ -158,7 +158,10 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     if init_from is not None:
         _take_weights(ready, Path(init_from))
     elif vectors is not None:
-        num = ready.model.set_embeddings(read_vectors(Path(vectors)))
+        try:
+            num = ready.model.set_embeddings(read_vectors(Path(vectors)))
+        except ConfigError as error:
+            raise ConfigError(f"{vectors!r}: {error}") from error
         total = ready.codec.facts()["num_tokens"]
         if num < total:
             warnings.warn(f"{num} of {total} tokens have a vector in {vectors!r}; others are drawn")
@@ -170,12 +173,12 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
 
 
 def _take_weights(ready: Prepared, init_from: Path) -> None:
-    from ensue.data.codecs import load_codec
     from ensue.models.registry import load_weights
     from ensue.training.run_folder import RunFolder
 
     source = RunFolder(init_from)
-    before, now = load_codec(source.codec).facts(), ready.codec.facts()
+    _, codec = source.load()
+    before, now = codec.facts(), ready.codec.facts()
     if before != now:
         theirs, ours = _differing(before, now), _differing(now, before)
         raise ConfigError(

@@ -194,8 +194,10 @@ class TextCodec:
         """A text to (T,) int32, bos and eos included.
 
         Raises:
-            DataError: It can't be read, or isn't UTF-8.
+            DataError: It can't be read, isn't UTF-8, or is a SMILES with white space in it.
         """
+        if self.items == "smiles":
+            raw = _one_word(raw)
         if self.tokens == "bytes":
             found = list(raw.encode() if isinstance(raw, str) else raw.read())
         else:
@@ -256,8 +258,22 @@ class TextCodec:
 
     @staticmethod
     def of_user(raw: Any) -> str | Document:
-        """A text itself, or the path of one."""
+        """A text itself, or the path of one.
+
+        Raises:
+            DataError: It is neither.
+        """
+        if not isinstance(raw, str | Path | Document):
+            raise DataError(f"an item is {raw!r:.60}; give a text, or the path of one")
         return Document(raw) if isinstance(raw, Path) else raw
+
+
+def _one_word(raw: str | Document) -> str:
+    """A SMILES without the white space around it."""
+    smiles = (raw if isinstance(raw, str) else raw.read().decode()).strip()
+    if len(smiles.split()) > 1:
+        raise DataError(f"there is white space in the SMILES {smiles!r:.60}; give it alone")
+    return smiles
 
 
 def codec_of_tokens(vocabulary: Sequence[str]) -> TextCodec:

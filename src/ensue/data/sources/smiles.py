@@ -58,7 +58,8 @@ def read_smiles(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
                 raw.append(smiles)
                 names.append(name[0].strip() if name else "")
     if not raw:
-        raise DataError(f"there is no molecule in {str(base)!r}; give one SMILES a line")
+        place = paths[0] if len(paths) == 1 else base
+        raise DataError(f"there is no molecule in {str(place)!r}; give one SMILES a line")
     labels = {"name": names} if any(names) else {}
     return plain_items("smiles", raw, ids, labels, config, [file_facts(p) for p in paths])
 

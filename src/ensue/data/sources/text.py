@@ -110,13 +110,13 @@ def _items(
 
 
 def decoded(path: Path) -> str:
-    """A file of text as a whole.
+    """A file of text as a whole, without the mark of byte order that some editors begin it with.
 
     Raises:
         DataError: It can't be read, or isn't UTF-8.
     """
     try:
-        return Document(path).read().decode()
+        return Document(path).read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{str(path)!r} isn't UTF-8, so its lines can't be told: {error}"

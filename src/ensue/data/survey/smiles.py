@@ -12,16 +12,16 @@ from ensue.data.survey.own import Own
 
 
 def survey_smiles(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Own:
-    """Every molecule, read once; without rdkit they are texts."""
+    """Every molecule, read once; without rdkit, and where they are too long, they are texts."""
     codec, known = TextCodec(tokens=config.tokens or "smiles"), has_rdkit()
-    sizes, vocabulary, invalid = [], set(), []
+    sizes, vocabulary, invalid, longest = [], set(), [], config.window_tokens - 1
     seen: dict[str, str] = {}
     twice: list[tuple[str, str]] = []
     for name, raw in zip(items.ids, items.raw, strict=True):
         tokens = list(raw.encode()) if codec.tokens == "bytes" else codec.split(raw)
         sizes.append(len(tokens))
         vocabulary.update(tokens)
-        canonical = canonical_of(raw) if known else raw
+        canonical = canonical_of(raw) if known and len(tokens) <= longest else raw
         if canonical is None:
             invalid.append((name, raw))
         elif (first := seen.setdefault(canonical, name)) != name:
@@ -42,7 +42,6 @@ def survey_smiles(items: Items, config: DataConfig, on_item: Callable[[], None])
             f"{len(invalid)} are no molecules, such as {raw!r} ({name}); a model would learn to "
             "write such, so remove them"
         )
-    longest = config.window_tokens - 1
     if long := sum(size > longest for size in sizes):
         findings.append(
             f"{long} have more than {longest} tokens and would be left out by a family that takes "
