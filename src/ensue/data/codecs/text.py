@@ -270,7 +270,7 @@ class TextCodec:
 
 def _one_word(raw: str | Document) -> str:
     """A SMILES without the white space around it."""
-    smiles = (raw if isinstance(raw, str) else raw.read().decode()).strip()
+    smiles = (raw if isinstance(raw, str) else raw.read().decode(errors="replace")).strip()
     if len(smiles.split()) > 1:
         raise DataError(f"there is white space in the SMILES {smiles!r:.60}; give it alone")
     return smiles
