@@ -38,14 +38,9 @@ def read_audio_folder(folder: Path, config: DataConfig) -> Items:
     A recording that lies in no sub-folder, beside others that do, has the empty label.
 
     Raises:
-        DataError: The folder holds no recording, or a folder in it can't be read.
+        DataError: A folder in it can't be read.
     """
     paths = sorted(filter(is_audio, walk(folder)))
-    if not paths:
-        raise DataError(
-            f"there are no recordings in {str(folder)!r}; sound is "
-            f"{', '.join(sorted(AUDIO_SUFFIXES))}"
-        )
     inside = [p.relative_to(folder) for p in paths]
     ids = [p.as_posix() for p in inside]
     return _items([Clip(p) for p in paths], ids, folder_label(inside), config, folder)

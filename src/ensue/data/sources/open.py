@@ -95,13 +95,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         if "text" in columns.column_names:
             return read_text_table(path, columns, config)
         return read_table(path, columns, config)
-    raise DataError(
-        f"{str(data)!r} is of no known type; sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
-        f"images are {', '.join(sorted(IMAGE_SUFFIXES))}, "
-        f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
-        f"molecules are {', '.join(sorted(SMILES_SUFFIXES))} (or .gz of one), "
-        f"a manifest or table is {', '.join(sorted(TABLE_SUFFIXES))}"
-    )
+    raise DataError(f"{str(data)!r} is of no known type; {_known_types()}")
 
 
 def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
@@ -113,11 +107,24 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 def _open_folder(folder: Path, config: DataConfig) -> Items:
     """Recordings if there are any, else images, else molecules, else texts."""
     paths = list(walk(folder))
-    if not any(map(is_audio, paths)):
-        if any(is_image(p) or is_idx(p) for p in paths):
-            return read_image_folder(folder, config)
-        if any(map(is_smiles, paths)):
-            return read_smiles_folder(folder, config)
-        if any(map(is_text, paths)):
-            return read_text_folder(folder, config)
-    return read_audio_folder(folder, config)
+    if any(map(is_audio, paths)):
+        return read_audio_folder(folder, config)
+    if any(is_image(p) or is_idx(p) for p in paths):
+        return read_image_folder(folder, config)
+    if any(map(is_smiles, paths)):
+        return read_smiles_folder(folder, config)
+    if any(map(is_text, paths)):
+        return read_text_folder(folder, config)
+    raise DataError(
+        f"there are no recordings, images, molecules or texts in {str(folder)!r}; {_known_types()}"
+    )
+
+
+def _known_types() -> str:
+    return (
+        f"sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
+        f"images are {', '.join(sorted(IMAGE_SUFFIXES))}, "
+        f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
+        f"molecules are {', '.join(sorted(SMILES_SUFFIXES))} (or .gz of one), "
+        f"a manifest or table is a file by itself: {', '.join(sorted(TABLE_SUFFIXES))}"
+    )
