@@ -75,7 +75,7 @@ class SequenceVAEConfig:
         Pooled,
         Field(description="what the posterior sees of the encoder: its last state, or over steps"),
     ] = "max"
-    latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 32
+    latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 24
     decoder_size: Annotated[int, Field(gt=0, description="features of a decoder layer")] = 512
     decoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
     dropout: Annotated[
