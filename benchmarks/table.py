@@ -360,6 +360,60 @@ def flow_rows() -> list[tuple[str, ...]]:
     return rows
 
 
+def vae_rows() -> list[tuple[str, ...]]:
+    """Molecules that were drawn, what z holds of them and of sentences, and what a step costs."""
+    found, rows = read("molecules"), []
+    zinc, plain, qm9 = (found[name] for name in ("zinc", "plain", "qm9"))
+    command = "`make results ROW='molecules FOLDER'`"
+    for what, run, more in (
+        ("drug-like molecules of ZINC", zinc, f"without free bits {_drawn(plain, 'valid'):.1%}"),
+        ("small molecules of QM9", qm9, f"new {_drawn(qm9, 'novelty'):.1%}"),
+    ):
+        own, data = (_drawn(run, "int_div_1", of) for of in ("this run", "its data"))
+        measured = f"valid {_drawn(run, 'valid'):.1%}, unique {_drawn(run, 'unique@10k'):.1%}"
+        beside = f"{more}; internal diversity {own:.3f}, of the data {data:.3f}"
+        cost = f"{run['training_seconds'] / 60:.0f} minutes on two cores"
+        rows.append((f"{what}: 10,000 drawn after {cost}", measured, beside, command))
+    z, without = zinc["sections"]["latents"], plain["sections"]["latents"]
+    kl, units, back, bound, bound_without = (
+        of[name]["this run"]
+        for of, name in (
+            (z, "kl"),
+            (z, "active_units"),
+            (z, "exact_reconstructions"),
+            (z, "bound"),
+            (without, "bound"),
+        )
+    )
+    rows.append(
+        (
+            "the same of ZINC, held-out strings: what z holds; exact reconstructions; bound",
+            f"{kl:.1f} nats, {units:.0f} units; {back:.1%}; {bound:.2f} nats",
+            f"without free bits {without['kl']['this run']:.1f} nats, "
+            f"{without['active_units']['this run']:.0f} units; "
+            f"{without['exact_reconstructions']['this run']:.1%}; {bound_without:.2f} nats",
+            command,
+        )
+    )
+    step, draws = (read("sequence_vae")[name] for name in ("step", "sampling"))
+    rows.append(
+        (
+            "sequence VAE at the sizes of MOSES, 512 strings, one thread: a training step",
+            ", in bf16 ".join(f"{step[p]['seconds'] * 1e3:.0f} ms" for p in ("float32", "bf16")),
+            f"{step['float32']['ratio_median']:.1f} times faster than on `torch.nn`; in bf16 "
+            f"{step['bf16']['ratio_median']:.1f} times faster than its bf16; "
+            f"10,000 strings drawn {draws['times_faster']:.1f} times faster",
+            "`make results ROW=sequence_vae`",
+        )
+    )
+    return rows
+
+
+def _drawn(run: dict[str, Any], name: str, of: str = "this run") -> float:
+    """A measure of drawn molecules, or of as many of the data."""
+    return run["sections"]["molecules"][name][of]
+
+
 def table() -> str:
     rows = [
         *speech_rows(),
@@ -370,6 +424,7 @@ def table() -> str:
         *mnist_rows(),
         *flow_rows(),
         *anomaly_rows(),
+        *vae_rows(),
         *info_nce_rows(),
         *store_rows(),
         *recurrent_rows(),
