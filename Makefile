@@ -40,6 +40,8 @@ bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.causal
 	$(BIN)/python -m benchmarks.any_order
+	$(BIN)/python -m benchmarks.sequence_vae
+	$(BIN)/python -m benchmarks.seq2seq
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)

@@ -252,7 +252,7 @@ RUBBISH = {
     "probe {nvp} {table} --label kind --verify --finetune": "leave out finetune",
     "probe {nvp} {table} --label kind --finetune-steps 9": "of --finetune",
     "probe {nvp} {table} --label kind --finetune --finetune-rate -1": "learning rate above 0",
-    "sample {cpc}": "families that do: causal, charrnn, vae, masked, pixelcnn, maf, realnvp",
+    "sample {cpc}": "families that do: causal, charrnn, vae, seq2seq, masked",
     "sample {nvp} --top-k 3": "doesn't generate token by token",
     "sample {txt} --top-k 0": "top_k",
     "sample {txt} --min-length 9 --max-length 3": "min_length is 9 but max_length 3",

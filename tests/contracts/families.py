@@ -3,14 +3,16 @@
 A new family adds one row; the laws find it by the registry.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ensue.data.batches import Batch
+from ensue.data.batches import Batch, Source
 from ensue.data.codecs.text import Special, TextCodec
 from ensue.generation import GenerationConfig
 from ensue.models.causal import Causal, CausalConfig
@@ -21,6 +23,7 @@ from ensue.models.masked import Masked, MaskedConfig
 from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
 from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
+from ensue.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from ensue.models.sequence_vae import SequenceVAE, SequenceVAEConfig
 
 
@@ -36,6 +39,7 @@ class Case:
         longest: Steps of the longest stretch.
         noisy: Whether its training draws from torch's own generator, as dropout does.
         stretch: ``stretch(num, steps)``: items of so many steps each, where they have a length.
+        source: What an item is written from, a function of the item; or None.
     """
 
     family: str
@@ -45,6 +49,20 @@ class Case:
     stretch: Callable[[int, int], Tensor] = torch.randn
     longest: int = 100_000
     noisy: bool = False
+    source: Callable[[Tensor], Source] | None = None
+
+    def given(self, items: list[Tensor]) -> dict[str, Source]:
+        """What items are written from, as an argument; nothing where that is nothing."""
+        if self.source is None:
+            return {}
+        each = [self.source(item) for item in items]
+        named = {f.name: [getattr(one, f.name) for one in each] for f in dataclasses.fields(Source)}
+        joined = {n: torch.cat(of) for n, of in named.items() if of[0] is not None}
+        return {"condition": Source(**joined)}
+
+    def batch(self, items: list[Tensor]) -> Batch:
+        """Items side by side, with what they are written from."""
+        return dataclasses.replace(batch_of(items), **self.given(items))
 
 
 def waveforms(num: int) -> list[Tensor]:
@@ -103,6 +121,26 @@ def vae(**settings: Any) -> Callable[[], SequenceVAE]:
     few = GenerationConfig(max_length=40)
     return lambda: SequenceVAE(
         SequenceVAEConfig(**{**small, "latent_size": 4, "generation": few, **settings})
+    )
+
+
+def seq2seq(**settings: Any) -> Callable[[], Seq2Seq]:
+    small = {"num_tokens": 11, "bos": 9, "eos": 10, "source_size": 6, "embedding_size": 6}
+    sizes = ("hidden_size", "attention_size", "query_size", "joint_size", "glimpse_size")
+    small |= {**dict.fromkeys(sizes, 8), "answer_size": 4}
+    few = GenerationConfig(max_length=40)
+    return lambda: Seq2Seq(Seq2SeqConfig(**{**small, "generation": few, **settings}))
+
+
+def source_of(item: Tensor, **given: bool) -> Source:
+    """Regions, and what else is asked for, by the tokens of an item."""
+    draw = torch.Generator().manual_seed(int((item * torch.arange(1, len(item) + 1)).sum()))
+    return Source(
+        regions=torch.randn(1, 5, 6, generator=draw),
+        num_regions=torch.randint(2, 6, (1,), generator=draw),
+        answer=torch.randint(0, 3, (1, 2), generator=draw) if "answer" in given else None,
+        answer_lengths=torch.randint(1, 3, (1,), generator=draw) if "phrase" in given else None,
+        concepts=torch.rand(1, 3, generator=draw) if "concepts" in given else None,
     )
 
 
@@ -232,6 +270,40 @@ CASES = [
         build=vae(pooling="mean", bidirectional=False, free_bits=3.0, free_bits_of="batch"),
         items=texts,
         stretch=tokens,
+    ),
+    Case(
+        family="seq2seq",
+        name="lstm, one token as answer",
+        build=seq2seq(answers="token", num_answer_tokens=3),
+        items=texts,
+        stretch=tokens,
+        source=partial(source_of, answer=True),
+    ),
+    Case(
+        family="seq2seq",
+        name="gru of two layers, phrases, concepts, dropout, partly without teacher",
+        build=seq2seq(
+            cell="gru",
+            num_layers=2,
+            answers="phrase",
+            num_answer_tokens=3,
+            concept_size=3,
+            dropout=0.2,
+            label_smoothing=0.1,
+            teacher_forcing=0.5,
+        ),
+        items=texts,
+        stretch=tokens,
+        noisy=True,
+        source=partial(source_of, answer=True, phrase=True, concepts=True),
+    ),
+    Case(
+        family="seq2seq",
+        name="additive attention to regions by layers of their own, input feeding",
+        build=seq2seq(attention="additive", region_size=7, region_components=5, input_feeding=True),
+        items=texts,
+        stretch=tokens,
+        source=source_of,
     ),
     Case(
         family="masked",

@@ -47,7 +47,7 @@ def test_family_keeps_exactly_the_contracts_it_claims(case: Case) -> None:
 @every
 def test_loss_is_a_finite_sum_with_a_gradient_for_every_parameter(case: Case, seed: int) -> None:
     model = case.build()
-    loss = model.loss(batch_of(case.items(4)), step=0)
+    loss = model.loss(case.batch(case.items(4)), step=0)
     loss.mean.backward()
     assert loss.total.ndim == 0
     assert torch.isfinite(loss.total)
@@ -61,7 +61,7 @@ def test_loss_is_a_finite_sum_with_a_gradient_for_every_parameter(case: Case, se
 @every
 def test_loss_is_a_function_of_batch_and_step(case: Case, seed: int) -> None:
     """Of nothing else but noise as dropout's, whose generator the trainer seeds by the step."""
-    model, batch = case.build(), batch_of(case.items(4))
+    model, batch = case.build(), case.batch(case.items(4))
     torch.manual_seed(seed)
     first = model.loss(batch, step=3).total
     torch.manual_seed(seed if case.noisy else seed + 1)
@@ -70,7 +70,7 @@ def test_loss_is_a_function_of_batch_and_step(case: Case, seed: int) -> None:
 
 @every
 def test_padding_does_not_change_the_loss(case: Case, seed: int) -> None:
-    model, batch = case.build().eval(), batch_of(case.items(4))
+    model, batch = case.build().eval(), case.batch(case.items(4))
     if batch.lengths is None:
         pytest.skip("items of this family have no length")
     loss, more = (model.loss(b, step=0) for b in (batch, padded(batch, 700)))
@@ -106,24 +106,25 @@ def test_padding_and_batch_order_do_not_change_features(case: Case, seed: int) -
 @scoring
 def test_score_of_an_item_does_not_depend_on_the_others(case: Case, seed: int) -> None:
     model, items = case.build().eval(), case.items(4)
-    batch = batch_of(items)
-    together = model.score(batch.x, batch.lengths)
-    alone = torch.cat([model.score(item[None]).total for item in items])
+    batch = case.batch(items)
+    together = model.score(batch.x, batch.lengths, **case.given(items))
+    alone = torch.cat([model.score(i[None], **case.given([i])).total for i in items])
     torch.testing.assert_close(together.total, alone, rtol=1e-4, atol=1e-4)
     assert together.kind in ("exact", "order", "lower_bound", "information")
 
 
 @drawing
 def test_samples_have_the_log_prob_that_the_model_gives_them(case: Case, seed: int) -> None:
-    model = case.build().eval()
-    drawn = model.sample(64, generator=torch.Generator().manual_seed(seed))
-    again = model.sample(64, generator=torch.Generator().manual_seed(seed))
+    model, given = case.build().eval(), case.given(case.items(1))
+    drawn = model.sample(64, generator=torch.Generator().manual_seed(seed), **given)
+    again = model.sample(64, generator=torch.Generator().manual_seed(seed), **given)
     assert torch.equal(drawn.values, again.values)
     if isinstance(model, HasLogProb):
-        again = model.log_prob(drawn.values, drawn.lengths)
+        every = {name: of[drawn.item] for name, of in given.items()}
+        again = model.log_prob(drawn.values, drawn.lengths, **every)
         torch.testing.assert_close(drawn.log_prob.to(again), again, rtol=1e-5, atol=1e-4)
     with pytest.raises(ValueError, match="temperature"):
-        model.sample(1, temperature=-1.0)
+        model.sample(1, temperature=-1.0, **given)
     with pytest.raises(ValueError, match="condition"):
         model.sample(1, condition=torch.zeros(1, 1))
 
@@ -282,7 +283,7 @@ def test_saved_model_is_the_same_model(case: Case, seed: int, tmp_path: Path) ->
     model = case.build().eval()
     model.save_pretrained(tmp_path)
     mixin = model_class(case.family).from_pretrained(tmp_path)
-    batch = batch_of(case.items(2))
+    batch = case.batch(case.items(2))
     for other in (load_model(tmp_path), mixin.eval()):
         assert other.config == model.config
         assert torch.equal(other.loss(batch, step=0).total, model.loss(batch, step=0).total)
@@ -310,7 +311,7 @@ def test_foreign_or_newer_config_is_refused(
 
 @every
 def test_float64_agrees_with_float32(case: Case, seed: int) -> None:
-    model, batch = case.build().eval(), batch_of(case.items(4))
+    model, batch = case.build().eval(), case.batch(case.items(4))
     single = model.loss(batch, step=0)
     double = model.double().loss(dataclasses.replace(batch, x=batch.x.double()), step=0)
     assert double.total.dtype == torch.float64
@@ -320,7 +321,7 @@ def test_float64_agrees_with_float32(case: Case, seed: int) -> None:
 @every
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # the tracer's own, at a graph break
 def test_compiled_loss_equals_eager(case: Case, seed: int) -> None:
-    model, batch = case.build().eval(), batch_of(case.items(2))
+    model, batch = case.build().eval(), case.batch(case.items(2))
     compiled = torch.compile(lambda b: model.loss(b, step=0).total, backend="aot_eager")
     torch.testing.assert_close(compiled(batch), model.loss(batch, step=0).total)
 
@@ -339,7 +340,7 @@ def test_configuration_refuses_what_it_does_not_know(case: Case) -> None:
 @encoding
 def test_every_variant_to_compare_with_encodes(case: Case, seed: int) -> None:
     model = case.build()
-    batch = batch_of(case.items(2))
+    batch = case.batch(case.items(2))
     for config in model.untrained_variants().values():
         features = model_class(case.family)(config).eval().encode(batch.x, batch.lengths)
         assert features.embedding.isfinite().all()

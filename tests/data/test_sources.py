@@ -385,7 +385,9 @@ def test_missing_path_says_what_data_may_be() -> None:
 
 
 def test_unknown_suffix_says_what_is_known(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"of no known type; sound is .*\.wav.*\.csv, \.parquet"):
+    with pytest.raises(
+        DataError, match=r"of no known type; sound is .*\.wav.*\.csv, \.jsonl, \.parquet"
+    ):
         read(write_lines(tmp_path / "notes.doc", "text"))
 
 

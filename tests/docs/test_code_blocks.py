@@ -16,6 +16,7 @@ import soundfile
 
 from ensue.cli import main
 from tests.docs.blocks import Block, begins_with, blocks_of, commands
+from tests.questions import write_questions
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,6 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for name in ("my_molecules.smi", "unseen.smi"):
         (folder / name).write_text("".join(f"{'C' * i}O\nC{'N' * (i % 3)}C\n" for i in range(1, 9)))
+    write_questions(folder)
     words = f"train cpc {recordings} --out {folder / 'runs' / 'mine'} {TINY} --quiet"
     assert main(words.split()) == 0
     return folder

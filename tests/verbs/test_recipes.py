@@ -12,6 +12,7 @@ from ensue.configuration import validate
 from ensue.verbs.plan import section_classes
 from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
 from ensue.verbs.train import train
+from tests.questions import write_questions
 
 DATA = {
     "cpc": "builtin:speech",
@@ -25,6 +26,7 @@ DATA = {
     "maf": "builtin:moons",
     "mnist-realnvp": "builtin:digits",
     "realnvp": "builtin:moons",
+    "seq2seq": "questions",
     "molecules": "molecules",
     "moses": "molecules",
     "qm9": "molecules",
@@ -55,6 +57,9 @@ def test_recipe_runs_for_two_steps(
     if data == "molecules":
         data = tmp_path / "some.smi"
         data.write_text("".join(f"C{'N' * (i % 4)}{'C' * i}O\n" for i in range(20)))
+    if data == "questions":
+        data = write_questions(tmp_path)
+        small["validation"] = 0.3
     if data is None:
         data = tmp_path / "text.txt"
         data.write_text(TEXT)

@@ -16,6 +16,17 @@ OF_KIND = {
     "table": ("columns",),
     "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
     "smiles": ("tokens", "window_tokens", "max_vocabulary"),
+    "question": (
+        "answers",
+        "regions",
+        "patch_size",
+        "patch_stride",
+        "image_size",
+        "grayscale",
+        "tokens",
+        "window_tokens",
+        "max_vocabulary",
+    ),
 }
 """Settings that only one kind of data has a place for."""
 
@@ -73,9 +84,29 @@ class DataConfig:
         Field(description="height and width that images are resized to; none: as they are"),
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False
+    regions: Annotated[
+        str | None,
+        Field(
+            description="file that the rows or paths of questions point into: features of regions "
+            "(.npz, .parquet) or images (.npz); none: the path of each is a picture"
+        ),
+    ] = None
+    patch_size: Annotated[
+        int, Field(gt=0, description="pixels on a side of the patches that a picture's regions are")
+    ] = 16
+    patch_stride: Annotated[
+        int | None, Field(gt=0, description="pixels from patch to patch; none: as patch_size")
+    ] = None
+    answers: Annotated[
+        Literal["token", "phrase"],
+        Field(description="an answer of a question is one token, or as many as it has words"),
+    ] = "token"
     tokens: Annotated[
         Tokens | None,
-        Field(description="what a text is made of; none: bytes, and of molecules marks of SMILES"),
+        Field(
+            description="what a text is made of; none: bytes, of molecules marks of SMILES, of "
+            "questions words"
+        ),
     ] = None
     text_items: Annotated[
         Literal["file", "line", "sentence"],

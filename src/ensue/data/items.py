@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ensue.errors import DataError, unknown
 
-Kind = Literal["audio", "image", "smiles", "table", "text"]
+Kind = Literal["audio", "image", "question", "smiles", "table", "text"]
 Positions = Sequence[int] | np.ndarray
 LIST_SEPARATOR = ";"
 """Stands between the values of a list in a Parquet column, once it is text."""
@@ -28,7 +28,8 @@ class Items:
         kind: What the items are, which says what codec reads them.
         ids: A name for each item, unique.
         raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair,
-            a row, a :class:`Document`, a text, a :class:`Picture`, an array of pixels.
+            a row, a :class:`Document`, a text, a :class:`Picture`, an array of pixels, a
+            :class:`Question`.
         labels: Columns of labels, one text an item.
         group: What must not be split between training and test (a speaker), or None.
         intervals: Labels of stretches of time, by name.
@@ -61,6 +62,24 @@ class Picture:
     """A file with an image."""
 
     path: Path
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text and what it is written from.
+
+    Attributes:
+        source: A picture; the number or the name of a row in a file of features or images; or an
+            array: an image, or features of regions (K, F).
+        text: The question; empty where it is to be written.
+        answer: Its answer, or None.
+        concepts: What there is in the picture.
+    """
+
+    source: "Picture | int | str | np.ndarray"
+    text: str = ""
+    answer: str | None = None
+    concepts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

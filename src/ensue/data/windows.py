@@ -8,15 +8,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from ensue.data.batches import Batch
+from ensue.data.batches import Batch, Source
 from ensue.data.store import Store
 from ensue.errors import DataError
+
+
+class Conditions(Protocol):
+    """What the items of a store are conditioned on."""
+
+    def __getitem__(self, rows: Any, /) -> Tensor | Source:
+        """Of some items, as :class:`ensue.data.batches.Batch` holds it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +42,8 @@ class Windows:
         speed_perturbation: Training windows run up to this much faster or slower (0.1: by a
             factor from 1/1.1 to 1.1), as another speaker would (Ko et al. 2015).
         seed: Of the order.
-        condition: (N,) of each item of the store, what a model is conditioned on; or None.
+        condition: What a model is conditioned on, by items of the store: their classes, or
+            sources; or None.
     """
 
     store: Store
@@ -44,7 +54,7 @@ class Windows:
     shortest: int = 1
     speed_perturbation: float = 0.0
     seed: int = 0
-    condition: np.ndarray | None = None
+    condition: Conditions | None = None
 
     def __post_init__(self) -> None:
         if not self.num_windows:
@@ -131,9 +141,7 @@ class Windows:
         own = {
             "item": torch.from_numpy(np.ascontiguousarray(items)),
             "group": None if self.store.group is None else torch.from_numpy(self._groups[items]),
-            "condition": None
-            if self.condition is None
-            else torch.from_numpy(self.condition[items]),
+            "condition": None if self.condition is None else self.condition[items],
         }
         if self.size is None:
             rows = [self.store.read(i, 0, 1)[0] for i in items]

@@ -16,7 +16,7 @@ def column_surprise(
     store: Store,
     examples: Sequence[np.ndarray],
     *,
-    condition: np.ndarray | None = None,
+    condition: torch.Tensor | None = None,
 ) -> np.ndarray:
     r"""What each value of each row costs, in nats.
 
@@ -43,7 +43,7 @@ def column_surprise(
     for start in range(0, len(store), max(ROWS_A_PASS // M, 1)):
         rows = np.arange(start, min(start + max(ROWS_A_PASS // M, 1), len(store)))
         x = torch.from_numpy(np.stack([store.read(int(i), 0, 1)[0] for i in rows])).to(device)
-        given = None if condition is None else torch.from_numpy(condition[rows]).to(device)
+        given = None if condition is None else condition[rows].to(device)
         with torch.inference_mode():
             own = model.log_prob(x, **_given(given))
             for j, others in enumerate(values):

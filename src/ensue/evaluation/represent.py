@@ -16,6 +16,7 @@ import torch
 from ensue.data.items import Positions
 from ensue.data.prefetch import prefetched
 from ensue.data.store import Store
+from ensue.data.windows import Conditions
 from ensue.errors import ConfigError
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 from ensue.models.protocols import Features, Steps
@@ -196,14 +197,14 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 
 
 def score_items(
-    model: Any, store: Store, *, condition: np.ndarray | None = None
+    model: Any, store: Store, *, condition: Conditions | None = None
 ) -> tuple[np.ndarray, str]:
     """The score of each item of a store in nats, and its kind.
 
     Args:
         model: The model.
         store: The items.
-        condition: (N,) the class of each, for models that have classes.
+        condition: What each is conditioned on: its class, or what it is written from; or None.
 
     A score of information looks for each future among the frames of the same item, which for a
     long one would be all of a day: an item of more than LONG_STEPS is scored in pieces of
@@ -223,10 +224,10 @@ def score_items(
     return totals, kind
 
 
-def _given(model: Any, condition: np.ndarray | None, rows: np.ndarray) -> dict[str, torch.Tensor]:
+def _given(model: Any, condition: Conditions | None, rows: np.ndarray) -> dict[str, Any]:
     if condition is None:
         return {}
-    return {"condition": torch.from_numpy(condition[rows]).to(next(model.parameters()).device)}
+    return {"condition": condition[rows].to(next(model.parameters()).device)}
 
 
 def _score_long(

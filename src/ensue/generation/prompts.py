@@ -20,8 +20,9 @@ class Prompts:
         tokens: For each sequence its first tokens, at least one.
         num_tokens: V.
         eos: The token that ends a sequence, or None.
-        condition: (N, ...) what each sequence is conditioned on: given to ``steps.init_state``
-            after the number of sequences.
+        condition: Of N what each sequence is conditioned on, a tensor or a
+            :class:`ensue.data.batches.Source`: given to ``steps.init_state`` after the number of
+            sequences.
         processors: Forbid tokens.
         limits: (N,) new tokens at most, by sequence; by default ``max_length`` for all.
         device: Of the model.
@@ -38,7 +39,7 @@ class Prompts:
         *,
         num_tokens: int,
         eos: int | None = None,
-        condition: Tensor | None = None,
+        condition: Any = None,
         processors: Sequence[Processor] = (),
         limits: Tensor | None = None,
         device: torch.device | str = "cpu",

@@ -152,17 +152,8 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
         "decoder_lat.": "decoder.first.",
         "decoder_fc.": "decoder.scores.",
     }
-    renamed, strangers, found = {}, [], set()
-    for key, value in state_dict.items():
-        own = next((name for name in names if key.startswith(name)), None)
-        if own is not None:
-            renamed[names[own] + key.removeprefix(own)] = value
-            found.add(own)
-        elif not re.match(r"(encoder|decoder|vae)\.\d+\.", key):
-            strangers.append(key)
-    if strangers or found != names.keys():
-        wrong = ", ".join(strangers or sorted(names.keys() - found))
-        raise ConfigError(f"these aren't the weights of a MOSES VAE: {wrong}")
+    in_lists = r"(encoder|decoder|vae)\.\d+\."
+    renamed, _ = _renamed(state_dict, names, "a MOSES VAE", in_lists)
     needed = {f"{name}.weight_hh_l0" for _, name in SIDES} | {"encoder.mu.bias"}
     if missing := needed - renamed.keys():
         raise ConfigError(f"these weights of a MOSES VAE lack {', '.join(sorted(missing))}")
@@ -185,3 +176,83 @@ def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
         **layers,
     }
     return settings, renamed
+
+
+def rename_ivqa(state_dict: Mapping[str, Tensor]) -> Renamed:
+    """The network of inverse VQA; products without a bias get one of zeros.
+
+    Raises:
+        ConfigError: Keys are missing or unknown.
+    """
+    names = {
+        "embedding.": "decoder.embedding.",
+        "Init_glimpse.Wih.": "decoder.first_of_concepts.",
+        "Init_glimpse.Wah.": "decoder.first_of_answer.",
+        "rnn.": "decoder.layers.",
+        "coAtt.TContext.Wih.": "decoder.query.",
+        "coAtt.TContext.Wah.": "decoder.query_of_answer.",
+        "coAtt.MlbVT.Wleft.": "decoder.attention.pool.left.",
+        "coAtt.MlbVT.Wright.": "decoder.attention.pool.right.",
+        "coAtt.MlbVT.Uout.": "decoder.attention.pool.out.",
+        "coAtt.MlbCZ.Wleft.": "decoder.joint.left.",
+        "coAtt.MlbCZ.Wright.": "decoder.joint.right.",
+        "coAtt.MlbCZ.Uout.": "decoder.joint.out.",
+        "coAtt.Toscore.": "decoder.attention.to_score.",
+        "predictor.Wih.": "decoder.scores.",
+    }
+    renamed, found = _renamed(state_dict, names, "inverse VQA")
+    for own in sorted(found - {"embedding.", "rnn."}):
+        weight = renamed.get(f"{names[own]}weight")
+        if weight is None:
+            raise ConfigError(f"these weights of inverse VQA lack {own}weight")
+        renamed.setdefault(f"{names[own]}bias", weight.new_zeros(len(weight)))
+    layers = [key for key in renamed if re.fullmatch(r"decoder\.layers\.weight_hh_l\d+", key)]
+    if not layers or "decoder.embedding.weight" not in renamed:
+        raise ConfigError("these weights of inverse VQA lack embedding.weight or rnn.weight_hh_l0")
+    H = renamed["decoder.layers.weight_hh_l0"].shape[1]
+    size = lambda name: renamed[f"decoder.{name}.weight"].shape  # noqa: E731
+    settings = {
+        "cell": "lstm" if len(renamed["decoder.layers.weight_hh_l0"]) == 4 * H else "gru",
+        "num_tokens": len(renamed["decoder.embedding.weight"]),
+        "embedding_size": renamed["decoder.embedding.weight"].shape[1],
+        "hidden_size": H,
+        "num_layers": len(layers),
+        "source_size": size("attention.pool.left")[1],
+        "attention_size": size("attention.pool.left")[0],
+        "score_size": size("attention.pool.out")[0],
+        "query_size": size("query")[0],
+        "joint_size": size("joint.left")[0],
+        "glimpse_size": size("joint.out")[0],
+        "answers": "vector",
+        "answer_size": size("first_of_answer")[1],
+        "concept_size": size("first_of_concepts")[1],
+    }
+    return settings, renamed
+
+
+def _renamed(
+    state_dict: Mapping[str, Tensor], names: Mapping[str, str], of: str, others: str = ""
+) -> tuple[dict[str, Tensor], set[str]]:
+    """Weights under our names, by how their keys begin; and the beginnings that were there.
+
+    Args:
+        state_dict: What was read.
+        names: Beginnings of keys, all of which must be there, to ours.
+        of: Whose weights these are, for the message.
+        others: A pattern of keys that are left out.
+
+    Raises:
+        ConfigError: Keys are missing or unknown.
+    """
+    renamed, strangers, found = {}, [], set()
+    for key, value in state_dict.items():
+        own = next((name for name in names if key.startswith(name)), None)
+        if own is not None:
+            renamed[names[own] + key.removeprefix(own)] = value
+            found.add(own)
+        elif not (others and re.match(others, key)):
+            strangers.append(key)
+    if strangers or found != names.keys():
+        wrong = ", ".join(strangers or sorted(names.keys() - found))
+        raise ConfigError(f"these aren't the weights of {of}: {wrong}")
+    return renamed, found

@@ -98,6 +98,19 @@ FAMILIES = {
             "A molecule that it writes may be impossible, unstable or poisonous.",
         ),
     ),
+    "seq2seq": Family(
+        module="ensue.models.seq2seq",
+        model="Seq2Seq",
+        codecs={"question": "question"},
+        contracts=("trains", "scores", "samples"),
+        summary="Attention decoder: the question that fits a picture and its answer",
+        objective="Negative log-likelihood of each token given those before it and the source (Liu "
+        "et al. 2018, inverse visual question answering), in nats.",
+        limits=(
+            "What it writes is likely given what it saw in training; it knows nothing else.",
+            "Weights of attention tell where it looked, not why it wrote a word.",
+        ),
+    ),
     "masked": Family(
         module="ensue.models.masked",
         model="Masked",

@@ -12,6 +12,7 @@ from string import Template
 
 from ensue.report.charts import theme
 from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
+from ensue.report.panels.asking import asking_panel
 from ensue.report.panels.density import density_panel
 from ensue.report.panels.evaluation import evaluation_panel
 from ensue.report.panels.inside import inside_panel
@@ -47,6 +48,7 @@ PANELS: Sequence[Panel] = (
     Panel("density", "Density and samples", density_panel),
     Panel("molecules", "Molecules", molecules_panel),
     Panel("writing", "Writing", writing_panel),
+    Panel("asking", "Questions", asking_panel),
     Panel("latents", "What z holds", latents_panel),
     Panel("pictures", "Pictures", pictures_panel),
     Panel("sounds", "Sounds", sounding_panel),

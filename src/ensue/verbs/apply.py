@@ -13,16 +13,19 @@ from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.prepare import cache_of, encode, require_kind
+from ensue.verbs.prepare import cache_of, encode, require_kind, sources_in
 from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, write_table
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from ensue.data.codecs import Codec
     from ensue.data.items import Items
+    from ensue.data.questions import Sources
     from ensue.data.store import Store
+    from ensue.data.windows import Conditions
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
@@ -52,6 +55,8 @@ def score(
     out: str | Path,
     given_class: bool = False,
     by_column: bool = False,
+    by_answer: bool = False,
+    regions: str | None = None,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -78,6 +83,10 @@ def score(
         stands in the same column of the data; by default no class is known.
     by_column
         Of rows of a table: say too what the value of each column costs, beside its training values.
+    by_answer
+        Of questions: say too which of the run's answers makes each the likeliest.
+    regions
+        Of questions: the file that the rows of DATA point into; by default the run's own.
     max_skipped
         Part of the items that may be unreadable.
     cache
@@ -94,17 +103,23 @@ def score(
     require_contract(loaded.family, "scores")
     if by_column and loaded.codec.kind != "table":
         raise ConfigError("by_column is for tables, and this run's items aren't rows; leave it out")
+    require_questions(loaded, by_answer=by_answer or None, regions=regions)
     progress = listener(quiet)
-    items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
-    condition = loaded.classes_in(store.labels) if given_class else None
-    totals, kind = scores_of(loaded, items, store, condition)
+    items, store = open_data(
+        loaded, data, cache, max_skipped=max_skipped, regions=regions, progress=progress
+    )
+    classes = loaded.classes_in(store.labels) if given_class else None
+    written_from = sources(loaded, items, store, cache, regions)
+    totals, kind = scores_of(loaded, items, store, written_from or classes)
     columns = {
         **labelled(store, range(len(store))),
         "nats": totals,
         "score_kind": [kind] * len(store),
     }
     if by_column:
-        columns |= _by_column(loaded, store, condition)
+        columns |= _by_column(loaded, store, classes)
+    if by_answer and written_from is not None:
+        columns |= _by_answer(loaded, store, written_from)
     if loaded.codec.kind in ("smiles", "text"):
         columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
     if loaded.codec.name == "mu_law":
@@ -116,7 +131,7 @@ def score(
 
 
 def scores_of(
-    loaded: Loaded, items: Items, store: Store, condition: np.ndarray | None = None
+    loaded: Loaded, items: Items, store: Store, condition: Conditions | None = None
 ) -> tuple[np.ndarray, str]:
     """The score of each item of a store in nats, in the units of the data, and its kind."""
     import numpy as np
@@ -138,12 +153,19 @@ def open_data(
     max_skipped: float,
     group: str | None = None,
     intervals: Sequence[str] = (),
+    regions: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Items, Store]:
     """Data read as the run's own were: the same settings and codec."""
     folder = cache_of(cache, loaded.path)
     items = read_items(
-        loaded, data, cache=folder, group=group, intervals=intervals, max_skipped=max_skipped
+        loaded,
+        data,
+        cache=folder,
+        group=group,
+        intervals=intervals,
+        regions=regions,
+        max_skipped=max_skipped,
     )
     store = encode(
         items,
@@ -180,6 +202,7 @@ def read_items(
     cache: Path | None = None,
     group: str | None = None,
     intervals: Sequence[str] = (),
+    regions: str | None = None,
 ) -> Items:
     """Raw items, read as the run's own were."""
     from ensue.configuration import validate
@@ -187,7 +210,9 @@ def read_items(
     from ensue.data.sources import open_items
 
     # Which groups and intervals a run was trained with says nothing of other data.
-    mine = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    mine: dict[str, Any] = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    if regions is not None:
+        mine["regions"] = regions
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
     items = open_items(data, config, cache=cache or cache_of(None, loaded.path))
     require_kind(loaded.family, items.kind)
@@ -197,6 +222,28 @@ def read_items(
             f"{loaded.codec.kind}"
         )
     return items
+
+
+def sources(
+    loaded: Loaded, items: Items, store: Store, cache: str | Path | None, regions: str | None
+) -> Sources | None:
+    """What the questions of a store are written from; None where the items are no questions."""
+    own = regions or loaded.config["data"].get("regions")
+    return sources_in(items, store, loaded.codec, cache_of(cache, loaded.path), own)
+
+
+def require_questions(loaded: Loaded, **given: Any) -> None:
+    """Refuse what is for questions where the items are none.
+
+    Raises:
+        ConfigError: It is given.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if names and loaded.codec.kind != "question":
+        raise ConfigError(
+            f"{', '.join(names)}: for questions, and this run's items are {loaded.codec.kind}; "
+            "leave it out"
+        )
 
 
 def labelled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
@@ -216,13 +263,30 @@ def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Wr
     )
 
 
-def _by_column(loaded: Loaded, store: Store, condition: np.ndarray | None) -> dict[str, np.ndarray]:
+def _by_column(
+    loaded: Loaded, store: Store, condition: torch.Tensor | None
+) -> dict[str, np.ndarray]:
     """What the value of each column costs, in columns ``surprise.NAME``."""
     from ensue.evaluation.column_surprise import column_surprise
 
     examples = loaded.codec.encoded_examples()
     found = column_surprise(loaded.model, store, examples, condition=condition)
     return {f"surprise.{name}": found[:, j] for j, name in enumerate(loaded.codec.columns)}
+
+
+def _by_answer(loaded: Loaded, store: Store, found: Sources) -> dict[str, Any]:
+    """The answer that makes each question the likeliest, and in which place its own comes."""
+    import numpy as np
+
+    from ensue.evaluation.answers import nats_by_answer, place_of_own
+
+    nats = nats_by_answer(loaded.model, store, found)
+    answers = loaded.codec.answers
+    own = [int(loaded.codec.encode_answer(raw)[0]) for raw in found.raw]
+    return {
+        "best_answer": [answers[i] for i in nats.argmax(1).tolist()],
+        "place_of_own": place_of_own(nats, np.array(own)),
+    }
 
 
 def _bits_per_byte(loaded: Loaded, items: Items, store: Store, nats: np.ndarray) -> np.ndarray:

@@ -12,12 +12,16 @@ from ensue.configuration import FORMAT, require_at_least
 from ensue.data.molecules import require_rdkit
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, EnsueError
-from ensue.verbs.apply import open_data, read_items, scores_of
+from ensue.verbs.apply import open_data, read_items, require_questions, scores_of, sources
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
+from ensue.verbs.prepare import cache_of
 from ensue.verbs.progress import listener
 
 if TYPE_CHECKING:
+    from ensue.data.items import Items
+    from ensue.data.questions import Sources
+    from ensue.data.store import Store
     from ensue.evaluation.sections import Section
 
 NUM, NUM_DRAWS, NUM_ITEMS = 10_000, 64, 1_000
@@ -42,11 +46,12 @@ def evaluate(
     num_draws: int | None = None,
     num_items: int | None = None,
     seed: int = 0,
+    regions: str | None = None,
     max_skipped: float = 0.05,
     cache: str | Path | None = None,
     quiet: bool = False,
 ) -> Evaluated:
-    """Evaluate a trained model: likelihood, what its z holds, and of molecules what it draws.
+    """Evaluate a trained model: likelihood, what its z holds, what it draws or asks.
 
     Parameters
     ----------
@@ -61,9 +66,12 @@ def evaluate(
     num_draws
         Draws of z of each item, for the importance-weighted bound; by default 64.
     num_items
-        Items whose z is looked at, at most, evenly spread; by default 1,000.
+        Items whose z is looked at, at most, evenly spread; of questions, pictures with answers
+        that some are written for; by default 1,000.
     seed
         Of all draws.
+    regions
+        Of questions: the file that the rows of DATA point into; by default the run's own.
     max_skipped
         Part of the items that may be unreadable.
     cache
@@ -87,8 +95,11 @@ def evaluate(
     contracts = FAMILIES[loaded.family].contracts
     draws = "samples" in contracts and loaded.codec.kind == "smiles"
     looks = "latents" in contracts
+    asks = loaded.codec.kind == "question"
     _refuse(not draws, "draws no molecules", num=num, temperature=temperature)
-    _refuse(not looks, "has no z", num_draws=num_draws, num_items=num_items)
+    _refuse(not looks, "has no z", num_draws=num_draws)
+    _refuse(not looks and not asks, "has no z, and asks no questions", num_items=num_items)
+    require_questions(loaded, regions=regions)
     num = NUM if num is None else num
     temperature = 1.0 if temperature is None else temperature
     num_draws = NUM_DRAWS if num_draws is None else num_draws
@@ -96,11 +107,14 @@ def evaluate(
     require_at_least(1, num=num, num_draws=num_draws, num_items=num_items)
     require_at_least(0, temperature=temperature)
     progress = listener(quiet)
-    items, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
+    items, store = open_data(
+        loaded, data, cache, max_skipped=max_skipped, regions=regions, progress=progress
+    )
     sections, notes = [], []
     progress.say(f"scoring {len(store):,} items")
     num_tokens = getattr(loaded.codec, "num_tokens", None) if store.sequence else None
-    totals, kind = scores_of(loaded, items, store)
+    written_from = sources(loaded, items, store, cache, regions)
+    totals, kind = scores_of(loaded, items, store, written_from)
     sections.append(likelihood_section(totals, kind, store, num_tokens))
     if looks:
         rows = np.unique(np.linspace(0, len(store) - 1, num_items).astype(int))
@@ -109,6 +123,11 @@ def evaluate(
         sections.append(
             latents_section(loaded.model, untrained, store, rows, num_draws=num_draws, seed=seed)
         )
+    if written_from is not None:
+        progress.say(f"asking about {num_items:,} pictures with answers at most")
+        found, missing = _questions(loaded, store, written_from, num_items, seed)
+        sections += found
+        notes += missing
     if draws:
         progress.say(f"drawing {num:,} molecules")
         drawn = loaded.sample(num, temperature=temperature, seed=seed)
@@ -149,7 +168,8 @@ def _molecules(
         return [], [f"what was drawn isn't looked at as molecules: {error}"]
     notes, training = [], None
     try:
-        training = _trained_on(loaded)
+        items, chosen = _trained_on(loaded)
+        training = [items.raw[row] for row in chosen]
     except EnsueError as error:
         notes.append(f"the data that it was trained on can't be read, so no novelty: {error}")
     some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
@@ -157,8 +177,30 @@ def _molecules(
     return [molecules_section(drawn, beside, training, seed=seed)], notes
 
 
-def _trained_on(loaded: Loaded) -> list[str]:
-    """The molecules of the run's data, without those held out.
+def _questions(
+    loaded: Loaded, store: Store, written_from: Sources, most: int, seed: int
+) -> tuple[list[Section], list[str]]:
+    """The sections of questions, and what is missing of them."""
+    from ensue.data.questions import sources_of
+    from ensue.evaluation.questions import asked_of, dependence_section, questions_section
+
+    notes, training = [], None
+    try:
+        items, chosen = _trained_on(loaded)
+        own = loaded.config["data"]["regions"]
+        cache = cache_of(None, loaded.path)
+        training = sources_of(items, [items.ids[i] for i in chosen], loaded.codec, cache, own)
+    except EnsueError as error:
+        notes.append(f"the data that it was trained on can't be read, so no baselines: {error}")
+    asked = asked_of(written_from, most, seed)
+    return [
+        questions_section(loaded.model, written_from, asked, training),
+        dependence_section(loaded.model, store, written_from, asked, seed=seed),
+    ], notes
+
+
+def _trained_on(loaded: Loaded) -> tuple[Items, list[int]]:
+    """The items of the run's data, and which of them weren't held out.
 
     Raises:
         EnsueError: They can't be read, or have changed.
@@ -170,4 +212,4 @@ def _trained_on(loaded: Loaded) -> list[str]:
     if items.fingerprint != config["fingerprint"]:
         raise ConfigError(f"{config['source']!r} has changed since")
     chosen, _ = train_validation(items, config["data"]["validation"])
-    return [items.raw[int(row)] for row in chosen]
+    return items, chosen.tolist()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ensue.configuration import require_at_least
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, DataError
-from ensue.verbs.apply import Written
+from ensue.verbs.apply import Written, require_questions
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.tables import SUFFIXES as TABLES
 from ensue.verbs.tables import check_out
@@ -19,23 +19,32 @@ from ensue.verbs.written import file_inside, write_items, write_sounds
 SUFFIXES = {"audio": (("",), ""), "image": ((".png", ".npz"), ".png")}
 """Endings of files by the kind of items, and the usual one; other items are tables."""
 Draw = Literal["random", "gumbel", "greedy"]
+NUM = 100
 
 
 def sample(
     run: str | Path,
+    data: Data | None = None,
     *,
-    num: int = 100,
+    num: int | None = None,
     out: str | Path | None = None,
     condition: str | None = None,
     temperature: float = 1.0,
     seed: int = 0,
-    method: Draw | None = None,
+    method: Draw | Literal["beam"] | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
     min_length: int | None = None,
     max_length: int | None = None,
     no_repeat_ngram: int | None = None,
+    num_beams: int | None = None,
+    length_penalty: float | None = None,
+    path: str | None = None,
+    row: int | None = None,
+    answer: str | None = None,
+    concepts: Sequence[str] = (),
+    regions: str | None = None,
 ) -> Written:
     """Draw new items from a trained model.
 
@@ -43,8 +52,11 @@ def sample(
     ----------
     run
         A run folder.
+    data
+        Of a run of questions: a manifest of what they are written from, with the column path (of
+        pictures) or row, and answer where the run has answers.
     num
-        How many.
+        How many; by default 100, and of questions 1 of each row.
     out
         File to write: .csv, .parquet or .npz, of images .npz or a sheet as .png, of sounds a folder
         for .wav files; by default samples/samples.csv in the run, .png, or the folder.
@@ -55,7 +67,8 @@ def sample(
     seed
         Of the draw.
     method
-        Of families that generate token by token, as all that follows: random, gumbel or greedy.
+        Of families that generate token by token, as all that follows: random, gumbel or greedy;
+        of questions beam too.
     top_k
         Only so many likeliest tokens.
     top_p
@@ -68,10 +81,24 @@ def sample(
         New tokens at most; of sounds, by default as many as the longest training recording has.
     no_repeat_ngram
         No so many tokens in a row come twice.
+    num_beams
+        Hypotheses that beam keeps.
+    length_penalty
+        Above 0, beam favors longer sequences.
+    path
+        Of a run of questions, instead of data, as all that follows: one picture.
+    row
+        Or its row in the file of regions.
+    answer
+        Its answer.
+    concepts
+        What there is in it.
+    regions
+        The file that rows point into; by default the run's own.
     """
     from ensue.models.registry import require_contract
+    from ensue.verbs.questions import ask
 
-    require_at_least(1, num=num)
     require_at_least(0, temperature=temperature)
     settings = _given(
         method=method,
@@ -81,13 +108,32 @@ def sample(
         min_length=min_length,
         max_length=max_length,
         no_repeat_ngram=no_repeat_ngram,
+        num_beams=num_beams,
+        length_penalty=length_penalty,
     )
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "samples")
-    path = _path(out, loaded, "samples")
+    file = _path(out, loaded, "samples")
+    asked = {"path": path, "row": row, "answer": answer, "concepts": tuple(concepts) or None}
+    require_questions(loaded, data=data, regions=regions, **asked)
+    of_questions = loaded.codec.kind == "question"
+    num = (1 if of_questions else NUM) if num is None else num
+    require_at_least(1, num=num)
+    if of_questions:
+        return ask(
+            loaded,
+            data,
+            {**asked, "condition": condition},
+            num=num,
+            path=file,
+            temperature=temperature,
+            seed=seed,
+            regions=regions,
+            settings=settings,
+        )
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
-    _write(loaded, drawn, {}, [PurePath(f"{i:04d}.wav") for i in range(num)], path)
-    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(path,))
+    _write(loaded, drawn, {}, [PurePath(f"{i:04d}.wav") for i in range(num)], file)
+    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(file,))
 
 
 def complete(

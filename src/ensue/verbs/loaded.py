@@ -99,9 +99,9 @@ class Loaded:
             )
         totals = []
         for i, raw in enumerate(raws):
-            label = None if conditions is None else conditions[i]
+            given = self._source([raw]) or self._class(conditions[i] if conditions else None)
             with torch.inference_mode():
-                found = self.model.score(self._encoded(raw), **self._condition(label))
+                found = self.model.score(self._encoded(raw), **given)
             is_density = found.kind in ("exact", "lower_bound")
             units = self.codec.log_det(raw) if is_density else 0.0
             totals.append(float(found.total) + units)
@@ -111,7 +111,7 @@ class Loaded:
         self,
         num: int,
         *,
-        condition: str | None = None,
+        condition: Any = None,
         temperature: float = 1.0,
         seed: int = 0,
         **settings: Any,
@@ -120,7 +120,8 @@ class Loaded:
 
         Args:
             num: How many.
-            condition: Their class, of a run that was trained with classes; by default any.
+            condition: Their class, of a run that was trained with classes, by default any; of a run
+                of questions what they are written from, ``{"path": ..., "answer": ...}``.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Of the draw.
             settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
@@ -133,7 +134,8 @@ class Loaded:
 
         self._require("samples")
         self._require_tokens(settings)
-        settings = {**self._usual(settings), **settings, **self._condition(condition)}
+        given = self._source([condition]) or self._class(condition)
+        settings = {**self._usual(settings), **settings, **given}
         generator = _generator(seed)
         with torch.inference_mode():
             drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
@@ -197,7 +199,7 @@ class Loaded:
         self._require_tokens(settings)
         if not len(encoded):
             return []
-        condition_of = self._condition(condition, len(encoded))
+        condition_of = self._class(condition, len(encoded))
         x, given = self.codec.begun(encoded, known)
         generator = _generator(seed)
         with torch.inference_mode():
@@ -316,9 +318,19 @@ class Loaded:
 
         return search(function, decode, z, num_rounds=num_rounds, num=num, seed=seed)
 
-    def _condition(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
+    def _source(self, raws: Sequence[Any]) -> dict[str, Any]:
+        """What questions are written from, as the model takes it; nothing for other kinds."""
+        from ensue.data.codecs.question import QuestionCodec
+        from ensue.data.questions import source_of
+
+        if not isinstance(self.codec, QuestionCodec):
+            return {}
+        questions = [self.codec.of_user(raw) for raw in raws]
+        found = source_of(questions, self.codec, self.config["data"].get("regions"))
+        return {"condition": found.to(self.device)}
+
+    def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
         """The class of ``num`` items as the models take it, if one is given."""
-        import torch
 
         from ensue.verbs.prepare import classes_of
 
@@ -326,10 +338,9 @@ class Loaded:
             return {}
         if label not in self._classes:
             raise DataError(unknown("class", label, self._classes))
-        number = torch.from_numpy(classes_of([label] * num, self._classes))
-        return {"condition": number.to(self.device)}
+        return {"condition": classes_of([label] * num, self._classes).to(self.device)}
 
-    def classes_in(self, labels: Mapping[str, Sequence[str]]) -> np.ndarray:
+    def classes_in(self, labels: Mapping[str, Sequence[str]]) -> torch.Tensor:
         """The classes of items by their labels, in the column that the run was trained with: (N,).
 
         Raises:

@@ -18,10 +18,13 @@ from ensue.errors import ConfigError, DataError, unknown
 from ensue.verbs.plan import Plan
 
 if TYPE_CHECKING:
+    import torch
+
     from ensue.data.codecs import Codec
     from ensue.data.items import Items
+    from ensue.data.questions import Sources
     from ensue.data.store import Store
-    from ensue.data.windows import Windows
+    from ensue.data.windows import Conditions, Windows
     from ensue.training.fit import TrainingData
     from ensue.training.progress import Progress
 
@@ -66,7 +69,10 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     ids = np.asarray(items.ids)
     # By name: what couldn't be read isn't in the store.
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
-    found = _training_data(plan, store, codec, model, rows, held)
+    condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
+    if data.condition is not None:
+        condition = classes_of(store.labels[data.condition], model.config.classes)
+    found = _training_data(plan, store, codec, model, rows, held, condition)
     skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
@@ -110,17 +116,31 @@ def has_classes(family: str) -> bool:
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
 
 
-def classes_of(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
     """Labels as the numbers of classes; -1 where there is none.
 
     Raises:
         DataError: A label is no class.
     """
+    import torch
+
     number = {"": -1, **{name: i for i, name in enumerate(classes)}}
     stranger = next((label for label in labels if label not in number), None)
     if stranger is not None:
         raise DataError(unknown("class", stranger, classes))
-    return np.array([number[label] for label in labels], dtype=np.int64)
+    return torch.tensor([number[label] for label in labels], dtype=torch.long)
+
+
+def sources_in(
+    items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
+) -> Sources | None:
+    """What the texts of a store are written from; None where that is nothing."""
+    from ensue.data.codecs.question import QuestionCodec
+    from ensue.data.questions import sources_of
+
+    if not isinstance(codec, QuestionCodec):
+        return None
+    return sources_of(items, store.ids, codec, cache, regions)
 
 
 def encode(
@@ -154,7 +174,13 @@ def encode(
 
 
 def _training_data(
-    plan: Plan, store: Store, codec: Codec, model: Any, rows: np.ndarray, held: np.ndarray
+    plan: Plan,
+    store: Store,
+    codec: Codec,
+    model: Any,
+    rows: np.ndarray,
+    held: np.ndarray,
+    condition: Conditions | None,
 ) -> TrainingData:
     import torch
 
@@ -163,9 +189,6 @@ def _training_data(
     from ensue.training.fit import TrainingData
 
     data, training = plan.configs["data"], plan.configs["training"]
-    condition = None
-    if data.condition is not None:
-        condition = classes_of(store.labels[data.condition], model.config.classes)
 
     def windows(rows: Any) -> Windows:
         return Windows(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
-from ensue.verbs.apply import open_data
+from ensue.verbs.apply import open_data, sources
 from ensue.verbs.loaded import load
 from ensue.verbs.progress import listener
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ensue.data.codecs import Codec
     from ensue.data.store import Store
+    from ensue.data.windows import Conditions
     from ensue.training.run_folder import RunFolder
 
 
@@ -33,6 +34,7 @@ def make_report(
     *,
     group: str | None = None,
     intervals: Sequence[str] = (),
+    regions: str | None = None,
     max_skipped: float = 0.05,
     seed: int = 0,
     cache: str | Path | None = None,
@@ -51,6 +53,8 @@ def make_report(
         Label column that says what belongs together.
     intervals
         Frame labels as NAME=FILE: tables with the columns item, start, end, label.
+    regions
+        Of questions: the file that the rows of data point into; by default the run's own.
     max_skipped
         Part of the items that may be unreadable.
     seed
@@ -68,22 +72,31 @@ def make_report(
     folder = RunFolder(Path(run))
     if data is not None:
         loaded = load(run).on_best_device()
-        _, store = open_data(
+        items, store = open_data(
             loaded,
             data,
             cache,
             max_skipped=max_skipped,
             group=group,
             intervals=intervals,
+            regions=regions,
             progress=listener(quiet),
         )
-        exhibit(folder, loaded.model, loaded.codec, store, np.arange(len(store)), seed)
+        written_from = sources(loaded, items, store, cache, regions)
+        rows = np.arange(len(store))
+        exhibit(folder, loaded.model, loaded.codec, store, rows, seed, written_from)
     write_report(folder)
     return Reported(files=(folder.report,))
 
 
 def exhibit(
-    folder: RunFolder, model: Any, codec: Codec, store: Store, rows: np.ndarray, seed: int
+    folder: RunFolder,
+    model: Any,
+    codec: Codec,
+    store: Store,
+    rows: np.ndarray,
+    seed: int,
+    condition: Conditions | None = None,
 ) -> None:
     """Show the model on some items of a store, into the run folder."""
     from ensue.evaluation.exhibits import Subject, make_exhibits
@@ -97,6 +110,7 @@ def exhibit(
         store=store,
         rows=rows,
         contracts=family_row(model.config.family).contracts,
+        condition=condition,
         seed=seed,
     )
     found = make_exhibits(subject)

@@ -118,7 +118,8 @@ def train(
         run.write_data(_facts(ready))
     fit(ready.model, ready.codec, ready.data, plan.configs["training"], run, progress)
     if is_main():
-        exhibit(run, ready.model, ready.codec, *_unseen(ready), plan.configs["training"].seed)
+        seed, condition = plan.configs["training"].seed, ready.data.train.condition
+        exhibit(run, ready.model, ready.codec, *_unseen(ready), seed, condition)
         write_report(run)
     return _trained(run, family, ready.model, len(ready.skipped))
 

@@ -12,6 +12,7 @@ from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.image import ImageCodec
 from ensue.data.codecs.mu_law import MuLawCodec
+from ensue.data.codecs.question import QuestionCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
@@ -51,6 +52,7 @@ CODECS: dict[str, Any] = {
     "audio": AudioCodec,
     "image": ImageCodec,
     "mu_law": MuLawCodec,
+    "question": QuestionCodec,
     "table": TableCodec,
     "text": TextCodec,
 }

@@ -27,6 +27,7 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
     SMILES_SUFFIXES,
     is_smiles,
@@ -86,6 +87,8 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
         return read_image_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
         columns = read_columns(path)
+        if is_question_table(columns):
+            return read_questions(path, columns, config)
         if "path" in columns.column_names:
             if columns.num_rows and is_image(Path(str(columns["path"][0]))):
                 return read_image_manifest(path, columns, config)

@@ -9,15 +9,23 @@ from typing import overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, as_text, file_facts, fingerprint, group_of
 from ensue.errors import ConfigError, DataError, unknown
 
-TABLE_SUFFIXES = {".csv", ".parquet"}
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
+
+READERS = {
+    ".csv": pyarrow.csv.read_csv,
+    ".jsonl": pyarrow.json.read_json,
+    ".parquet": pyarrow.parquet.read_table,
+}
+
+TABLE_SUFFIXES = set(READERS)
 
 Row = dict[str, float | str | None]
 
@@ -55,14 +63,13 @@ class Rows(Sequence[Row]):
 
 
 def read_columns(path: Path) -> pa.Table:
-    """A CSV or Parquet file as columns.
+    """A CSV, JSON Lines or Parquet file as columns.
 
     Raises:
         DataError: The file can't be read as what its name says, or a column stands twice in it.
     """
-    read = pyarrow.parquet.read_table if path.suffix.lower() == ".parquet" else pyarrow.csv.read_csv
     try:
-        columns = read(path)
+        columns = READERS[path.suffix.lower()](path)
     except (pa.ArrowException, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error

@@ -11,6 +11,7 @@ from ensue.data.items import Items
 from ensue.data.splits import TEST, splits_of, train_validation
 from ensue.data.survey.image import survey_image
 from ensue.data.survey.intervals import survey_intervals
+from ensue.data.survey.question import survey_question
 from ensue.data.survey.smiles import survey_smiles
 from ensue.data.survey.sound import survey_sound
 from ensue.data.survey.table import survey_table
@@ -56,6 +57,7 @@ class Survey:
 SURVEYS = {
     "audio": survey_sound,
     "image": survey_image,
+    "question": survey_question,
     "smiles": survey_smiles,
     "table": survey_table,
     "text": survey_text,

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 
+from ensue.evaluation.exhibits.asking import asking
 from ensue.evaluation.exhibits.density import density
 from ensue.evaluation.exhibits.inside import inside
 from ensue.evaluation.exhibits.latents import latents
@@ -20,6 +21,7 @@ EXHIBITS: Sequence[Callable[[Subject], list[Exhibit]]] = (
     density,
     molecules,
     writing,
+    asking,
     latents,
     pictures,
     sounding,

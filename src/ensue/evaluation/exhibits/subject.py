@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ensue.data.codecs import Codec, decoded, usual_length
 from ensue.data.store import Store
+from ensue.data.windows import Conditions
 from ensue.models.protocols import Samples
 
 
@@ -17,7 +18,8 @@ from ensue.models.protocols import Samples
 class Subject:
     """A model, the codec of its data, and the items ``rows`` of a store to show it on.
 
-    ``untrained`` is the same network with new weights, to compare with.
+    ``untrained`` is the same network with new weights, to compare with; ``condition`` is what the
+    items of the store are conditioned on, or None.
     """
 
     model: Any
@@ -26,6 +28,7 @@ class Subject:
     store: Store
     rows: np.ndarray
     contracts: tuple[str, ...]
+    condition: Conditions | None = None
     seed: int = 0
 
     def beginning(self, row: int, seconds: float) -> Tensor:

@@ -14,6 +14,7 @@ from ensue.training.run_folder import RunFolder
 ITEMS = {
     "audio": "sounds",
     "image": "images",
+    "question": "questions",
     "smiles": "molecules",
     "table": "rows",
     "text": "texts",
@@ -35,6 +36,8 @@ def use_panel(run: RunFolder) -> str:
     line = 'vectors = run.embed(["a.wav", "b.wav"])'
     if "samples" in row.contracts:
         line = f"{items} = run.sample(10)"
+    if known and known["kind"] == "question":
+        line = 'questions = run.sample(5, condition={"path": "a.png", "answer": "yes"})'
     return code(f'import ensue\nrun = ensue.load("{run.path}")\n{line}')
 
 

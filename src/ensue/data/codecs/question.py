@@ -1,0 +1,296 @@
+"""Questions: words as tokens, and what each is written from as a :class:`Source`."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ensue.configuration import STRICT, Format
+from ensue.data.batches import Source
+from ensue.data.codecs.image import ImageCodec, opened
+from ensue.data.codecs.text import TextCodec
+from ensue.data.config import DataConfig, Tokens
+from ensue.data.items import Items, Picture, Positions, Question
+from ensue.data.regions import Features, patches, read_regions
+from ensue.errors import DataError, unknown
+
+WORD = re.compile(r"\w+(?:['\u2019./-]\w+)*|[^\w\s]")
+"""A word, with what joins its parts, or a single mark."""
+BEFORE_MARK = re.compile(r" (?=[?!.,;:)\]])|(?<=[(\[]) ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionCodec:
+    """A question to (T,) int32 tokens, and its picture, answer and concepts to a source.
+
+    Words are those of the text in small letters, and marks stand apart from them; other tokens are
+    those of the text as it is.
+
+    Args:
+        text: The codec of questions.
+        answers: The answers that have a number, where an answer is one token; else none.
+        phrase: The codec of answers, where they are as many tokens as they have words.
+        concepts: The concepts that have a place.
+        picture: The codec of pictures, or None where regions are features.
+        patch_size: Pixels on a side of a patch.
+        patch_stride: Pixels from patch to patch.
+        region_size: F, features of a region.
+
+    Example:
+        >>> text = TextCodec(tokens="words", vocabulary=("?", "is", "it", "red"))
+        >>> codec = QuestionCodec(text=text, answers=("no", "yes"), region_size=5)
+        >>> codec.encode(Question(0, "Is it red?", "yes"))
+        tensor([4, 1, 2, 3, 0, 5], dtype=torch.int32)
+        >>> codec.decode(torch.tensor([1, 2, 3, 0]))
+        'is it red?'
+    """
+
+    __pydantic_config__ = STRICT
+    kind: ClassVar[str] = "question"
+    name: ClassVar[str] = "question"
+    sequence: ClassVar[bool] = True
+
+    format: Format = 1
+    text: TextCodec
+    answers: tuple[str, ...] = ()
+    phrase: TextCodec | None = None
+    concepts: tuple[str, ...] = ()
+    picture: ImageCodec | None = None
+    patch_size: int = 16
+    patch_stride: int = 16
+    region_size: int
+
+    @classmethod
+    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "QuestionCodec":
+        """Count words and answers of the training questions, and look at the first picture.
+
+        Raises:
+            DataError: No question or no picture can be used.
+        """
+        chosen = [items.raw[row] for row in rows]
+        tokens = config.tokens or "words"
+        given = [raw.answer for raw in chosen if raw.answer]
+        if given and len(given) < len(chosen):
+            raise DataError(
+                f"{len(chosen) - len(given)} of {len(chosen)} questions have no answer, such as "
+                f"{chosen[[raw.answer for raw in chosen].index(None)].text!r}; give all or none"
+            )
+        answers, phrase = (), None
+        if given and config.answers == "phrase":
+            phrase = _fitted(given, "words", config)
+        elif given:
+            answers = tuple(sorted(set(map(_plain, given))))
+        picture, region_size = _picture(chosen, config)
+        return cls(
+            text=_fitted([raw.text for raw in chosen], tokens, config),
+            answers=answers,
+            phrase=phrase,
+            concepts=tuple(sorted({c for raw in chosen for c in raw.concepts})),
+            picture=picture,
+            patch_size=config.patch_size,
+            patch_stride=config.patch_stride or config.patch_size,
+            region_size=region_size,
+        )
+
+    def encode(self, raw: Question) -> Tensor:
+        """A question to (T,) int32, bos and eos included.
+
+        Raises:
+            DataError: It is empty, its picture can't be read, or its answer isn't known.
+        """
+        text = _spaced(raw.text) if self.text.tokens == "words" else raw.text
+        if not text.strip():
+            raise DataError("the question is empty")
+        if isinstance(raw.source, Picture):
+            require_picture(raw.source)
+        self.encode_answer(raw)
+        return self.text.encode(text)
+
+    def pieces(self, raw: Question) -> Iterator[Tensor]:
+        """A question is one piece."""
+        yield self.encode(raw)
+
+    def decode(self, x: Tensor) -> str:
+        """(T,) tokens to a text."""
+        text = self.text.decode(x)
+        return BEFORE_MARK.sub("", text) if self.text.tokens == "words" else text
+
+    def encode_answer(self, raw: Question) -> Tensor | None:
+        """The tokens (A,) of an answer; None where the run has no answers.
+
+        Raises:
+            DataError: There is none, or it isn't one of those that the run was trained with.
+        """
+        if not self.answers and self.phrase is None:
+            return None
+        if not raw.answer:
+            raise DataError("there is no answer, and this run was trained with answers")
+        if self.phrase is not None:
+            return self.phrase.encode(_spaced(raw.answer)).long()
+        answer = _plain(raw.answer)
+        if answer not in self.answers:
+            raise DataError(unknown("answer", answer, self.answers))
+        return torch.tensor([self.answers.index(answer)])
+
+    def source(self, raws: Sequence[Question], regions: Tensor, num: Tensor | None) -> Source:
+        """What some questions are written from, given the regions (B, K, F) of their pictures.
+
+        Raises:
+            DataError: An answer isn't known, or a concept.
+        """
+        found = [self.encode_answer(raw) for raw in raws]
+        answers = [answer for answer in found if answer is not None]
+        concepts = None
+        if self.concepts:
+            concepts = torch.stack([self._concepts_of(raw) for raw in raws])
+        return Source(
+            regions=regions,
+            num_regions=num,
+            answer=pad_sequence(answers, batch_first=True) if answers else None,
+            answer_lengths=torch.tensor(list(map(len, answers))) if self.phrase else None,
+            concepts=concepts,
+        )
+
+    def _concepts_of(self, raw: Question) -> Tensor:
+        stranger = next((c for c in raw.concepts if c not in self.concepts), None)
+        if stranger is not None:
+            raise DataError(unknown("concept", stranger, self.concepts))
+        return torch.tensor([float(name in raw.concepts) for name in self.concepts])
+
+    def regions_of(self, source: Picture | np.ndarray) -> Tensor:
+        """The regions (K, F) of one picture, image or array of features.
+
+        Raises:
+            DataError: It can't be read, or has another size.
+        """
+        if self.picture is not None:
+            found = self.picture.encode(source)[None]
+            return patches(found, self.patch_size, self.patch_stride)[0]
+        values = np.asarray(source)
+        values = values[None] if values.ndim == 1 else values
+        if values.ndim != 2 or not len(values) or values.shape[1] != self.region_size:
+            raise DataError(
+                f"features are {values.shape}; give (K, {self.region_size}), a region at least"
+            )
+        return torch.from_numpy(values.astype(np.float32))
+
+    def log_det(self, raw: Any) -> float:
+        """0: tokens have probabilities, no densities."""
+        return 0.0
+
+    def window(self, config: DataConfig) -> int:
+        """Tokens of the longest question that is learnt."""
+        return config.window_tokens + 1
+
+    def facts(self) -> dict[str, Any]:
+        """The numbers of tokens, of answers and of concepts, and the features of a region."""
+        answers: Literal["token", "phrase"] | None = "token" if self.answers else None
+        num_answer_tokens = len(self.answers) or None
+        if self.phrase is not None:
+            answers, num_answer_tokens = "phrase", self.phrase.num_tokens
+        return {
+            "num_tokens": self.text.num_tokens,
+            "bos": self.text.bos,
+            "eos": self.text.eos,
+            "source_size": self.region_size,
+            "answers": answers,
+            "num_answer_tokens": num_answer_tokens,
+            "concept_size": len(self.concepts) or None,
+            "codec": replace(self, text=replace(self.text, longest=None)),
+        }
+
+    @staticmethod
+    def of_user(raw: Any) -> Question:
+        """A :class:`ensue.data.items.Question`, or its parts by name: path, answer, question.
+
+        Raises:
+            DataError: It is neither, or names something else.
+        """
+        if isinstance(raw, Question):
+            return raw
+        if not isinstance(raw, Mapping):
+            raise DataError(
+                f"an item is {raw!r:.60}; give a mapping with a path (or row, or an array as "
+                "source), and the answer and question that there are"
+            )
+        known = ("path", "row", "source", "question", "answer", "concepts")
+        stranger = next((name for name in raw if name not in known), None)
+        if stranger is not None:
+            raise DataError(unknown("part of a question", str(stranger), known))
+        given = [raw[name] for name in ("path", "row", "source") if raw.get(name) is not None]
+        if len(given) != 1:
+            raise DataError("a question has one of path, row and source")
+        source = Picture(Path(given[0])) if raw.get("path") is not None else given[0]
+        concepts = raw.get("concepts") or ()
+        return Question(
+            source,
+            raw.get("question") or "",
+            raw.get("answer"),
+            (concepts,) if isinstance(concepts, str) else tuple(concepts),
+        )
+
+
+def _picture(chosen: Sequence[Question], config: DataConfig) -> tuple[ImageCodec | None, int]:
+    """The codec of pictures, where there are any, and the features of a region."""
+    found = read_regions(Path(config.regions)) if config.regions else None
+    if isinstance(found, Features):
+        return None, found.size
+    if found is not None:
+        sources = list(found[0][:1])
+    else:
+        sources = [raw.source for raw in chosen if isinstance(raw.source, Picture)]
+    pictures = Items(kind="image", ids=["0"] * len(sources), raw=sources, fingerprint="")
+    plain = replace(ImageCodec.fit(pictures, config, range(len(sources))), resize=True)
+    return plain, plain.shape[0] * config.patch_size**2
+
+
+def _fitted(texts: Sequence[str], tokens: Tokens, config: DataConfig) -> TextCodec:
+    """The codec of texts, the most frequent tokens first."""
+    raw = [_spaced(text) if tokens == "words" else text for text in texts]
+    items = Items(kind="text", ids=[""] * len(raw), raw=raw, fingerprint="")
+    return TextCodec.fit(items, replace(config, tokens=tokens), range(len(raw)))
+
+
+def words_of(text: str) -> list[str]:
+    """Words in small letters, and marks.
+
+    Example:
+        >>> words_of("What's in the X-ray?")
+        ["what's", 'in', 'the', 'x-ray', '?']
+    """
+    return WORD.findall(text.lower())
+
+
+def _spaced(text: str) -> str:
+    return " ".join(words_of(text))
+
+
+def _plain(answer: str) -> str:
+    """An answer without capitals and without white space around it."""
+    return " ".join(answer.lower().split())
+
+
+@lru_cache(maxsize=100_000)
+def _reason(picture: Picture) -> str | None:
+    try:
+        opened(picture)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def require_picture(picture: Picture) -> None:
+    """Refuse a picture that can't be read; each file is looked at once.
+
+    Raises:
+        DataError: It can't.
+    """
+    if (reason := _reason(picture)) is not None:
+        raise DataError(reason)

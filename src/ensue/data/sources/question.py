@@ -1,0 +1,96 @@
+"""Questions: a manifest with a picture or a row of features, a question, and its answer.
+
+A table is one if it has the column ``question`` and the column ``path`` (of pictures) or ``row``
+(of the file that the setting ``regions`` names); ``answer`` and ``concepts`` may stand beside.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from ensue.data.config import DataConfig
+from ensue.data.items import (
+    LIST_SEPARATOR,
+    Items,
+    Picture,
+    Question,
+    as_text,
+    file_facts,
+    fingerprint,
+    group_of,
+)
+from ensue.data.sources.table import ITEM, label_columns
+from ensue.errors import ConfigError, DataError
+
+QUESTION, PATH, ROW, ANSWER, CONCEPTS = "question", "path", "row", "answer", "concepts"
+
+
+def is_question_table(columns: pa.Table) -> bool:
+    """Whether a table holds questions.
+
+    Example:
+        >>> is_question_table(pa.table({"path": ["a.png"], "question": ["what is it?"]}))
+        True
+    """
+    names = columns.column_names
+    return QUESTION in names and (PATH in names or ROW in names)
+
+
+def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+    """A manifest of questions, one a row.
+
+    Items are named by the column ``item``, else by number. What stands in other columns are
+    labels, and so is the answer. Where no column groups, the picture does: splits cut through none.
+    Without the column ``question`` all are empty: they are to be written.
+
+    Raises:
+        DataError: It has no rows, or a row of features is no number.
+        ConfigError: It has rows of a file, and the setting ``regions`` names none.
+    """
+    if not columns.num_rows:
+        raise DataError(f"the manifest {str(path)!r} has no rows")
+    sources, facts = _sources(path, columns, config)
+    nothing = [""] * columns.num_rows
+    texts = as_text(columns, QUESTION) if QUESTION in columns.column_names else nothing
+    labels = label_columns(columns, without=(QUESTION, CONCEPTS))
+    answers = labels.get(ANSWER, [None] * len(texts))
+    concepts = as_text(columns, CONCEPTS) if CONCEPTS in columns.column_names else nothing
+    raw = [
+        Question(source, text, answer or None, tuple(c for c in known.split(LIST_SEPARATOR) if c))
+        for source, text, answer, known in zip(sources, texts, answers, concepts, strict=True)
+    ]
+    ids = [str(i) for i in range(len(raw))]
+    if len(set(labels.get(ITEM, ()))) == len(ids):
+        ids = labels.pop(ITEM)
+    return Items(
+        kind="question",
+        ids=ids,
+        raw=raw,
+        labels=labels,
+        group=group_of(labels, config.group) or labels[PATH if PATH in labels else ROW],
+        fingerprint=fingerprint([file_facts(path), *facts]),
+    )
+
+
+def _sources(
+    path: Path, columns: pa.Table, config: DataConfig
+) -> tuple[list[Picture | int | str], list[object]]:
+    """The source of each question, and what changes when these do."""
+    if config.regions is None and PATH not in columns.column_names:
+        raise ConfigError(
+            f"the manifest {str(path)!r} has rows of a file; name it by the setting regions"
+        )
+    if config.regions is not None:
+        own = ROW if ROW in columns.column_names else PATH
+        names = as_text(columns, own)
+        found = _rows(names) if own == ROW else names
+        return [*found], [file_facts(Path(config.regions))]
+    pictures = [Picture(path.parent / name) for name in as_text(columns, PATH)]
+    return [*pictures], [file_facts(p) for p in sorted({p.path for p in pictures})]
+
+
+def _rows(names: list[str]) -> list[int]:
+    strange = next((name for name in names if not name.isdecimal()), None)
+    if strange is not None:
+        raise DataError(f"the column {ROW!r} holds {strange!r}; rows are numbers from 0")
+    return [int(name) for name in names]

@@ -1,0 +1,55 @@
+"""Which answer fits a question best: the one that makes it the likeliest.
+
+Dims: N questions, A answers that the run knows.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ensue.data.codecs.question import QuestionCodec
+from ensue.data.questions import Sources
+from ensue.data.store import Store
+from ensue.errors import ConfigError
+from ensue.evaluation.represent import score_items
+
+
+def nats_by_answer(model: Any, store: Store, sources: Sources) -> np.ndarray:
+    """(N, A) nats of each question of a store, were each of the answers its own.
+
+    Raises:
+        ConfigError: The run has no list of answers.
+    """
+    answers = require_answers(sources.codec)
+    found = []
+    for answer in answers:
+        raw = [replace(question, answer=answer) for question in sources.raw]
+        found.append(score_items(model, store, condition=replace(sources, raw=raw))[0])
+    return np.stack(found, axis=1)
+
+
+def require_answers(codec: QuestionCodec) -> tuple[str, ...]:
+    """The answers of a run.
+
+    Raises:
+        ConfigError: It has none, or any words may be one.
+    """
+    if not codec.answers:
+        raise ConfigError(
+            "this run has no list of answers; train on a manifest with the column answer, and with "
+            "answers token"
+        )
+    return codec.answers
+
+
+def place_of_own(nats: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(N,) in which place an answer comes by its nats (N, A), 1 the likeliest; ties are shared.
+
+    Example:
+        >>> place_of_own(np.array([[-1.0, -2.0]]), np.array([1]))
+        array([2.])
+    """
+    mine = nats[np.arange(len(own)), own][:, None]
+    before, alike = (nats > mine).sum(1), (nats == mine).sum(1)
+    return before + (1 + alike) / 2

@@ -1,0 +1,7 @@
+"""How close texts come to references: BLEU, ROUGE-L, CIDEr-D, METEOR, and how varied they are."""
+
+from ensue.evaluation.texts.cider import cider_d
+from ensue.evaluation.texts.meteor import meteor
+from ensue.evaluation.texts.overlap import bleu, distinct, exact_match, rouge_l, words
+
+__all__ = ["bleu", "cider_d", "distinct", "exact_match", "meteor", "rouge_l", "words"]

@@ -1,0 +1,522 @@
+"""The attention decoder: which text fits a source, such as the question that fits a picture and an
+answer (Liu et al. 2018, inverse visual question answering).
+
+What a step computes stands in ``ensue.models.source_decoder``, attention in ``ensue.nn.attention``,
+drawing and beams in ``ensue.generation``.
+Dims: B sequences, T tokens, N tokens of all sequences, K regions, V vocabulary.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
+from ensue.data.batches import Batch, Source
+from ensue.errors import ConfigError
+from ensue.generation import GenerationConfig, Prompts
+from ensue.generation.choose import by_cumulative
+from ensue.models import tokens
+from ensue.models.foreign import read_state_dict, rename_ivqa
+from ensue.models.protocols import Loss, Samples, Score
+from ensue.models.source_decoder import AnswerEncoder, Answers, RegionEncoder, SourceDecoder
+from ensue.nn import GRU, LSTM
+from ensue.nn.attention import (
+    AdditiveAttention,
+    Attention,
+    AttentionKind,
+    BilinearAttention,
+    DotAttention,
+    LowRankBilinear,
+    region_mask,
+)
+from ensue.nn.hashed import uniform_of
+
+ForcingSchedule = Literal["constant", "linear", "inverse_sigmoid"]
+FORCED, DRAWN = 0, 1
+"""What noise of a sequence is for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seq2SeqConfig:
+    """Settings of an attention decoder. Sizes are by default those of the recipe ``questions``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["seq2seq"] = "seq2seq"
+    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "lstm"
+    embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 256
+    num_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    attention: Annotated[AttentionKind, Field(description="how regions are scored")] = "bilinear"
+    attention_size: Annotated[int, Field(gt=0, description="hidden features of attention")] = 128
+    score_size: Annotated[
+        int | None,
+        Field(gt=0, description="of bilinear attention, features before the score; none: as many"),
+    ] = None
+    query_size: Annotated[int, Field(gt=0, description="features Z that regions are sought by")] = (
+        256
+    )
+    joint_size: Annotated[
+        int, Field(gt=0, description="rank at which a glimpse and its query are joined")
+    ] = 256
+    glimpse_size: Annotated[int, Field(gt=0, description="features G that scores are made of")] = (
+        256
+    )
+    answer_size: Annotated[int, Field(gt=0, description="features A of an answer")] = 64
+    region_size: Annotated[
+        int | None,
+        Field(gt=0, description="features that regions get by layers of their own; none: as is"),
+    ] = None
+    region_components: Annotated[
+        int,
+        Field(gt=0, description="of region_size, principal components that its layers see"),
+    ] = 64
+    input_feeding: Annotated[
+        bool, Field(description="a step sees the glimpse before it; steps follow each other then")
+    ] = False
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="of what enters the layers and the scores")
+    ] = 0.0
+    label_smoothing: Annotated[
+        float, Field(ge=0, lt=1, description="part of a token's target spread over all")
+    ] = 0.0
+    teacher_forcing: Annotated[
+        float,
+        Field(ge=0, le=1, description="probability at last that a step sees the true token"),
+    ] = 1.0
+    forcing_schedule: Annotated[
+        ForcingSchedule, Field(description="of that probability; constant is it throughout")
+    ] = "constant"
+    forcing_steps: Annotated[int, Field(gt=0, description="steps from 1 to teacher_forcing")] = 1000
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    eos: Annotated[int | None, Field(ge=0)] = from_data()
+    source_size: Annotated[int | None, Field(gt=0)] = from_data()
+    answers: Answers | None = field(default=None, metadata={"from_data": True})
+    num_answer_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    concept_size: Annotated[int | None, Field(gt=0)] = from_data()
+    generation: GenerationConfig = field(
+        default_factory=lambda: GenerationConfig(max_length=50), metadata={"from_data": True}
+    )
+
+    def __post_init__(self) -> None:
+        if self.forcing_schedule == "constant":
+            refuse_unread(self, {"forcing_steps": "schedules that change teacher_forcing"})
+        if self.attention != "bilinear":
+            refuse_unread(self, {"score_size": "bilinear attention"})
+        if self.region_size is None:
+            refuse_unread(self, {"region_components": "regions with a region_size"})
+
+
+class Seq2Seq(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="ensue",
+    license="apache-2.0",
+    tags=["seq2seq", "attention", "visual-question-generation"],
+):
+    r"""A text given a source, word by word, with attention over the regions of the source.
+
+    .. math:: \log p(x \mid v, a, c) = \sum_t \log \mathrm{softmax}(W_o g_t + b_o)_{x_t}
+
+    with the glimpse g_t of :class:`ensue.models.source_decoder.SourceDecoder`. Scores of tokens go
+    into the cross-entropy as they are: a softmax before it, as in the published code, has a floor
+    far above 0.
+
+    Args:
+        config: The settings; the codec of the data gives what they are made of.
+
+    Raises:
+        ConfigError: A setting is wrong.
+
+    Example:
+        >>> config = Seq2SeqConfig(num_tokens=6, bos=4, eos=5, source_size=3)
+        >>> model = Seq2Seq(config).eval()
+        >>> source = Source(regions=torch.zeros(2, 7, 3))
+        >>> x = torch.tensor([[4, 0, 1, 5], [4, 2, 5, 5]])
+        >>> score = model.score(x, torch.tensor([4, 3]), condition=source)
+        >>> score.kind, score.terms.shape
+        ('exact', torch.Size([2, 3]))
+        >>> model.sample(2, condition=source).attention.shape[2]
+        7
+    """
+
+    def __init__(self, config: Seq2SeqConfig) -> None:
+        super().__init__()
+        self.config = c = config = validate(Seq2SeqConfig, config, section="model")
+        V, bos, eos, F = c.num_tokens, c.bos, c.eos, c.source_size
+        if V is None or bos is None or eos is None or F is None or max(bos, eos) >= V:
+            raise ConfigError(
+                f"num_tokens is {V}, bos {bos}, eos {eos} and source_size {F}; the codec of the "
+                "data gives them"
+            )
+        self.num_tokens, self.bos, self.eos = V, bos, eos
+        self.regions, size = nn.Identity(), F
+        if c.region_size is not None:
+            size = c.region_size
+            self.regions = RegionEncoder(F, size, c.region_components)
+        fed = c.glimpse_size if c.input_feeding else 0
+        kind = GRU if c.cell == "gru" else LSTM
+        self.decoder = SourceDecoder(
+            num_tokens=V,
+            embedding_size=c.embedding_size,
+            source_size=size,
+            answer=_answer_encoder(config),
+            concept_size=c.concept_size or 0,
+            query_size=c.query_size,
+            layers=kind(
+                c.embedding_size + fed,
+                c.hidden_size,
+                c.num_layers,
+                # torch warns of dropout between layers where there is one layer.
+                dropout=c.dropout if c.num_layers > 1 else 0.0,
+            ),
+            attention=_attention(config, size),
+            joint=LowRankBilinear(
+                size, c.query_size, hidden_size=c.joint_size, out_size=c.glimpse_size
+            ),
+            glimpse_size=c.glimpse_size,
+            input_feeding=c.input_feeding,
+            dropout=c.dropout,
+        )
+
+    @classmethod
+    def from_ivqa(cls, state_dict: Mapping[str, Tensor] | str | Path) -> "Seq2Seq":
+        """The network of inverse VQA (Liu et al. 2018) with its weights, before its softmax.
+
+        The numbers of the tokens that begin and end a question aren't told by weights: here they
+        are the last two of the vocabulary.
+
+        Args:
+            state_dict: With the keys ``embedding``, ``Init_glimpse``, ``rnn``, ``coAtt`` and
+                ``predictor``; or a file of it.
+
+        Raises:
+            ConfigError: Keys are missing or unknown, or sizes don't fit.
+            CheckpointError: The file is missing or damaged, or holds more than tensors.
+        """
+        if isinstance(state_dict, str | Path):
+            state_dict = read_state_dict(Path(state_dict))
+        settings, weights = rename_ivqa(state_dict)
+        V = settings["num_tokens"]
+        model = cls(Seq2SeqConfig(bos=V - 2, eos=V - 1, **settings))
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(f"these aren't the weights of inverse VQA: {reason}") from error
+        return model
+
+    def untrained_variants(self) -> dict[str, Seq2SeqConfig]:
+        """What to compare a trained model with: itself, untrained."""
+        return {"seq2seq": self.config}
+
+    @property
+    def whole_items(self) -> bool:
+        """A text is taken whole, never cut."""
+        return True
+
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest text that has something to predict, bos and another."""
+        return 2
+
+    @property
+    def shortest_item(self) -> int:
+        """Tokens of the shortest text that says something, bos and eos among them."""
+        return 3
+
+    def standardize(self, batch: Batch) -> None:
+        """Take the principal components of regions, where these get layers of their own."""
+        if isinstance(self.regions, RegionEncoder):
+            source = batch.condition
+            mask = region_mask(source.num_regions, source.regions.shape[1])
+            there = source.regions.flatten(0, 1) if mask is None else source.regions[mask]
+            self.regions.standardize(there)
+
+    def loss(self, batch: Batch, *, step: int) -> Loss:
+        """Nats of all tokens after the first given their sources, summed; padding isn't counted.
+
+        Args:
+            batch: ``x`` (B, T) tokens, bos first; ``condition`` their sources.
+            step: Of training; sets how often a step sees the true token.
+        """
+        x, lengths = batch.x.long(), _lengths(batch.x, batch.lengths)
+        state = self._begun(batch.condition, len(x))
+        forcing = self._forcing(step) if self.training else 1.0
+        inputs = x[:, :-1]
+        if forcing < 1:
+            inputs = self._partly_own(x, lengths, state, forcing, step)
+        glimpse, _, _ = self.decoder.attend(inputs, state)
+        valid = _follows(x, lengths)
+        scores, wanted = _single(self.decoder.scores(glimpse[valid])), x[:, 1:][valid]
+        nats = cross_entropy(scores, wanted, reduction="none")
+        smooth = self.config.label_smoothing if self.training else 0.0
+        total = nats.sum()
+        if smooth:
+            total = (1 - smooth) * total - smooth * scores.log_softmax(-1).mean(-1).sum()
+        chance = torch.tensor(float(self.num_tokens), device=x.device).log()
+        metrics = {
+            "chance_loss": chance,
+            "perplexity": nats.detach().mean().exp(),
+            "accuracy": (scores.argmax(-1) == wanted).to(scores.dtype).mean(),
+            "teacher_forcing": torch.tensor(float(forcing), device=x.device),
+        }
+        return Loss(total, torch.tensor(len(wanted), device=x.device), metrics)
+
+    def score(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Source | None = None
+    ) -> Score:
+        """The log-probability of each text given its source, token by token.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+            condition: Their sources.
+
+        Returns:
+            ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end.
+
+        Memory: a few times B T K D numbers of attention, and B T V.
+        """
+        return tokens.score(self.decoder, x, lengths, self._begun(condition, len(x)))
+
+    def log_prob(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Source | None = None
+    ) -> Tensor:
+        """(B,) nats of texts (B, T), bos first, given their sources."""
+        return self.score(x, lengths, condition=condition).total
+
+    def logits(
+        self,
+        features: Tensor,
+        concept: Tensor | None,
+        answer: Tensor | None,
+        tokens: Tensor,
+        *,
+        num_regions: Tensor | None = None,
+    ) -> Tensor:
+        """Scores (B, T, V) of what follows each token, before any softmax.
+
+        Args:
+            features: (B, K, F) of regions.
+            concept: (B, C), or None.
+            answer: (B, A) features or tokens, or None.
+            tokens: (B, T).
+            num_regions: (B,) how many regions each has, or None where all have K.
+        """
+        source = Source(regions=features, num_regions=num_regions, answer=answer, concepts=concept)
+        return self.decoder.step(tokens, self._begun(source, len(tokens)))[0]
+
+    def attention_weights(
+        self, x: Tensor, lengths: Tensor | None = None, *, condition: Source | None = None
+    ) -> Tensor:
+        """What each token looked at: weights (B, T - 1, K) of the regions, 0 beyond the end.
+
+        Args:
+            x: (B, T) tokens, bos first, padded at the end.
+            lengths: (B,) valid tokens, or None where all are.
+            condition: Their sources.
+        """
+        state = self._begun(condition, len(x))
+        _, weights, _ = self.decoder.attend(x[:, :-1], state)
+        return weights * _follows(x, _lengths(x, lengths))[..., None]
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Source | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples:
+        """Write texts from sources.
+
+        Args:
+            num: How many of each source; with the method ``beam`` the likeliest, as many as it
+                finds.
+            condition: The sources (S), one or several.
+            temperature: 1 draws from the model, 0 takes the likeliest token each time.
+            generator: Of the draw.
+            settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
+
+        Returns:
+            ``values`` (S num, T) tokens, those of the first source first, bos first and, where one
+            came, eos last; their ``lengths``; ``log_prob`` of each; ``attention`` (S num, T - 1, K)
+            and ``item``, which source each is of.
+
+        Raises:
+            ConfigError: There is no source, or it doesn't fit the model.
+        """
+        source = self._with_regions(_source(condition))
+        bos = [torch.tensor([self.bos])] * len(source)
+        searches = settings.get("method", self.config.generation.method) == "beam"
+        drawn = tokens.complete(
+            lambda given, item: self._prompts(given, source[item.to(source.device)]),
+            bos,
+            self.config.generation,
+            settings if searches and temperature == 1 else {**settings, "temperature": temperature},
+            num=num,
+            generator=generator,
+        )
+        assert drawn.item is not None
+        with torch.no_grad():
+            state = self.decoder.init_state(len(drawn.values), source[drawn.item])
+            _, weights, _ = self.decoder.attend(drawn.values[:, :-1], state)
+        valid = _follows(drawn.values, _lengths(drawn.values, drawn.lengths))
+        return Samples(
+            drawn.values, drawn.lengths, drawn.log_prob, weights * valid[..., None], drawn.item
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        return self.decoder.embedding.weight.device
+
+    def _begun(self, source: Any, batch: int) -> dict[str, Any]:
+        """The decoder's state before the first token."""
+        return self.decoder.init_state(batch, self._with_regions(_source(source)))
+
+    def _with_regions(self, source: Source) -> Source:
+        """The source with the features of regions that the decoder sees."""
+        regions = source.regions.to(self._device)
+        F = self.config.source_size
+        if regions.dim() != 3 or not regions.shape[1] or regions.shape[2] != F:
+            raise ConfigError(
+                f"regions are {tuple(regions.shape)} and must be (B, K, {F}) with at least one "
+                "region"
+            )
+        regions = self.regions(regions.to(self.decoder.embedding.weight.dtype))
+        return replace(source.to(self._device), regions=regions)
+
+    def _prompts(self, given: list[Tensor], source: Source) -> Prompts:
+        return Prompts(
+            self.decoder,
+            given,
+            num_tokens=self.num_tokens,
+            eos=self.eos,
+            condition=source,
+            device=self._device,
+        )
+
+    def _forcing(self, step: int) -> float:
+        """The probability that a step sees the true token (Bengio et al. 2015, 1506.03099)."""
+        c = self.config
+        return forcing_probability(
+            step, c.forcing_schedule, end=c.teacher_forcing, steps=c.forcing_steps
+        )
+
+    @torch.no_grad()
+    def _partly_own(
+        self, x: Tensor, lengths: Tensor, state: dict[str, Any], forcing: float, step: int
+    ) -> Tensor:
+        """(B, T - 1) what the steps see: true tokens, and some that the model itself drew.
+
+        Each token by itself is the true one with the probability ``forcing``; bos always is. The
+        others are drawn from the model, which saw what stands before them here; gradients don't
+        pass through a draw.
+        """
+        was_training = self.decoder.training
+        self.decoder.eval()
+        try:
+            kept = x.masked_fill(~_valid(x, lengths), -1)
+            forced, drawn = (
+                uniform_of(kept, 2 * step + of, x.shape[1] - 1) for of in (FORCED, DRAWN)
+            )
+            seen = x[:, :-1].clone()
+            for t in range(seen.shape[1] - 1):
+                scores, state = self.decoder.step(seen[:, t : t + 1], state)
+                own = by_cumulative(_single(scores[:, 0]).softmax(-1), drawn[:, t : t + 1])
+                seen[:, t + 1] = own.where(forced[:, t] >= forcing, seen[:, t + 1])
+        finally:
+            self.decoder.train(was_training)
+        return seen
+
+
+def forcing_probability(step: int, schedule: ForcingSchedule, *, end: float, steps: int) -> float:
+    r"""How often a step of training sees the true token: from 1 down to ``end``.
+
+    .. math::
+        \epsilon_{\mathrm{linear}} = 1 - (1 - e) \min(s / S, 1), \qquad
+        \epsilon_{\mathrm{inverse\ sigmoid}} = e + (1 - e)\, \sigma(6 - 12 s / S)
+
+    (Section 2.4, Bengio et al. 2015; their k / (k + exp(s / k)) is a sigmoid of s too.)
+
+    Args:
+        step: s.
+        schedule: constant is ``end`` throughout.
+        end: e.
+        steps: S.
+
+    Example:
+        >>> forcing_probability(500, "linear", end=0.5, steps=1000)
+        0.75
+        >>> forcing_probability(500, "inverse_sigmoid", end=0.0, steps=1000)
+        0.5
+    """
+    if schedule == "constant":
+        return end
+    if schedule == "linear":
+        return 1 - (1 - end) * min(step / steps, 1.0)
+    return end + (1 - end) / (1 + math.exp(min(12 * step / steps - 6, 700)))
+
+
+def _answer_encoder(config: Seq2SeqConfig) -> AnswerEncoder | None:
+    if config.answers is None:
+        return None
+    return AnswerEncoder(config.answers, config.num_answer_tokens or 0, config.answer_size)
+
+
+def _attention(config: Seq2SeqConfig, source_size: int) -> Attention:
+    shape = {"hidden_size": config.attention_size}
+    if config.attention == "bilinear":
+        return BilinearAttention(
+            source_size, config.query_size, out_size=config.score_size, **shape
+        )
+    if config.attention == "additive":
+        return AdditiveAttention(source_size, config.query_size, **shape)
+    return DotAttention(source_size, config.query_size, **shape)
+
+
+def _source(condition: Any) -> Source:
+    """What texts are written from.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(condition, Source):
+        raise ConfigError(
+            f"the condition is {type(condition).__name__}; a text is written from a "
+            "ensue.data.batches.Source"
+        )
+    return condition
+
+
+def _single(scores: Tensor) -> Tensor:
+    """Scores in single precision at least."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        return torch.full((len(x),), x.shape[1], device=x.device)
+    return lengths
+
+
+def _valid(x: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T) where there is a token."""
+    return torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+
+
+def _follows(x: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T - 1) where a token follows that is predicted."""
+    return _valid(x, lengths)[:, 1:]

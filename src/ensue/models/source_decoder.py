@@ -1,0 +1,269 @@
+"""From a source to scores of tokens: the attention decoder that generation steps.
+
+Dims: B sequences, T tokens, K regions, F features of a region, A features of an answer, C concepts,
+E embedding, H features, Z features of a query, G features of a glimpse, V vocabulary.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ensue.data.batches import Source
+from ensue.errors import ConfigError
+from ensue.nn import GRU, LSTM
+from ensue.nn.attention import Attention, LowRankBilinear, glimpses, region_mask
+from ensue.nn.packing import Packing, run_packed
+
+LEAST_DEVIATION = 1e-3
+"""Below which a feature says nothing."""
+Answers = Literal["token", "phrase", "vector"]
+"""One token, several in a row, or features."""
+
+
+class AnswerEncoder(nn.Module):
+    """Answers to vectors (B, A): a token's embedding, the last state of a GRU, or what is given.
+
+    Args:
+        kind: What an answer is.
+        num_tokens: Of the vocabulary of answers; plays no part for features.
+        size: A.
+    """
+
+    def __init__(self, kind: Answers, num_tokens: int, size: int) -> None:
+        super().__init__()
+        self.kind, self.size = kind, size
+        if kind in ("token", "phrase"):
+            self.embedding = nn.Embedding(num_tokens, size)
+        if kind == "phrase":
+            self.layers = GRU(size, size)
+
+    def forward(self, source: Source) -> Tensor:
+        """(B, A).
+
+        Raises:
+            ConfigError: There is no answer, or it is of another kind or size.
+        """
+        answer = source.answer
+        if answer is None:
+            raise ConfigError("the source has no answer, and this model was trained with answers")
+        if self.kind == "vector":
+            if not answer.is_floating_point() or answer.shape[1:] != (self.size,):
+                raise ConfigError(
+                    f"answer is {tuple(answer.shape)} of {answer.dtype} and must be features (B, "
+                    f"{self.size})"
+                )
+            return answer
+        if answer.is_floating_point() or answer.dim() != 2 or not answer.shape[1]:
+            raise ConfigError(
+                f"answer is {tuple(answer.shape)} of {answer.dtype} and must be tokens (B, A)"
+            )
+        if self.kind == "token":
+            return self.embedding(answer[:, 0])
+        lengths = source.answer_lengths
+        if lengths is None:
+            lengths = torch.full((len(answer),), answer.shape[1], device=answer.device)
+        packing = Packing.of(lengths)
+        return run_packed(self.layers, self.embedding(packing.pack(answer)), packing)[1][-1]
+
+
+class RegionEncoder(nn.Module):
+    r"""Features of regions by layers that learn with the decoder, such as of raw patches.
+
+    .. math:: v' = \mathrm{norm}(\mathrm{ReLU}(W_2\,\mathrm{ReLU}(W_1 u))), \qquad
+              u = \Lambda^{-1/2} Q^\top (v - \mu)
+
+    u are the leading principal components of regions at unit variance, taken from a batch before
+    the first step and kept: what neighboring pixels share, a bright background, would drown what
+    tells regions apart.
+
+    Args:
+        source_size: F.
+        size: Features of v'.
+        num_components: P, of u.
+    """
+
+    mean: Tensor
+    basis: Tensor
+
+    def __init__(self, source_size: int, size: int, num_components: int) -> None:
+        super().__init__()
+        P = min(num_components, source_size)
+        self.register_buffer("mean", torch.zeros(source_size))
+        self.register_buffer("basis", torch.eye(source_size, P))
+        self.layers = nn.Sequential(
+            nn.Linear(P, size), nn.ReLU(), nn.Linear(size, size), nn.ReLU(), nn.LayerNorm(size)
+        )
+
+    def standardize(self, regions: Tensor) -> None:
+        """Take mean and principal components of regions (N, F)."""
+        self.mean.copy_(regions.mean(0))
+        P = min(self.basis.shape[1], len(regions))
+        _, singular, Q = torch.pca_lowrank(regions, q=P, center=True)
+        deviation = (singular / len(regions) ** 0.5).clamp(min=LEAST_DEVIATION)
+        self.basis.zero_()
+        self.basis[:, :P] = Q / deviation
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """(B, K, F) to (B, K, size)."""
+        return self.layers((regions - self.mean) @ self.basis)
+
+
+class SourceDecoder(nn.Module):
+    r"""Tokens (B, T) to scores (B, T, V) of the next ones, given a source.
+
+    .. math::
+        \begin{aligned}
+        h_0 &= \tanh(W_c c + W_a a), \qquad h_t = \mathrm{RNN}(e(x_{t-1}), h_{t-1}) \\
+        z_t &= \mathrm{ReLU}(W_h h_t + W'_a a), \qquad
+        \alpha_t = \mathrm{attend}(z_t, v), \qquad v_t = \sum_k \alpha_{tk} v_k \\
+        g_t &= \mathrm{MLB}(v_t, z_t), \qquad \mathrm{logits}_t = W_o g_t + b_o
+        \end{aligned}
+
+    (Liu et al. 2018.) Where there are no concepts c, the mean region stands in their place. A
+    glimpse isn't fed back, so that all steps run side by side; with ``input_feeding`` (Luong et al.
+    2015, 1508.04025, section 3.3) the one before is read beside each token, and steps follow each
+    other.
+
+    Args:
+        num_tokens: V.
+        embedding_size: E.
+        source_size: F.
+        answer: Encodes answers, or None where there are none.
+        concept_size: C, or 0.
+        query_size: Z.
+        layers: Recurrent layers of this house, from E (with ``input_feeding`` E + G) to H features.
+        attention: From queries of Z features and regions to weights.
+        joint: From a glimpse of F and a query of Z features to G.
+        glimpse_size: G.
+        input_feeding: Whether a step sees the glimpse before it.
+        dropout: Of what enters the layers and the scores.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_tokens: int,
+        embedding_size: int,
+        source_size: int,
+        answer: AnswerEncoder | None,
+        concept_size: int,
+        query_size: int,
+        layers: LSTM | GRU,
+        attention: Attention,
+        joint: LowRankBilinear,
+        glimpse_size: int,
+        input_feeding: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        H = layers.hidden_size
+        self.source_size, self.concept_size = source_size, concept_size
+        self.glimpse_size, self.input_feeding = glimpse_size, input_feeding
+        self.embedding = nn.Embedding(num_tokens, embedding_size)
+        self.answer = answer
+        if answer is not None:
+            self.first_of_answer = nn.Linear(answer.size, H)
+            self.query_of_answer = nn.Linear(answer.size, query_size)
+        if concept_size:
+            self.first_of_concepts = nn.Linear(concept_size, H)
+        else:
+            self.first_of_regions = nn.Linear(source_size, H)
+        self.layers = layers
+        self.query = nn.Linear(H, query_size)
+        self.attention, self.joint = attention, joint
+        self.scores = nn.Linear(glimpse_size, num_tokens)
+        self.dropout = nn.Dropout(dropout)
+
+    def init_state(self, batch: int, condition: Source | None = None) -> dict[str, Any]:
+        """The state of ``batch`` sequences before their first token, by their sources.
+
+        Raises:
+            ConfigError: There is none, or it doesn't fit the model.
+        """
+        if condition is None:
+            raise ConfigError("a sequence is written from its source; give it as the condition")
+        source = self._checked(condition, batch)
+        regions = source.regions.to(self.embedding.weight)
+        mask = region_mask(source.num_regions, regions.shape[1])
+        answer = None if self.answer is None else self.answer(source).to(regions)
+        state = self.layers.init_state(batch)
+        h = self._first(source, regions, mask, answer)[:, None].expand_as(state["h"])
+        found = {
+            "layers": {**state, "h": h.to(regions.dtype)},
+            "regions": regions,
+            "keys": self.attention.keys(regions),
+            "mask": mask,
+            "answer": None if answer is None else self.query_of_answer(answer),
+            "glimpse": regions.new_zeros(batch, self.glimpse_size) if self.input_feeding else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
+        glimpse, _, state = self.attend(x, state)
+        return self.scores(glimpse), state
+
+    def finish(self, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """No more scores."""
+        regions = state["regions"]
+        return regions.new_zeros(len(regions), 0, self.scores.out_features), state
+
+    def attend(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """What gives the scores (B, T, G), the weights of the regions (B, T, K), and the state."""
+        if not self.input_feeding:
+            return self._attend(self.embedding(x.long()), state)
+        found = []
+        for e in self.embedding(x.long()).split(1, dim=1):
+            inputs = torch.cat([e, state["glimpse"][:, None]], dim=-1)
+            glimpse, weights, state = self._attend(inputs, state)
+            state = {**state, "glimpse": glimpse[:, 0]}
+            found.append((glimpse, weights))
+        glimpse, weights = (torch.cat(of, dim=1) for of in zip(*found, strict=True))
+        return glimpse, weights, state
+
+    def _attend(
+        self, inputs: Tensor, state: dict[str, Any]
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        y, layers = self.layers.step(self.dropout(inputs), state["layers"])
+        query = self.query(y)
+        if "answer" in state:
+            query = query + state["answer"][:, None]
+        query = query.relu()
+        weights = self.attention(query, state["keys"], state.get("mask"))
+        glimpse = self.joint(glimpses(weights, state["regions"]).to(query.dtype), query)
+        return self.dropout(glimpse), weights, {**state, "layers": layers}
+
+    def _first(
+        self, source: Source, regions: Tensor, mask: Tensor | None, answer: Tensor | None
+    ) -> Tensor:
+        """The first state (B, H) of all layers: the initial glimpse."""
+        if source.concepts is not None:
+            first = self.first_of_concepts(source.concepts.to(regions))
+        else:
+            weight = torch.ones_like(regions[..., 0]) if mask is None else mask.to(regions.dtype)
+            mean = (weight[:, :, None] * regions).sum(1) / weight.sum(1, keepdim=True)
+            first = self.first_of_regions(mean)
+        if answer is not None:
+            first = first + self.first_of_answer(answer)
+        return first.tanh()
+
+    def _checked(self, source: Source, batch: int) -> Source:
+        regions = source.regions
+        if len(source) != batch:
+            raise ConfigError(f"there are {len(source)} sources for {batch} sequences")
+        if regions.dim() != 3 or not regions.shape[1] or regions.shape[2] != self.source_size:
+            raise ConfigError(
+                f"regions are {tuple(regions.shape)} and must be (B, K, {self.source_size}) with "
+                "at least one region"
+            )
+        if self.concept_size and (
+            source.concepts is None or source.concepts.shape[1:] != (self.concept_size,)
+        ):
+            given = None if source.concepts is None else tuple(source.concepts.shape)
+            raise ConfigError(f"concepts are {given} and must be (B, {self.concept_size})")
+        if source.answer is not None and self.answer is None:
+            raise ConfigError("the source has an answer, and this model was trained without one")
+        if source.concepts is not None and not self.concept_size:
+            raise ConfigError("the source has concepts, and this model was trained without them")
+        return source
