@@ -252,7 +252,8 @@ def test_what_was_held_out_isnt_counted_as_trained_on(tmp_path: Path) -> None:
     assert main(f"train vae {table} --out {run} {TINY} {QUICK}".split()) == 0
     from ensue.verbs.evaluate import _trained_on
 
-    known = set(_trained_on(ensue.load(run)))
+    items, chosen = _trained_on(ensue.load(run))
+    known = {items.raw[row] for row in chosen}
     assert known
     assert known <= {s for s, part in rows if part == "train"}
 

@@ -303,7 +303,7 @@ class Causal(
         x, of = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
         given = batch.condition if of is None else of.hide(batch.condition, x, step)
         score = tokens.score(self.decoder, x, batch.lengths, self.decoder.init_state(len(x), given))
-        return tokens.loss(score, batch.lengths, self.num_scores)
+        return tokens.loss(score.terms, batch.lengths, self.num_scores)
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from ensue.configuration import STRICT, Format, from_data, validate
 from ensue.data.batches import Batch
@@ -19,6 +20,7 @@ from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
+from ensue.nn.packing import Packing, run_packed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,13 @@ class TokenDecoder(nn.Module):
         """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
         _, y, state = self.features(x, state)
         return self.scores(self.dropout(y)), state
+
+    def packed(self, x: Tensor, packing: Packing) -> Tensor:
+        """The log-probability (N,) of what follows each of the packed tokens of texts (B, T)."""
+        inputs = self.dropout(self.embedding(packing.pack(x[:, :-1])))
+        y, _ = run_packed(self.layers, inputs, packing)
+        scores = self.scores(self.dropout(y))
+        return -cross_entropy(scores, packing.pack(x[:, 1:]), reduction="none")
 
     def finish(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """No more scores."""
@@ -168,7 +177,13 @@ class CharRNN(
             batch: ``x`` (B, T) tokens.
             step: Plays no part.
         """
-        return tokens.loss(self.score(batch.x, batch.lengths), batch.lengths, self.num_tokens)
+        x, lengths = batch.x, batch.lengths
+        # Padding costs nothing where each text has something to predict.
+        if lengths is None or bool((lengths < self.shortest).any()):
+            terms = self.score(x, lengths).terms
+        else:
+            terms = self.decoder.packed(x.long(), Packing.of(lengths - 1))
+        return tokens.loss(terms, lengths, self.num_tokens)
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
         """Embeddings of tokens, features of all up to each, and their mean and deviation.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ensue.errors import CheckpointError, ConfigError
 
@@ -46,6 +46,24 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise CheckpointError(f"{str(path)!r} holds no state_dict: tensors by name, and only these")
     return found
+
+
+def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> None:
+    """Load renamed weights.
+
+    Args:
+        model: What takes them.
+        weights: By our names.
+        of: Whose they are, for the message.
+
+    Raises:
+        ConfigError: They don't fit.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"these aren't the weights of {of}: {reason}") from error
 
 
 def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:

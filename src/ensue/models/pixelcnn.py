@@ -286,7 +286,7 @@ class PixelCNN(
         """
         x, of = self._values(batch.x), self.decoder.classes
         given = batch.condition if of is None else of.hide(batch.condition, x, step)
-        return tokens.loss(self._score(x, given), None, self.levels)
+        return tokens.loss(self._score(x, given).terms, None, self.levels)
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

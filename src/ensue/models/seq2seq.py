@@ -24,7 +24,7 @@ from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.generation.choose import by_cumulative
 from ensue.models import tokens
-from ensue.models.foreign import read_state_dict, rename_ivqa
+from ensue.models.foreign import load_renamed, read_state_dict, rename_ivqa
 from ensue.models.protocols import Loss, Samples, Score
 from ensue.models.source_decoder import AnswerEncoder, Answers, RegionEncoder, SourceDecoder
 from ensue.nn import GRU, LSTM
@@ -209,11 +209,7 @@ class Seq2Seq(
         settings, weights = rename_ivqa(state_dict)
         V = settings["num_tokens"]
         model = cls(Seq2SeqConfig(bos=V - 2, eos=V - 1, **settings))
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ConfigError(f"these aren't the weights of inverse VQA: {reason}") from error
+        load_renamed(model, weights, "inverse VQA")
         return model
 
     def untrained_variants(self) -> dict[str, Seq2SeqConfig]:
@@ -250,7 +246,7 @@ class Seq2Seq(
             batch: ``x`` (B, T) tokens, bos first; ``condition`` their sources.
             step: Of training; sets how often a step sees the true token.
         """
-        x, lengths = batch.x.long(), _lengths(batch.x, batch.lengths)
+        x, lengths = batch.x.long(), tokens.lengths_of(batch.x, batch.lengths)
         state = self._begun(batch.condition, len(x))
         forcing = self._forcing(step) if self.training else 1.0
         inputs = x[:, :-1]
@@ -329,7 +325,7 @@ class Seq2Seq(
         """
         state = self._begun(condition, len(x))
         _, weights, _ = self.decoder.attend(x[:, :-1], state)
-        return weights * _follows(x, _lengths(x, lengths))[..., None]
+        return weights * _follows(x, tokens.lengths_of(x, lengths))[..., None]
 
     def sample(
         self,
@@ -373,7 +369,7 @@ class Seq2Seq(
         with torch.no_grad():
             state = self.decoder.init_state(len(drawn.values), source[drawn.item])
             _, weights, _ = self.decoder.attend(drawn.values[:, :-1], state)
-        valid = _follows(drawn.values, _lengths(drawn.values, drawn.lengths))
+        valid = _follows(drawn.values, tokens.lengths_of(drawn.values, drawn.lengths))
         return Samples(
             drawn.values, drawn.lengths, drawn.log_prob, weights * valid[..., None], drawn.item
         )
@@ -428,7 +424,7 @@ class Seq2Seq(
         was_training = self.decoder.training
         self.decoder.eval()
         try:
-            kept = x.masked_fill(~_valid(x, lengths), -1)
+            kept = tokens.marked(x, lengths)
             forced, drawn = (
                 uniform_of(kept, 2 * step + of, x.shape[1] - 1) for of in (FORCED, DRAWN)
             )
@@ -506,17 +502,6 @@ def _single(scores: Tensor) -> Tensor:
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
-def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
-    if lengths is None:
-        return torch.full((len(x),), x.shape[1], device=x.device)
-    return lengths
-
-
-def _valid(x: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T) where there is a token."""
-    return torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-
-
 def _follows(x: Tensor, lengths: Tensor) -> Tensor:
     """(B, T - 1) where a token follows that is predicted."""
-    return _valid(x, lengths)[:, 1:]
+    return torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]

@@ -37,7 +37,7 @@ from ensue.information.variational import (
     normal_log_prob,
 )
 from ensue.models import tokens
-from ensue.models.foreign import read_state_dict, rename_moses
+from ensue.models.foreign import load_renamed, read_state_dict, rename_moses
 from ensue.models.latent_networks import LatentDecoder, LatentEncoder, Pooled, Posterior
 from ensue.models.protocols import Features, Loss, Samples, Score
 from ensue.nn import GRU, LSTM
@@ -206,11 +206,7 @@ class SequenceVAE(
                 f"the vocabulary has {len(vocabulary)} tokens and the weights are for {num_tokens}"
             )
         model = cls(SequenceVAEConfig(codec=codec, **settings))
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ConfigError(f"these aren't the weights of a MOSES VAE: {reason}") from error
+        load_renamed(model, weights, "a MOSES VAE")
         return model
 
     def untrained_variants(self) -> dict[str, SequenceVAEConfig]:
@@ -264,7 +260,7 @@ class SequenceVAE(
         return replace(found, total=found.total + still)
 
     def _loss(self, batch: Batch, step: int, *, weight: float, free: float) -> Loss:
-        x, lengths = batch.x.long(), _lengths(batch.x, batch.lengths)
+        x, lengths = batch.x.long(), tokens.lengths_of(batch.x, batch.lengths)
         posterior = self.encode_posterior(x, lengths)
         z = posterior.draw(self.noise(x, lengths, step, 1)[0].to(posterior.mu))
         nats = self._nats(x, lengths, z, step).sum()
@@ -322,7 +318,7 @@ class SequenceVAE(
 
     def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
         """The posterior of each sequence (B, T), padded at the end."""
-        return self.encoder(self.decoder.embedding, x.long(), _lengths(x, lengths))
+        return self.encoder(self.decoder.embedding, x.long(), tokens.lengths_of(x, lengths))
 
     def score(self, x: Tensor, lengths: Tensor | None = None, *, num_draws: int = 1) -> Score:
         r"""A lower bound on the log-probability of each sequence.
@@ -343,7 +339,7 @@ class SequenceVAE(
         """
         if num_draws < 1:
             raise ConfigError(f"num_draws is {num_draws}; at least 1")
-        x, lengths = x.long(), _lengths(x, lengths)
+        x, lengths = x.long(), tokens.lengths_of(x, lengths)
         posterior = self.encode_posterior(x, lengths)
         draws = posterior.draw(self.noise(x, lengths, 0, num_draws).to(posterior.mu))
         log_p = torch.stack([-self._nats(x, lengths, z) for z in draws])
@@ -500,13 +496,13 @@ class SequenceVAE(
 
     def _kept(self, x: Tensor, lengths: Tensor, step: int) -> Tensor:
         """(B, T - 1) which of the tokens the decoder sees; bos it always does."""
-        uniform = uniform_of(_valid(x, lengths), 2 * step + DROPPED, x.shape[1] - 1)
+        uniform = uniform_of(tokens.marked(x, lengths), 2 * step + DROPPED, x.shape[1] - 1)
         return (uniform >= self.config.word_dropout) | (x[:, :-1] == self.codec.bos)
 
     def noise(self, x: Tensor, lengths: Tensor, step: int, num: int) -> Tensor:
         """(num, B, D) standard normal draws, a function of each sequence and the step."""
         D = self.config.latent_size
-        uniform = uniform_of(_valid(x, lengths), 2 * step + POSTERIOR, num * D)
+        uniform = uniform_of(tokens.marked(x, lengths), 2 * step + POSTERIOR, num * D)
         # 0, which may come, would be infinite.
         normal = ndtri(uniform.clamp(min=2.0**-54))
         return normal.unflatten(1, (num, D)).transpose(0, 1)
@@ -554,14 +550,3 @@ def _layers(
 def _known(token: int | None) -> int:
     assert token is not None
     return token
-
-
-def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
-    if lengths is None:
-        return torch.full((len(x),), x.shape[1], device=x.device)
-    return lengths
-
-
-def _valid(x: Tensor, lengths: Tensor) -> Tensor:
-    """Tokens, and -1 where there are none."""
-    return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= lengths[:, None], -1)

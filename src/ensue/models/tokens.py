@@ -56,15 +56,33 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     return Score(found.double().sum(-1).to(found.dtype), found, "exact")
 
 
-def loss(found: Score, lengths: Tensor | None, num_tokens: int) -> Loss:
-    """Nats of all tokens after the first, summed, with bits a token and chance beside."""
-    assert found.terms is not None
-    everywhere = torch.tensor(found.terms.numel(), device=found.terms.device)
+def loss(terms: Tensor | None, lengths: Tensor | None, num_tokens: int) -> Loss:
+    """Nats of all tokens after the first, summed, with bits a token and chance beside.
+
+    Args:
+        terms: The log-probability of each of these tokens; 0 where there is none, or left out.
+        lengths: (B,) valid tokens of each sequence, or None where all are.
+        num_tokens: V.
+    """
+    assert terms is not None
+    everywhere = torch.tensor(terms.numel(), device=terms.device)
     count = everywhere if lengths is None else (lengths - 1).clamp(min=0).sum()
-    total = -found.terms.sum()
+    total = -terms.sum()
     chance = torch.tensor(float(num_tokens), device=total.device).log()
     bits = total.detach() / count / torch.tensor(2.0).log()
     return Loss(total, count, {"chance_loss": chance, "bits_per_token": bits})
+
+
+def lengths_of(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B,) valid tokens of each sequence (B, T): all, where nobody says."""
+    if lengths is None:
+        return torch.full((len(x),), x.shape[1], device=x.device)
+    return lengths
+
+
+def marked(x: Tensor, lengths: Tensor) -> Tensor:
+    """Tokens (B, T), and -1 where there are none."""
+    return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= lengths[:, None], -1)
 
 
 def first_tokens(x: Tensor, known: Tensor) -> list[Tensor]:
