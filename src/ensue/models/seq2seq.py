@@ -254,7 +254,7 @@ class Seq2Seq(
             inputs = self._partly_own(x, lengths, state, forcing, step)
         glimpse, _, _ = self.decoder.attend(inputs, state)
         valid = _follows(x, lengths)
-        scores, wanted = _single(self.decoder.scores(glimpse[valid])), x[:, 1:][valid]
+        scores, wanted = _single(self.decoder.scores_of(glimpse[valid])), x[:, 1:][valid]
         nats = cross_entropy(scores, wanted, reduction="none")
         smooth = self.config.label_smoothing if self.training else 0.0
         total = nats.sum()

@@ -14,6 +14,7 @@ from ensue.errors import ConfigError
 from ensue.nn import GRU, LSTM
 from ensue.nn.attention import Attention, LowRankBilinear, glimpses, region_mask
 from ensue.nn.packing import Packing, run_packed
+from ensue.nn.product import projected
 
 LEAST_DEVIATION = 1e-3
 """Below which a feature says nothing."""
@@ -202,7 +203,11 @@ class SourceDecoder(nn.Module):
     def step(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Scores (B, T, V) of what follows each of the tokens (B, T), and the state."""
         glimpse, _, state = self.attend(x, state)
-        return self.scores(glimpse), state
+        return self.scores_of(glimpse), state
+
+    def scores_of(self, glimpse: Tensor) -> Tensor:
+        """Scores (..., V) of tokens by what gives them, (..., G)."""
+        return projected(self.scores, glimpse)
 
     def finish(self, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """No more scores."""
@@ -226,7 +231,7 @@ class SourceDecoder(nn.Module):
         self, inputs: Tensor, state: dict[str, Any]
     ) -> tuple[Tensor, Tensor, dict[str, Any]]:
         y, layers = self.layers.step(self.dropout(inputs), state["layers"])
-        query = self.query(y)
+        query = projected(self.query, y)
         if "answer" in state:
             query = query + state["answer"][:, None]
         query = query.relu()

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError
-from ensue.nn.product import linear
+from ensue.nn.product import projected
 
 AttentionKind = Literal["bilinear", "additive", "dot"]
 
@@ -65,11 +65,11 @@ class LowRankBilinear(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """(..., left_size) and (..., right_size) to (..., out_size)."""
-        return self.joined(_product(self.left, x).tanh(), y)
+        return self.joined(projected(self.left, x).tanh(), y)
 
     def joined(self, left: Tensor, y: Tensor) -> Tensor:
         """The same from tanh(W_l x), which may be computed once for many y."""
-        return _product(self.out, left * _product(self.right, y).tanh()).tanh()
+        return projected(self.out, left * projected(self.right, y).tanh()).tanh()
 
 
 class Attention(Protocol):
@@ -120,7 +120,7 @@ class BilinearAttention(nn.Module):
 
     def keys(self, regions: Tensor) -> Tensor:
         """tanh(W_l v) of all regions: (B, K, D)."""
-        return _product(self.pool.left, regions).tanh()
+        return projected(self.pool.left, regions).tanh()
 
     def forward(self, query: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Weights (B, T, K)."""
@@ -152,11 +152,11 @@ class AdditiveAttention(nn.Module):
 
     def keys(self, regions: Tensor) -> Tensor:
         """W v of all regions: (B, K, D)."""
-        return _product(self.of_source, regions)
+        return projected(self.of_source, regions)
 
     def forward(self, query: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Weights (B, T, K)."""
-        hidden_BTKD = (keys[:, None] + _product(self.of_query, query)[:, :, None]).tanh()
+        hidden_BTKD = (keys[:, None] + projected(self.of_query, query)[:, :, None]).tanh()
         return _weights(self.to_score(hidden_BTKD)[..., 0], mask)
 
 
@@ -181,11 +181,11 @@ class DotAttention(nn.Module):
 
     def keys(self, regions: Tensor) -> Tensor:
         """W v of all regions: (B, K, D)."""
-        return _product(self.of_source, regions)
+        return projected(self.of_source, regions)
 
     def forward(self, query: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Weights (B, T, K)."""
-        scores = _product(self.of_query, query) @ keys.transpose(1, 2)
+        scores = projected(self.of_query, query) @ keys.transpose(1, 2)
         return _weights(scores / math.sqrt(keys.shape[-1]), mask)
 
 
@@ -232,8 +232,3 @@ def _weights(scores: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None:
         scores = scores.masked_fill(~mask[:, None], -torch.inf)
     return scores.softmax(-1)
-
-
-def _product(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A linear layer of (..., I), by the faster library."""
-    return linear(x.flatten(0, -2), layer.weight, layer.bias).unflatten(0, x.shape[:-1])
