@@ -99,6 +99,11 @@ class QuestionCodec:
             region_size=region_size,
         )
 
+    @property
+    def num_tokens(self) -> int:
+        """V, the special ones counted."""
+        return self.text.num_tokens
+
     def encode(self, raw: Question) -> Tensor:
         """A question to (T,) int32, bos and eos included.
 
@@ -196,7 +201,7 @@ class QuestionCodec:
         if self.phrase is not None:
             answers, num_answer_tokens = "phrase", self.phrase.num_tokens
         return {
-            "num_tokens": self.text.num_tokens,
+            "num_tokens": self.num_tokens,
             "bos": self.text.bos,
             "eos": self.text.eos,
             "source_size": self.region_size,
