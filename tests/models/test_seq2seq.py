@@ -130,6 +130,21 @@ def test_loss_is_the_negative_score_and_padding_changes_nothing(name):
         torch.testing.assert_close(alone.total[0], score.total[i], atol=1e-5, rtol=0)
 
 
+def test_regions_are_seen_by_their_whitened_components():
+    torch.manual_seed(0)
+    m = model(region_size=4, region_components=3)
+    scales = torch.tensor([9.0, 5.0, 3.0, 0.1, 0.1, 0.1])
+    regions = 7 + torch.randn(50, 20, 6) * scales
+    m.standardize(Batch(x=torch.zeros(50, 3), condition=Source(regions=regions)))
+    seen = ((regions - m.regions.mean) @ m.regions.basis).flatten(0, 1)
+    torch.testing.assert_close(seen.T.cov(correction=0), torch.eye(3), atol=1e-3, rtol=0)
+    # The three directions of most variance, and no others.
+    assert float(m.regions.basis[3:].abs().max()) < 0.01
+    real = Source(regions=regions, num_regions=torch.full((50,), 7))
+    m.standardize(Batch(x=torch.zeros(50, 3), condition=real))
+    torch.testing.assert_close(m.regions.mean, regions[:, :7].flatten(0, 1).mean(0))
+
+
 def test_attention_of_what_was_written_is_told():
     m = model(**VARIANTS["bilinear"])
     given = source(m.config, 3)

@@ -11,8 +11,10 @@ import pytest
 
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
+from ensue.data import questions
 from ensue.data.config import DataConfig
 from ensue.data.sources import open_items
+from ensue.verbs import questions as verb
 from tests.questions import asked, picture, write_questions
 
 QUICK = {
@@ -148,6 +150,27 @@ def test_concepts_and_no_answers_will_do(folder: Path, tmp_path: Path) -> None:
     assert len(loaded.sample(3, condition=given)) == 3
     with pytest.raises(ValueError, match="unknown concept 'rot'"):
         loaded.sample(1, condition={**given, "concepts": ["rot"]})
+    with pytest.raises(ValueError, match="an answer, and this run was trained without"):
+        loaded.sample(1, condition={**given, "answer": "red"})
+
+
+def test_a_file_of_regions_is_read_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table(tmp_path / "r.csv", ("question", "answer", "row"), *asked())
+    found = train(
+        "seq2seq", rows, out=tmp_path / "run", regions=str(folder / "images.npz"), **QUICK
+    )
+    times = []
+    read = questions.read_regions
+    monkeypatch.setattr(questions, "read_regions", lambda path: times.append(path) or read(path))
+    monkeypatch.setattr(verb, "SOURCES_AT_A_TIME", 5)
+    sample(found.run, rows, out=tmp_path / "q.csv")
+    assert len(times) == 1
+    load(found.run).score([{"row": n, "answer": a, "question": q} for q, a, n in asked()])
+    assert len(times) == 2
+    names = pyarrow.csv.read_csv(tmp_path / "q.csv")["item"].to_pylist()
+    assert names == list(range(len(asked())))
 
 
 Spoil = Callable[[Path], str]
@@ -216,6 +239,10 @@ def test_bad_regions_are_refused(arrays, message: str, tmp_path: Path) -> None:
         ("sample {run} --path {folder}/pictures/0.png --answer rad", "did you mean 'red'"),
         ("sample {run} --path {folder}/gone.png --answer red", "can't read"),
         ("sample {run} --row 3 --answer red", "no file of regions"),
+        (
+            "sample {run} --path {folder}/pictures/0.png --answer red --concepts a",
+            "trained without",
+        ),
         ("sample {run} {folder} --num 1", "is no manifest"),
         ("sample {run} --path a.png --condition red", "condition is a class"),
         (

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ensue.data.codecs import decoded
-from ensue.data.items import Question
+from ensue.data.codecs.question import plain_answer
 from ensue.data.questions import Sources
 from ensue.data.store import Store
 from ensue.evaluation.probes.intervals import bootstrap_mean
@@ -47,7 +47,7 @@ def asked_of(sources: Sources, most: int, seed: int) -> Asked:
     """The different pictures and answers of questions, ``most`` of them drawn."""
     found: dict[tuple[int, str], list[int]] = defaultdict(list)
     for i, raw in enumerate(sources.raw):
-        found[int(sources.row[i]), _answer(raw)].append(i)
+        found[int(sources.row[i]), plain_answer(raw)].append(i)
     groups = list(found.values())
     chosen = np.sort(np.random.default_rng(seed).permutation(len(groups))[:most])
     return Asked(
@@ -156,11 +156,11 @@ def most_frequent(sources: Sources, rows: np.ndarray, training: Sources) -> list
     """The most frequent training question with the answer of each row; of any, where none has."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for raw in training.raw:
-        counts[_answer(raw)][raw.text] += 1
+        counts[plain_answer(raw)][raw.text] += 1
         counts[""][raw.text] += 1
     found = []
     for row in rows.tolist():
-        own = counts.get(_answer(sources.raw[row])) or counts[""]
+        own = counts.get(plain_answer(sources.raw[row])) or counts[""]
         # By name where counts are equal, so that the order of files doesn't matter.
         found.append(min(own, key=lambda text: (-own[text], text)))
     return found
@@ -171,10 +171,12 @@ def nearest(sources: Sources, rows: np.ndarray, training: Sources) -> list[str]:
     own, theirs = _vectors(sources, sources.row[rows]), _vectors(training, training.row)
     with_answer: dict[str, list[int]] = defaultdict(list)
     for i, raw in enumerate(training.raw):
-        with_answer[_answer(raw)].append(i)
+        with_answer[plain_answer(raw)].append(i)
     found = []
     for row, vector in zip(rows.tolist(), own, strict=True):
-        among = np.array(with_answer.get(_answer(sources.raw[row])) or range(len(training.raw)))
+        among = np.array(
+            with_answer.get(plain_answer(sources.raw[row])) or range(len(training.raw))
+        )
         best = among[np.square(theirs[among] - vector).sum(1).argmin()]
         found.append(training.raw[int(best)].text)
     return found
@@ -220,7 +222,7 @@ def _changed(model: Any, sources: Sources, rows: np.ndarray, seed: int) -> float
     rng, answers = np.random.default_rng(seed), sources.codec.answers
     others = []
     for row in rows.tolist():
-        own = _answer(sources.raw[row])
+        own = plain_answer(sources.raw[row])
         among = [answer for answer in answers if answer != own] or [own]
         others.append(among[int(rng.integers(len(among)))])
     before = write(model, sources, rows, temperature=0.0)
@@ -233,7 +235,3 @@ def _vectors(sources: Sources, pictures: np.ndarray) -> np.ndarray:
     every, place = np.unique(pictures, return_inverse=True)
     parts = np.array_split(every, -(-len(every) // SOURCES_AT_A_TIME))
     return np.concatenate([sources.regions.outline(part) for part in parts])[place]
-
-
-def _answer(raw: Question) -> str:
-    return " ".join((raw.answer or "").lower().split())

@@ -323,9 +323,7 @@ class Seq2Seq(
             lengths: (B,) valid tokens, or None where all are.
             condition: Their sources.
         """
-        state = self._begun(condition, len(x))
-        _, weights, _ = self.decoder.attend(x[:, :-1], state)
-        return weights * _follows(x, tokens.lengths_of(x, lengths))[..., None]
+        return self._looked_at(x, lengths, self._begun(condition, len(x)))
 
     def sample(
         self,
@@ -368,15 +366,17 @@ class Seq2Seq(
         assert drawn.item is not None
         with torch.no_grad():
             state = self.decoder.init_state(len(drawn.values), source[drawn.item])
-            _, weights, _ = self.decoder.attend(drawn.values[:, :-1], state)
-        valid = _follows(drawn.values, tokens.lengths_of(drawn.values, drawn.lengths))
-        return Samples(
-            drawn.values, drawn.lengths, drawn.log_prob, weights * valid[..., None], drawn.item
-        )
+            weights = self._looked_at(drawn.values, drawn.lengths, state)
+        return replace(drawn, attention=weights)
 
     @property
     def _device(self) -> torch.device:
         return self.decoder.embedding.weight.device
+
+    def _looked_at(self, x: Tensor, lengths: Tensor | None, state: dict[str, Any]) -> Tensor:
+        """Weights (B, T - 1, K) of the regions, 0 beyond the end."""
+        _, weights, _ = self.decoder.attend(x[:, :-1], state)
+        return weights * _follows(x, tokens.lengths_of(x, lengths))[..., None]
 
     def _begun(self, source: Any, batch: int) -> dict[str, Any]:
         """The decoder's state before the first token."""

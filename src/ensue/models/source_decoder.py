@@ -159,7 +159,7 @@ class SourceDecoder(nn.Module):
     ) -> None:
         super().__init__()
         H = layers.hidden_size
-        self.source_size, self.concept_size = source_size, concept_size
+        self.concept_size = concept_size
         self.glimpse_size, self.input_feeding = glimpse_size, input_feeding
         self.embedding = nn.Embedding(num_tokens, embedding_size)
         self.answer = answer
@@ -184,12 +184,12 @@ class SourceDecoder(nn.Module):
         """
         if condition is None:
             raise ConfigError("a sequence is written from its source; give it as the condition")
-        source = self._checked(condition, batch)
-        regions = source.regions.to(self.embedding.weight)
-        mask = region_mask(source.num_regions, regions.shape[1])
-        answer = None if self.answer is None else self.answer(source).to(regions)
+        self._check(condition, batch)
+        regions = condition.regions.to(self.embedding.weight)
+        mask = region_mask(condition.num_regions, regions.shape[1])
+        answer = None if self.answer is None else self.answer(condition).to(regions)
         state = self.layers.init_state(batch)
-        h = self._first(source, regions, mask, answer)[:, None].expand_as(state["h"])
+        h = self._first(condition, regions, mask, answer)[:, None].expand_as(state["h"])
         found = {
             "layers": {**state, "h": h.to(regions.dtype)},
             "regions": regions,
@@ -253,15 +253,10 @@ class SourceDecoder(nn.Module):
             first = first + self.first_of_answer(answer)
         return first.tanh()
 
-    def _checked(self, source: Source, batch: int) -> Source:
-        regions = source.regions
+    def _check(self, source: Source, batch: int) -> None:
+        """Refuse sources that don't fit; their regions are the model's to look at."""
         if len(source) != batch:
             raise ConfigError(f"there are {len(source)} sources for {batch} sequences")
-        if regions.dim() != 3 or not regions.shape[1] or regions.shape[2] != self.source_size:
-            raise ConfigError(
-                f"regions are {tuple(regions.shape)} and must be (B, K, {self.source_size}) with "
-                "at least one region"
-            )
         if self.concept_size and (
             source.concepts is None or source.concepts.shape[1:] != (self.concept_size,)
         ):
@@ -271,4 +266,3 @@ class SourceDecoder(nn.Module):
             raise ConfigError("the source has an answer, and this model was trained without one")
         if source.concepts is not None and not self.concept_size:
             raise ConfigError("the source has concepts, and this model was trained without them")
-        return source

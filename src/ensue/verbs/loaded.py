@@ -97,9 +97,11 @@ class Loaded:
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
                 "each"
             )
-        totals = []
+        totals, written_from = [], self._source(raws).get("condition")
         for i, raw in enumerate(raws):
-            given = self._source([raw]) or self._class(conditions[i] if conditions else None)
+            given = self._class(conditions[i] if conditions else None)
+            if written_from is not None:
+                given = {"condition": written_from[slice(i, i + 1)]}
             with torch.inference_mode():
                 found = self.model.score(self._encoded(raw), **given)
             is_density = found.kind in ("exact", "lower_bound")
@@ -331,7 +333,6 @@ class Loaded:
 
     def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
         """The class of ``num`` items as the models take it, if one is given."""
-
         from ensue.verbs.prepare import classes_of
 
         if label is None:

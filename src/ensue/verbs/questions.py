@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,11 @@ from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written
 from ensue.verbs.loaded import Loaded
+from ensue.verbs.prepare import cache_of
 from ensue.verbs.tables import write_table
 
 if TYPE_CHECKING:
-    from ensue.data.items import Items, Question
+    from ensue.data.items import Items
 
 SOURCES_AT_A_TIME = 64
 
@@ -47,7 +47,11 @@ def ask(
         ConfigError: Neither a manifest nor a picture is given, or both.
         DataError: A picture can't be read, or an answer isn't known.
     """
+    import numpy as np
     import torch
+
+    from ensue.data.codecs import decoded
+    from ensue.data.questions import source_of, sources_of
 
     given = {name: value for name, value in given.items() if value is not None}
     if "condition" in given:
@@ -59,59 +63,38 @@ def ask(
             "questions are written from what they ask about: give DATA, a manifest with the column "
             "path or row, or a picture as --path, and its --answer"
         )
+    regions = regions or loaded.config["data"].get("regions")
     if data is None:
-        named = {"": loaded.codec.of_user(given)}
+        ids, raw = [""], [loaded.codec.of_user(given)]
+        source = source_of(raw, loaded.codec, regions)
+        batches = [(0, source)]
     else:
         items = _manifest(loaded, data, regions)
-        named = dict(zip(items.ids, items.raw, strict=True))
-    generator = torch.Generator().manual_seed(seed)
-    written = []
-    for start in range(0, len(named), SOURCES_AT_A_TIME):
-        some = list(named.items())[start : start + SOURCES_AT_A_TIME]
-        written += _written(loaded, some, num, regions, generator, temperature, settings)
-    columns = {name: [row[name] for row in written] for name in ("item", "answer", "question")}
-    columns["nats"] = [row["nats"] for row in written]
+        ids, raw = items.ids, items.raw
+        found = sources_of(items, ids, loaded.codec, cache_of(None, loaded.path), regions)
+        batches = (
+            (start, found[np.arange(start, min(start + SOURCES_AT_A_TIME, len(ids)))])
+            for start in range(0, len(ids), SOURCES_AT_A_TIME)
+        )
+    settings = {"temperature": temperature, **settings}
+    settings["generator"] = torch.Generator().manual_seed(seed)
+    columns: dict[str, list[Any]] = {n: [] for n in ("item", "answer", "question", "nats")}
+    for start, source in batches:
+        with torch.inference_mode():
+            drawn = loaded.model.sample(num, condition=source.to(loaded.device), **settings)
+        of = [start + i for i in drawn.item.tolist()]
+        columns["item"] += [ids[i] for i in of]
+        columns["answer"] += [raw[i].answer or "" for i in of]
+        columns["question"] += decoded(loaded.codec, drawn.values, drawn.lengths)
+        columns["nats"] += drawn.log_prob.tolist()
     write_table(columns, path)
     return Written(
         what="questions",
-        num_rows=len(written),
-        num_items=len(named),
+        num_rows=len(columns["item"]),
+        num_items=len(ids),
         skipped=0,
         files=(path,),
     )
-
-
-def _written(
-    loaded: Loaded,
-    some: Sequence[tuple[str, Question]],
-    num: int,
-    regions: str | None,
-    generator: Any,
-    temperature: float,
-    settings: dict[str, Any],
-) -> list[dict[str, Any]]:
-    """What the model writes of some sources."""
-    import torch
-
-    from ensue.data.codecs import decoded
-    from ensue.data.questions import source_of
-
-    own = regions or loaded.config["data"].get("regions")
-    source = source_of([question for _, question in some], loaded.codec, own)
-    with torch.inference_mode():
-        drawn = loaded.model.sample(
-            num,
-            condition=source.to(loaded.device),
-            temperature=temperature,
-            generator=generator,
-            **settings,
-        )
-    texts = decoded(loaded.codec, drawn.values, drawn.lengths)
-    rows = zip(drawn.item.tolist(), texts, drawn.log_prob.tolist(), strict=True)
-    return [
-        {"item": some[i][0], "answer": some[i][1].answer or "", "question": text, "nats": nats}
-        for i, text, nats in rows
-    ]
 
 
 def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -86,7 +86,7 @@ class QuestionCodec:
         if given and config.answers == "phrase":
             phrase = _fitted(given, "words", config)
         elif given:
-            answers = tuple(sorted(set(map(_plain, given))))
+            answers = tuple(sorted(set(map(plain_answer, chosen))))
         picture, region_size = _picture(chosen, config)
         return cls(
             text=_fitted([raw.text for raw in chosen], tokens, config),
@@ -131,18 +131,25 @@ class QuestionCodec:
         """The tokens (A,) of an answer; None where the run has no answers.
 
         Raises:
-            DataError: There is none, or it isn't one of those that the run was trained with.
+            DataError: There is none, or it isn't one of those that the run was trained with, or
+                this was trained without answers.
         """
         if not self.answers and self.phrase is None:
+            if raw.answer:
+                raise DataError("it has an answer, and this run was trained without; leave it out")
             return None
         if not raw.answer:
             raise DataError("there is no answer, and this run was trained with answers")
         if self.phrase is not None:
             return self.phrase.encode(_spaced(raw.answer)).long()
-        answer = _plain(raw.answer)
-        if answer not in self.answers:
+        answer = plain_answer(raw)
+        if answer not in self._number:
             raise DataError(unknown("answer", answer, self.answers))
-        return torch.tensor([self.answers.index(answer)])
+        return torch.tensor([self._number[answer]])
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {answer: i for i, answer in enumerate(self.answers)}
 
     def source(self, raws: Sequence[Question], regions: Tensor, num: Tensor | None) -> Source:
         """What some questions are written from, given the regions (B, K, F) of their pictures.
@@ -152,19 +159,19 @@ class QuestionCodec:
         """
         found = [self.encode_answer(raw) for raw in raws]
         answers = [answer for answer in found if answer is not None]
-        concepts = None
-        if self.concepts:
-            concepts = torch.stack([self._concepts_of(raw) for raw in raws])
+        concepts = torch.stack([self._concepts_of(raw) for raw in raws])
         return Source(
             regions=regions,
             num_regions=num,
             answer=pad_sequence(answers, batch_first=True) if answers else None,
             answer_lengths=torch.tensor(list(map(len, answers))) if self.phrase else None,
-            concepts=concepts,
+            concepts=concepts if self.concepts else None,
         )
 
     def _concepts_of(self, raw: Question) -> Tensor:
         stranger = next((c for c in raw.concepts if c not in self.concepts), None)
+        if stranger is not None and not self.concepts:
+            raise DataError("it has concepts, and this run was trained without; leave them out")
         if stranger is not None:
             raise DataError(unknown("concept", stranger, self.concepts))
         return torch.tensor([float(name in raw.concepts) for name in self.concepts])
@@ -277,9 +284,9 @@ def _spaced(text: str) -> str:
     return " ".join(words_of(text))
 
 
-def _plain(answer: str) -> str:
-    """An answer without capitals and without white space around it."""
-    return " ".join(answer.lower().split())
+def plain_answer(raw: Question) -> str:
+    """An answer without capitals and without white space around it; empty where there is none."""
+    return " ".join((raw.answer or "").lower().split())
 
 
 @lru_cache(maxsize=100_000)
