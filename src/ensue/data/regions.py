@@ -143,8 +143,9 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
 
     Args:
         path: ``.npz`` with ``features`` (N, K, F) or (N, F), and ``num_regions`` (N,) where sources
-            have fewer than K; or with ``images``; ``names`` may stand beside. Or ``.parquet`` as
-            the verb ``embed`` writes it: a vector an item, or one a frame.
+            have fewer than K; or with ``images``; ``names`` may stand beside. ``.npy`` with
+            features by themselves, which stay on disk. Or ``.parquet`` as the verb ``embed``
+            writes it: a vector an item, or one a frame.
 
     Raises:
         DataError: It can't be read, or holds something else.
@@ -152,9 +153,12 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
     try:
         if path.suffix == ".parquet":
             return _of_table(pyarrow.parquet.read_table(path))
+        if path.suffix == ".npy":
+            return _of_arrays({"features": np.load(path, mmap_mode="r")})
         if path.suffix != ".npz":
-            raise DataError("its ending must be .npz or .parquet")
-        with np.load(path, allow_pickle=False) as file:
+            raise DataError("its ending must be .npz, .npy or .parquet")
+        # Opened here: of a damaged file, numpy would leave its own handle open.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             return _of_arrays({name: file[name] for name in file.files})
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise DataError(f"can't read regions from {str(path)!r}: {error}") from error
@@ -195,8 +199,8 @@ def _checked(values: np.ndarray, num: Any, names: Sequence[str]) -> Features:
             f"features are {values.shape} of {values.dtype}; they are numbers (N, K, F), with at "
             "least one region of one feature"
         )
-    if not np.isfinite(values).all():
-        at = int(np.argwhere(~np.isfinite(values))[0][0])
+    at = next((i for i, row in enumerate(values) if not np.isfinite(row).all()), None)
+    if at is not None:
         raise DataError(f"the features of row {at} aren't all finite numbers")
     N, K, _ = values.shape
     if num is not None and (num.shape != (N,) or num.min() < 1 or num.max() > K):

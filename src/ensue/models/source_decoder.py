@@ -166,12 +166,14 @@ class SourceDecoder(nn.Module):
         if answer is not None:
             self.first_of_answer = nn.Linear(answer.size, H)
             self.query_of_answer = nn.Linear(answer.size, query_size)
+            nn.init.kaiming_uniform_(self.query_of_answer.weight, nonlinearity="relu")
         if concept_size:
             self.first_of_concepts = nn.Linear(concept_size, H)
         else:
             self.first_of_regions = nn.Linear(source_size, H)
         self.layers = layers
         self.query = nn.Linear(H, query_size)
+        nn.init.kaiming_uniform_(self.query.weight, nonlinearity="relu")
         self.attention, self.joint = attention, joint
         self.scores = nn.Linear(glimpse_size, num_tokens)
         self.dropout = nn.Dropout(dropout)
