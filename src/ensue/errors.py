@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 60
+"""Names that a message lists."""
+
 
 class EnsueError(ValueError):
     """Base of every error that a user can cause and mend; the command line exits with 2 on it."""
@@ -43,4 +46,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f": did you mean {near[0]!r}?" if near else ":"
-    return f"unknown {kind} {name!r}{hint} There are: {', '.join(known) or 'none'}"
+    more = f" and {len(known) - MOST_NAMED} others" if len(known) > MOST_NAMED else ""
+    return (
+        f"unknown {kind} {name!r}{hint} There are: {', '.join(known[:MOST_NAMED]) or 'none'}{more}"
+    )

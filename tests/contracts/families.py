@@ -138,7 +138,9 @@ def source_of(item: Tensor, **given: bool) -> Source:
     return Source(
         regions=torch.randn(1, 5, 6, generator=draw),
         num_regions=torch.randint(2, 6, (1,), generator=draw),
-        answer=torch.randint(0, 3, (1, 2), generator=draw) if "answer" in given else None,
+        answer=torch.randint(0, 3, (1, 2 if "phrase" in given else 1), generator=draw)
+        if "answer" in given
+        else None,
         answer_lengths=torch.randint(1, 3, (1,), generator=draw) if "phrase" in given else None,
         concepts=torch.rand(1, 3, generator=draw) if "concepts" in given else None,
     )

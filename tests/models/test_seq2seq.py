@@ -1,5 +1,7 @@
 """The attention decoder: the published network, both ways to run it, and what it can remember."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ def model(**settings) -> Seq2Seq:
 
 
 def source(config: Seq2SeqConfig, num: int, *, num_regions: int = 5) -> Source:
-    answer = torch.randint(0, 4, (num, 3))
+    answer = torch.randint(0, 4, (num, 3 if config.answers == "phrase" else 1))
     if config.answers == "vector":
         answer = torch.randn(num, config.answer_size)
     return Source(
@@ -143,6 +145,18 @@ def test_regions_are_seen_by_their_whitened_components():
     real = Source(regions=regions, num_regions=torch.full((50,), 7))
     m.standardize(Batch(x=torch.zeros(50, 3), condition=real))
     torch.testing.assert_close(m.regions.mean, regions[:, :7].flatten(0, 1).mean(0))
+
+
+@pytest.mark.parametrize("name", ["num_regions", "answer", "concepts"])
+def test_sources_of_another_number_are_refused(name):
+    m = model(answers="token", num_answer_tokens=4, concept_size=3)
+    given = source(m.config, 2)
+    wrong = dataclasses.replace(given, **{name: getattr(given, name)[:1]})
+    with pytest.raises(ValueError, match=f"{name} has 1 rows for 2 sources"):
+        m.score(torch.randint(0, 3, (2, 4)), condition=wrong)
+    several = dataclasses.replace(given, answer=torch.zeros(2, 2, dtype=torch.long))
+    with pytest.raises(ValueError, match="must be tokens"):
+        m.score(torch.randint(0, 3, (2, 4)), condition=several)
 
 
 def test_attention_of_what_was_written_is_told():

@@ -12,6 +12,7 @@ import pytest
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
 from ensue.data import questions
+from ensue.data.codecs.question import QuestionCodec
 from ensue.data.config import DataConfig
 from ensue.data.sources import open_items
 from ensue.verbs import questions as verb
@@ -171,6 +172,75 @@ def test_a_file_of_regions_is_read_once(
     assert len(times) == 2
     names = pyarrow.csv.read_csv(tmp_path / "q.csv")["item"].to_pylist()
     assert names == list(range(len(asked())))
+
+
+def test_an_answer_or_concept_of_validation_alone_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(q, a, n, "square;Red" if n else " red ") for q, a, n in asked()]
+    write_questions(tmp_path)
+    split = [(*row, "validation" if i > len(rows) - 5 else "train") for i, row in enumerate(rows)]
+    split[-1] = (*rows[-1][:3], "circle", "validation")
+    head = ("question", "answer", "row", "concepts", "split")
+    data = table(tmp_path / "c.csv", head, *split)
+    given = {"regions": str(tmp_path / "images.npz"), "max_skipped": 0.2, **QUICK}
+    run = train("seq2seq", data, out=tmp_path / "run", **given).run
+    assert load(run).codec.concepts == ("red", "square")
+    assert "unknown concept 'circle'" in (run / "skipped.csv").read_text()
+    words = f"score {run} {data} --out {tmp_path}/s.csv --max-skipped 0.2 --quiet"
+    assert main(words.split()) == 0
+    assert "1 item is left out, such as" in capsys.readouterr().out
+
+
+def test_a_run_knows_its_regions_from_any_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"pictures/{n}.png" for n in sorted({n for _, _, n in asked()})]
+    rng = np.random.default_rng(0)
+    rows = table(
+        tmp_path / "r.csv",
+        ("question", "answer", "path"),
+        *((q, a, f"pictures/{n}.png") for q, a, n in asked()),
+    )
+    np.savez(tmp_path / "f.npz", features=rng.normal(size=(len(names), 3, 4)), names=names)
+    monkeypatch.chdir(tmp_path)
+    run = train("seq2seq", rows, out=tmp_path / "run", regions="f.npz", **QUICK).run
+    monkeypatch.chdir(folder)
+    given = {"answer": "red", "question": "what is it?"}
+    by_path, by_row = (
+        load(run).score([{name: value, **given}])
+        for name, value in (("path", names[1]), ("row", np.int64(1)))
+    )
+    assert by_path == by_row
+    with pytest.raises(ValueError, match=r"unknown name in the file of regions 'gone\.png'"):
+        load(run).score([{"path": "gone.png", **given}])
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"answer": 3}, "the answer is 3 and must be text"),
+        ({"question": ["a"]}, "the question is .*'a'.* and must be text"),
+        ({"concepts": 3}, "concepts are 3 and must be texts"),
+        ({"path": 3}, "the path is 3; give a path"),
+        ({"path": None, "row": True}, "the row or source is True"),
+        ({"path": None, "source": np.array([np.nan])}, "aren't finite"),
+    ],
+)
+def test_a_part_of_another_kind_is_refused(part, message: str, folder: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        QuestionCodec.of_user({"path": "a.png", "answer": "red", "question": "is it?", **part})
+
+
+def test_what_is_read_is_not_written_over(
+    run: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folder / "my_questions.csv"
+    before = data.read_bytes()
+    for command in ("score", "sample"):
+        assert main([command, str(run), str(data), "--out", str(data)]) == 2
+        assert "which is what is read" in capsys.readouterr().err
+    assert data.read_bytes() == before
 
 
 Spoil = Callable[[Path], str]

@@ -59,5 +59,5 @@ def test_texts_that_can_not_be_read_are_skipped_and_counted(
     assert "no item can be used" in err
     (folder / "good.txt").write_text("an apple")
     assert main(f"{words} --max-skipped 0.5".split()) == 0
-    assert "1 items couldn't be read and were left out" in capsys.readouterr().out
+    assert "1 item is left out, such as" in capsys.readouterr().out
     assert pyarrow.csv.read_csv(out)["item"].to_pylist() == ["good.txt"]

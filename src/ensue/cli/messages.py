@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ensue.cli.probe_table import print_probe
 from ensue.models.registry import FAMILIES
-from ensue.verbs.apply import Written
+from ensue.verbs.apply import Written, left_out
 from ensue.verbs.check import Checked
 from ensue.verbs.demo import Demo
 from ensue.verbs.evaluate import Evaluated
@@ -63,7 +63,9 @@ def _(result: Checked, console: Console) -> None:
 def _(result: Trained, console: Console) -> None:
     _training(result, console)
     _files(result.files, console)
-    if "samples" in FAMILIES[result.family].contracts:
+    if list(FAMILIES[result.family].kinds) == ["question"]:
+        _next(f"ensue sample {result.run} QUESTIONS.csv --out asked.csv", console)
+    elif "samples" in FAMILIES[result.family].contracts:
         _next(f"ensue sample {result.run} --num 100", console)
     else:
         _next(f"ensue embed {result.run} DATA --out embeddings.parquet", console)
@@ -73,9 +75,7 @@ def _(result: Trained, console: Console) -> None:
 def _(result: Written, console: Console) -> None:
     of = "" if result.what == "items" else f" of {result.num_items:,} items"
     console.print(f"{result.num_rows:,} {result.what}{of}")
-    if result.skipped:
-        console.print(f"{result.skipped} items couldn't be read and were left out")
-    for note in result.notes:
+    for note in (*left_out(result.skipped), *result.notes):
         console.print(note)
     _files(result.files, console)
     path = result.files[0]

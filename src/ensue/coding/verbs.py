@@ -105,7 +105,6 @@ def compress(
         what="items",
         num_rows=len(items),
         num_items=len(items),
-        skipped=0,
         files=(path,),
         notes=(_sizes(loaded, whole, words, total, likelihood),),
         next=f"ensue decompress {run} {path} --out restored",
@@ -165,7 +164,6 @@ def decompress(
         what="items",
         num_rows=len(sequences),
         num_items=len(sequences),
-        skipped=0,
         files=(path,),
         next=f"ensue check {path}" if not path.suffix else None,
     )

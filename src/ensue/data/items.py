@@ -162,6 +162,27 @@ def file_facts(path: Path) -> tuple[str, int, int]:
     return str(path), stat.st_size, stat.st_mtime_ns
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The values of a list that is text, without capitals and without white space around them.
+
+    Example:
+        >>> listed("Square; red ;")
+        ('square', 'red')
+    """
+    parts = (plain(part) for part in text.split(LIST_SEPARATOR))
+    return tuple(part for part in parts if part)
+
+
+def plain(text: str) -> str:
+    """A text without capitals and with single blanks.
+
+    Example:
+        >>> plain(" Left  Lung")
+        'left lung'
+    """
+    return " ".join(text.lower().split())
+
+
 def as_text(columns: pa.Table, name: str) -> list[str]:
     """A column as text; an empty cell is the empty text, a list its values with ``;`` between.
 

@@ -1,7 +1,7 @@
 """What the questions of a store are written from: their regions, answers and concepts, by batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +40,12 @@ class Sources:
         return self.codec.source(chosen, *self.regions.take(self.row[rows]))
 
     def of_other_pictures(self, generator: torch.Generator) -> "Sources":
-        """The same questions, each with the picture of another one, if there is another."""
-        shift = torch.randperm(len(self.row), generator=generator).numpy()
-        return Sources(self.codec, self.raw, self.regions, self.row[shift])
+        """The same questions, those of each picture with another one, if there is another."""
+        pictures, place = np.unique(self.row, return_inverse=True)
+        order = torch.randperm(len(pictures), generator=generator).numpy()
+        other = np.empty_like(pictures)
+        other[order] = pictures[np.roll(order, 1)]
+        return Sources(self.codec, self.raw, self.regions, other[place])
 
 
 def sources_of(
@@ -94,10 +97,15 @@ def source_of(raws: Sequence[Question], codec: QuestionCodec, regions: str | Non
     file = None if regions is None else _of_file(Path(regions), codec)
     found = []
     for raw in raws:
+        if isinstance(raw.source, Picture) and codec.picture is None and file is not None:
+            raw = replace(raw, source=str(raw.source.path))
         if not isinstance(raw.source, int | str):
             found.append(codec.regions_of(raw.source))
         elif file is None:
-            raise DataError(f"the question is of row {raw.source}, and no file of regions is named")
+            raise DataError(
+                f"the question is of row {raw.source}, and no file of regions is named by the "
+                "setting regions"
+            )
         else:
             values, num = file.take(_rows([raw], file))
             found.append(values[0] if num is None else values[0, : int(num)])
@@ -117,6 +125,8 @@ def _of_file(path: Path, codec: QuestionCodec) -> Features | Patches:
     images, names = found
     if codec.picture is None:
         raise DataError(f"{str(path)!r} holds images, and the run was trained with features")
+    if names and len(names) != len(images):
+        raise DataError(f"there are {len(names)} names for {len(images)} images in {str(path)!r}")
     pictures = np.stack([codec.picture.encode(image).numpy() for image in images])
     return _patches(pictures, codec, names)
 
@@ -136,11 +146,19 @@ def _rows(raw: Sequence[Question], regions: Features | Patches) -> np.ndarray:
     for question in raw:
         source = question.source
         if isinstance(source, str):
+            if not place:
+                raise DataError(
+                    f"the file of regions has no names, such as {source!r}; give it names, or give "
+                    "the number of the row"
+                )
             if source not in place:
                 raise DataError(unknown("name in the file of regions", source, place))
             found.append(place[source])
         elif isinstance(source, int) and 0 <= source < len(regions):
             found.append(source)
         else:
-            raise DataError(f"a question is of row {source}, and there are {len(regions)} rows")
+            raise DataError(
+                f"a question is of row {source}, and there are {len(regions)} rows: 0 to "
+                f"{len(regions) - 1}"
+            )
     return np.array(found)

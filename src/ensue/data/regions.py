@@ -165,7 +165,7 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
 
 
 def _of_arrays(arrays: Mapping[str, np.ndarray]) -> Features | tuple[np.ndarray, Sequence[str]]:
-    names = arrays["names"].astype(str).tolist() if "names" in arrays else []
+    names = arrays["names"].astype(str).ravel().tolist() if "names" in arrays else []
     if "images" in arrays:
         return arrays["images"], names
     if "features" not in arrays:
@@ -179,7 +179,10 @@ def _of_table(table: pa.Table) -> Features:
     column = next((n for n in ("embedding", "features") if n in table.column_names), None)
     if column is None or "item" not in table.column_names:
         raise DataError("a table of regions has the columns item and embedding, or features")
-    vectors = np.stack(table[column].to_numpy(zero_copy_only=False))
+    cells = table[column].to_pylist()
+    if table["item"].null_count or not all(isinstance(cell, list) for cell in cells):
+        raise DataError(f"each row has an item and, as {column}, a list of numbers")
+    vectors = np.stack(cells)
     items = np.asarray(table["item"].to_pylist())
     names, first, counts = np.unique(items, return_index=True, return_counts=True)
     order = np.argsort(first)
@@ -199,12 +202,15 @@ def _checked(values: np.ndarray, num: Any, names: Sequence[str]) -> Features:
             f"features are {values.shape} of {values.dtype}; they are numbers (N, K, F), with at "
             "least one region of one feature"
         )
-    at = next((i for i, row in enumerate(values) if not np.isfinite(row).all()), None)
+    # As they are seen: a number may be too large for single precision.
+    at = next((i for i, row in enumerate(values) if not np.isfinite(row.astype("f4")).all()), None)
     if at is not None:
         raise DataError(f"the features of row {at} aren't all finite numbers")
     N, K, _ = values.shape
-    if num is not None and (num.shape != (N,) or num.min() < 1 or num.max() > K):
+    if num is not None and (
+        num.shape != (N,) or num.dtype.kind not in "iu" or num.min() < 1 or num.max() > K
+    ):
         raise DataError(f"num_regions must be {N} numbers from 1 to {K}; each source has a region")
-    if names and len(names) != N:
-        raise DataError(f"there are {len(names)} names for {N} sources")
+    if names and len(set(names)) != N:
+        raise DataError(f"there are {len(set(names))} different names for {N} sources")
     return Features(values, None if num is None else num.astype(np.int64), names)

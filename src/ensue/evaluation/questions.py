@@ -122,11 +122,14 @@ def dependence_section(
     other, _ = score_items(model, store, condition=sources.of_other_pictures(generator))
     lost = own - other
     low, high = bootstrap_mean(lost[None], sources.row, np.random.default_rng(seed))
+    alone = len(np.unique(sources.row)) == 1
     rows: list[tuple[str, Sequence[float | None], str]] = [
         (
             "pictures",
-            [float(lost.mean())],
-            f"nats of a question lost with another picture (95 % of {low:.3f} to {high:.3f})",
+            [None if alone else float(lost.mean())],
+            "there is no other picture to see it with"
+            if alone
+            else f"nats of a question lost with another picture (95 % of {low:.3f} to {high:.3f})",
         )
     ]
     if sources.codec.answers:

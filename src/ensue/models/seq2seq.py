@@ -52,24 +52,24 @@ class Seq2SeqConfig:
 
     format: Format = 1
     family: Literal["seq2seq"] = "seq2seq"
-    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "lstm"
+    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
     embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
-    hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 256
+    hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 128
     num_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
     attention: Annotated[AttentionKind, Field(description="how regions are scored")] = "bilinear"
-    attention_size: Annotated[int, Field(gt=0, description="hidden features of attention")] = 128
+    attention_size: Annotated[int, Field(gt=0, description="hidden features of attention")] = 64
     score_size: Annotated[
         int | None,
         Field(gt=0, description="of bilinear attention, features before the score; none: as many"),
     ] = None
     query_size: Annotated[int, Field(gt=0, description="features Z that regions are sought by")] = (
-        256
+        128
     )
     joint_size: Annotated[
         int, Field(gt=0, description="rank at which a glimpse and its query are joined")
-    ] = 256
+    ] = 128
     glimpse_size: Annotated[int, Field(gt=0, description="features G that scores are made of")] = (
-        256
+        128
     )
     answer_size: Annotated[int, Field(gt=0, description="features A of an answer")] = 64
     region_size: Annotated[

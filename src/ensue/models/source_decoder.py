@@ -55,9 +55,16 @@ class AnswerEncoder(nn.Module):
                     f"{self.size})"
                 )
             return answer
-        if answer.is_floating_point() or answer.dim() != 2 or not answer.shape[1]:
+        several = self.kind == "phrase"
+        if (
+            answer.is_floating_point()
+            or answer.dim() != 2
+            or not answer.shape[1]
+            or (answer.shape[1] > 1 and not several)
+        ):
+            shape = "(B, A)" if several else "(B, 1)"
             raise ConfigError(
-                f"answer is {tuple(answer.shape)} of {answer.dtype} and must be tokens (B, A)"
+                f"answer is {tuple(answer.shape)} of {answer.dtype} and must be tokens {shape}"
             )
         if self.kind == "token":
             return self.embedding(answer[:, 0])
@@ -259,6 +266,10 @@ class SourceDecoder(nn.Module):
         """Refuse sources that don't fit; their regions are the model's to look at."""
         if len(source) != batch:
             raise ConfigError(f"there are {len(source)} sources for {batch} sequences")
+        for name in ("num_regions", "answer", "answer_lengths", "concepts"):
+            value = getattr(source, name)
+            if value is not None and len(value) != batch:
+                raise ConfigError(f"{name} has {len(value)} rows for {batch} sources")
         if self.concept_size and (
             source.concepts is None or source.concepts.shape[1:] != (self.concept_size,)
         ):

@@ -29,21 +29,22 @@ if TYPE_CHECKING:
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"bits_per_byte", "bits_per_dim", "bits_per_sample"}
+OWN_COLUMNS |= {"best_answer", "place_of_own", "bits_per_byte", "bits_per_dim", "bits_per_sample"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """What a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items.
 
-    ``notes`` are worth a line each; ``next`` is the next command, where it isn't to open the file.
+    ``skipped`` are those that couldn't be used, each with the reason; ``notes`` are worth a line
+    each; ``next`` is the next command, where it isn't to open the file.
     """
 
     what: str
     num_rows: int
     num_items: int
-    skipped: int
     files: tuple[Path, ...]
+    skipped: Sequence[tuple[str, str]] = ()
     notes: tuple[str, ...] = ()
     next: str | None = None
 
@@ -98,7 +99,7 @@ def score(
 
     from ensue.models.registry import require_contract
 
-    path = check_out(out)
+    path = check_out(out, data=data)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
     if by_column and loaded.codec.kind != "table":
@@ -258,9 +259,18 @@ def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Wr
         what=what,
         num_rows=len(columns["item"]),
         num_items=len(store),
-        skipped=len(store.skipped),
+        skipped=store.skipped,
         files=(path,),
     )
+
+
+def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence about what couldn't be used, if something couldn't."""
+    if not skipped:
+        return []
+    name, reason = skipped[0]
+    are = "item is" if len(skipped) == 1 else "items are"
+    return [f"{len(skipped):,} {are} left out, such as {name!r}: {reason}"]
 
 
 def _by_column(

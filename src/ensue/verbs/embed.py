@@ -61,7 +61,7 @@ def embed(
     from ensue.evaluation.represent import by_model
     from ensue.models.registry import require_contract
 
-    path = check_out(out, (".parquet", ".npz"))
+    path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "encodes")
     if layer is not None:
@@ -88,7 +88,7 @@ def embed(
         what="embeddings" if level == "item" else "frames",
         num_rows=table.finish(len(parts)),
         num_items=len(store),
-        skipped=len(store.skipped),
+        skipped=store.skipped,
         files=(path,),
     )
 

@@ -12,7 +12,7 @@ from ensue.configuration import FORMAT, require_at_least
 from ensue.data.molecules import require_rdkit
 from ensue.data.sources.kinds import Data
 from ensue.errors import ConfigError, EnsueError
-from ensue.verbs.apply import open_data, read_items, require_questions, scores_of, sources
+from ensue.verbs.apply import left_out, open_data, read_items, require_questions, scores_of, sources
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
 from ensue.verbs.prepare import cache_of
@@ -110,7 +110,7 @@ def evaluate(
     items, store = open_data(
         loaded, data, cache, max_skipped=max_skipped, regions=regions, progress=progress
     )
-    sections, notes = [], []
+    sections, notes = [], left_out(store.skipped)
     progress.say(f"scoring {len(store):,} items")
     num_tokens = getattr(loaded.codec, "num_tokens", None) if store.sequence else None
     written_from = sources(loaded, items, store, cache, regions)

@@ -113,7 +113,7 @@ def sample(
     )
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "samples")
-    file = _path(out, loaded, "samples")
+    file = _path(out, loaded, "samples", data)
     asked = {"path": path, "row": row, "answer": answer, "concepts": tuple(concepts) or None}
     require_questions(loaded, data=data, regions=regions, **asked)
     of_questions = loaded.codec.kind == "question"
@@ -133,7 +133,7 @@ def sample(
         )
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
     _write(loaded, drawn, {}, [PurePath(f"{i:04d}.wav") for i in range(num)], file)
-    return Written(what="samples", num_rows=num, num_items=num, skipped=0, files=(file,))
+    return Written(what="samples", num_rows=num, num_items=num, files=(file,))
 
 
 def complete(
@@ -213,7 +213,7 @@ def complete(
         raise ConfigError("give DATA with items that have begun, or one text as --prompt")
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
-    path = _path(out, loaded, "completions")
+    path = _path(out, loaded, "completions", data)
     if prompt is not None and loaded.codec.kind not in ("smiles", "text"):
         raise ConfigError("prompt is a text, and this run's items aren't; give DATA")
     settings = _given(
@@ -258,7 +258,7 @@ def complete(
         what="completions",
         num_rows=num_found,
         num_items=len(encoded),
-        skipped=len(skipped),
+        skipped=skipped,
         files=(path,),
     )
 
@@ -306,7 +306,7 @@ def _write(
         write_items(items, columns, path, across=across, name=loaded.codec.kind)
 
 
-def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:
+def _path(out: str | Path | None, loaded: Loaded, name: str, data: Data | None) -> Path:
     """The file asked for, or the usual one in the run, if the items can be written so."""
     from ensue.training.run_folder import RunFolder
 
@@ -317,4 +317,4 @@ def _path(out: str | Path | None, loaded: Loaded, name: str) -> Path:
     is_taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if loaded.codec.kind == "audio" and out and is_taken:
         raise ConfigError(f"there is something in {str(out)!r}; give a new folder as out")
-    return check_out(path, suffixes)
+    return check_out(path, suffixes, data=data)

@@ -50,6 +50,9 @@ def make_plan(
     """
     from ensue.configuration import split_sections, validate_all
 
+    if settings.get("regions") is not None:
+        # A run is used from other folders than it was trained in.
+        settings = {**settings, "regions": str(Path(settings["regions"]).absolute())}
     classes = section_classes(family)
     given = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}

@@ -13,7 +13,7 @@ from ensue.verbs.prepare import cache_of
 from ensue.verbs.tables import write_table
 
 if TYPE_CHECKING:
-    from ensue.data.items import Items
+    from ensue.data.items import Items, Question
 
 SOURCES_AT_A_TIME = 64
 
@@ -58,7 +58,12 @@ def ask(
         raise ConfigError(
             "condition is a class; what questions are written from is path and answer"
         )
-    if (data is None) == (not given):
+    if data is not None and given:
+        raise ConfigError(
+            f"DATA says what questions are written from, and so does {', '.join(given)}; leave one "
+            "out"
+        )
+    if data is None and not given:
         raise ConfigError(
             "questions are written from what they ask about: give DATA, a manifest with the column "
             "path or row, or a picture as --path, and its --answer"
@@ -71,6 +76,8 @@ def ask(
     else:
         items = _manifest(loaded, data, regions)
         ids, raw = items.ids, items.raw
+        for name, question in zip(ids, raw, strict=True):
+            _require_known(loaded, name, question)
         found = sources_of(items, ids, loaded.codec, cache_of(None, loaded.path), regions)
         batches = (
             (start, found[np.arange(start, min(start + SOURCES_AT_A_TIME, len(ids)))])
@@ -92,9 +99,21 @@ def ask(
         what="questions",
         num_rows=len(columns["item"]),
         num_items=len(ids),
-        skipped=0,
         files=(path,),
     )
+
+
+def _require_known(loaded: Loaded, name: str, question: Question) -> None:
+    """Refuse an answer or a concept that the run doesn't know, with the item's name.
+
+    Raises:
+        DataError: It doesn't.
+    """
+    try:
+        loaded.codec.encode_answer(question)
+        loaded.codec.encode_concepts(question)
+    except DataError as error:
+        raise DataError(f"item {name!r}: {error}") from error
 
 
 def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:

@@ -21,9 +21,11 @@ SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
 
 
-def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES) -> Path:
-    """The path, if its ending says how to write it."""
+def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: object = None) -> Path:
+    """The path, if its ending says how to write it, and it isn't the data that are read."""
     path = Path(out)
+    if isinstance(data, str | Path) and path.exists() and path.resolve() == Path(data).resolve():
+        raise ConfigError(f"out is {str(out)!r}, which is what is read; name another file")
     if path.suffix not in suffixes:
         raise ConfigError(f"out is {str(out)!r}; its ending must be one of {', '.join(suffixes)}")
     return path

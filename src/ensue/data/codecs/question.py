@@ -17,7 +17,7 @@ from ensue.data.batches import Source
 from ensue.data.codecs.image import ImageCodec, opened
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig, Tokens
-from ensue.data.items import Items, Picture, Positions, Question
+from ensue.data.items import Items, Picture, Positions, Question, listed, plain
 from ensue.data.regions import Features, patches, read_regions
 from ensue.errors import DataError, unknown
 
@@ -116,6 +116,7 @@ class QuestionCodec:
         if isinstance(raw.source, Picture):
             require_picture(raw.source)
         self.encode_answer(raw)
+        self.encode_concepts(raw)
         return self.text.encode(text)
 
     def pieces(self, raw: Question) -> Iterator[Tensor]:
@@ -144,7 +145,8 @@ class QuestionCodec:
             return self.phrase.encode(_spaced(raw.answer)).long()
         answer = plain_answer(raw)
         if answer not in self._number:
-            raise DataError(unknown("answer", answer, self.answers))
+            known = unknown("answer", answer, self.answers)
+            raise DataError(f"{known}; a run with answers phrase takes any words")
         return torch.tensor([self._number[answer]])
 
     @cached_property
@@ -159,7 +161,7 @@ class QuestionCodec:
         """
         found = [self.encode_answer(raw) for raw in raws]
         answers = [answer for answer in found if answer is not None]
-        concepts = torch.stack([self._concepts_of(raw) for raw in raws])
+        concepts = torch.stack([self.encode_concepts(raw) for raw in raws])
         return Source(
             regions=regions,
             num_regions=num,
@@ -168,7 +170,12 @@ class QuestionCodec:
             concepts=concepts if self.concepts else None,
         )
 
-    def _concepts_of(self, raw: Question) -> Tensor:
+    def encode_concepts(self, raw: Question) -> Tensor:
+        """(C,) 1 for each concept that there is.
+
+        Raises:
+            DataError: One isn't of those that the run was trained with.
+        """
         stranger = next((c for c in raw.concepts if c not in self.concepts), None)
         if stranger is not None and not self.concepts:
             raise DataError("it has concepts, and this run was trained without; leave them out")
@@ -239,14 +246,43 @@ class QuestionCodec:
         given = [raw[name] for name in ("path", "row", "source") if raw.get(name) is not None]
         if len(given) != 1:
             raise DataError("a question has one of path, row and source")
-        source = Picture(Path(given[0])) if raw.get("path") is not None else given[0]
-        concepts = raw.get("concepts") or ()
+        source, (question, answer) = given[0], map(raw.get, ("question", "answer"))
+        for name, value in (("question", question), ("answer", answer)):
+            if not isinstance(value, str | None):
+                raise DataError(f"the {name} is {value!r:.60} and must be text")
+        concepts = () if raw.get("concepts") is None else raw["concepts"]
+        concepts = [concepts] if isinstance(concepts, str) else concepts
+        if not isinstance(concepts, list | tuple) or not all(isinstance(c, str) for c in concepts):
+            raise DataError(f"concepts are {concepts!r:.60} and must be texts")
         return Question(
-            source,
-            raw.get("question") or "",
-            raw.get("answer"),
-            (concepts,) if isinstance(concepts, str) else tuple(concepts),
+            _source_of_user(source, "path" if raw.get("path") is not None else "row or source"),
+            question or "",
+            answer or None,
+            tuple(part for concept in concepts for part in listed(concept)),
         )
+
+
+def _source_of_user(value: Any, name: str) -> Picture | int | str | np.ndarray:
+    """A picture by its path, a row by number or name, or an array.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if name == "path":
+        if isinstance(value, str | Path):
+            return Picture(Path(value))
+    elif isinstance(value, str | Picture):
+        return value
+    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+        if np.isfinite(value).all():
+            return value
+        raise DataError("the source has values that aren't finite numbers")
+    raise DataError(
+        f"the {name} is {value!r:.60}; give a path, the number or name of a row, or a numpy array "
+        "of numbers as source"
+    )
 
 
 def _picture(chosen: Sequence[Question], config: DataConfig) -> tuple[ImageCodec | None, int]:
@@ -286,7 +322,7 @@ def _spaced(text: str) -> str:
 
 def plain_answer(raw: Question) -> str:
     """An answer without capitals and without white space around it; empty where there is none."""
-    return " ".join((raw.answer or "").lower().split())
+    return plain(raw.answer or "")
 
 
 @lru_cache(maxsize=100_000)

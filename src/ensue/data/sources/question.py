@@ -4,13 +4,13 @@ A table is one if it has the column ``question`` and the column ``path`` (of pic
 (of the file that the setting ``regions`` names); ``answer`` and ``concepts`` may stand beside.
 """
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
 
 from ensue.data.config import DataConfig
 from ensue.data.items import (
-    LIST_SEPARATOR,
     Items,
     Picture,
     Question,
@@ -18,6 +18,7 @@ from ensue.data.items import (
     file_facts,
     fingerprint,
     group_of,
+    listed,
 )
 from ensue.data.sources.table import ITEM, label_columns
 from ensue.errors import ConfigError, DataError
@@ -49,6 +50,9 @@ def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     """
     if not columns.num_rows:
         raise DataError(f"the manifest {str(path)!r} has no rows")
+    for name in (QUESTION, ANSWER):
+        if name in columns.column_names and pa.types.is_nested(columns[name].type):
+            raise DataError(f"the column {name!r} holds lists; give one text a row")
     sources, facts = _sources(path, columns, config)
     nothing = [""] * columns.num_rows
     texts = as_text(columns, QUESTION) if QUESTION in columns.column_names else nothing
@@ -56,9 +60,11 @@ def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     answers = labels.get(ANSWER, [None] * len(texts))
     concepts = as_text(columns, CONCEPTS) if CONCEPTS in columns.column_names else nothing
     raw = [
-        Question(source, text, answer or None, tuple(c for c in known.split(LIST_SEPARATOR) if c))
+        Question(source, text, (answer or "").strip() or None, listed(known))
         for source, text, answer, known in zip(sources, texts, answers, concepts, strict=True)
     ]
+    # One picture is one however its path is spelled: splits mustn't cut through it.
+    units = [os.path.normpath(name) for name in labels[PATH if PATH in labels else ROW]]
     ids = [str(i) for i in range(len(raw))]
     if len(set(labels.get(ITEM, ()))) == len(ids):
         ids = labels.pop(ITEM)
@@ -67,7 +73,7 @@ def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         ids=ids,
         raw=raw,
         labels=labels,
-        group=group_of(labels, config.group) or labels[PATH if PATH in labels else ROW],
+        group=group_of(labels, config.group) or units,
         fingerprint=fingerprint([file_facts(path), *facts]),
     )
 
@@ -85,7 +91,8 @@ def _sources(
         names = as_text(columns, own)
         found = _rows(names) if own == ROW else names
         return [*found], [file_facts(Path(config.regions))]
-    pictures = [Picture(path.parent / name) for name in as_text(columns, PATH)]
+    names = as_text(columns, PATH)
+    pictures = [Picture(Path(os.path.normpath(path.parent / name))) for name in names]
     return [*pictures], [file_facts(p) for p in sorted({p.path for p in pictures})]
 
 
