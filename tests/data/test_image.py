@@ -15,6 +15,8 @@ from ensue.data.items import Picture
 from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
 
+ORIENTATION = 0x0112
+
 
 def write_idx(path: Path, values: np.ndarray) -> None:
     head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
@@ -119,6 +121,22 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     Image.new("RGBA", (5, 4), (9, 9, 9, 0)).save(tmp_path / "x.png")
     x = ImageCodec(levels=256, shape=(3, 4, 5)).encode(Picture(tmp_path / "x.png"))
     assert x.unique().tolist() == [255]
+
+
+def test_what_a_camera_held_upright_is_upright(tmp_path: Path) -> None:
+    image = Image.fromarray(np.repeat(np.array([[0, 255], [0, 255]], np.uint8), 8, 0).repeat(8, 1))
+    tags = Image.Exif()
+    tags[ORIENTATION] = 6  # a quarter to the right
+    image.save(tmp_path / "x.jpg", exif=tags, quality=100)
+    x = ImageCodec(levels=256, shape=(1, 16, 16)).encode(Picture(tmp_path / "x.jpg"))
+    assert float(x[0, :6].max()) < 50
+    assert float(x[0, 10:].min()) > 200
+
+
+def test_fractions_of_light_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 5), 0.5, np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(DataError, match="its pixels are fractions"):
+        ImageCodec(levels=256, shape=(1, 4, 5)).encode(Picture(tmp_path / "x.tif"))
 
 
 def test_what_is_no_image_is_told(pictures: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_check_tells_of_images(
     for words in (
         "4 x 5 (11), 9 x 9 (1)",
         "gray (11), color (1)",
-        "it is no image that can be read",
+        "is no image that can be read",
         "images have 2 sizes; give one with image_size",
         "1 images come twice",
         "some images are gray and some in color",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field
 from torch import Tensor
 
@@ -160,7 +160,7 @@ class ImageCodec:
 
 
 def opened(raw: Raw) -> Image.Image:
-    """The image in 8 bits, gray or color; what is transparent shows white.
+    """The image in 8 bits, gray or color, upright as a camera says; what is transparent is white.
 
     Raises:
         DataError: It can't be read.
@@ -174,6 +174,9 @@ def opened(raw: Raw) -> Image.Image:
     try:
         with Image.open(raw.path) as image:
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode == "F":
+                raise ValueError("its pixels are fractions; save them in 8 or 16 bits")
             if image.mode in ("I;16", "I;16B", "I"):
                 return Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
             if image.mode in ("1", "L"):
@@ -184,6 +187,6 @@ def opened(raw: Raw) -> Image.Image:
                 return Image.alpha_composite(paper, whole).convert("RGB")
             return image.convert("RGB")
     except UnidentifiedImageError as error:
-        raise DataError("it is no image that can be read") from error
+        raise DataError(f"{str(raw.path)!r} is no image that can be read") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"can't read {str(raw.path)!r}: {error}") from error
