@@ -27,6 +27,9 @@ ROWS = {
     "sequence_vae": "the sequence VAE beside the usual one on torch.nn: step, collating, sampling",
     "molecules": "molecules in ten minutes of two cores (ROW='molecules FOLDER [zinc plain qm9]')",
     "sentences": "sentences of novels, sequence VAE and charrnn (ROW='sentences FOLDER')",
+    "seq2seq": "the attention decoder beside one that projects the picture in its loop",
+    "easy_vqa": "questions about colored shapes, by the set's own rules (ROW='easy_vqa FOLDER')",
+    "vqa_rad": "questions about radiographs beside two baselines (ROW='vqa_rad FOLDER')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

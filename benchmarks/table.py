@@ -1,13 +1,18 @@
-"""The README's table, written from benchmarks/results: ``python -m benchmarks.table``."""
+"""The tables of what was measured, written from benchmarks/results: ``python -m benchmarks.table``.
+
+All figures stand in benchmarks/results/README.md, the first of each section in the README.
+"""
 
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS
 
 README = Path(__file__).parent.parent / "README.md"
+ALL = RESULTS / "README.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 OURS, MFCC = "cpc (this run)", "MFCC with deltas"
 
@@ -406,6 +411,19 @@ def vae_rows() -> list[tuple[str, ...]]:
             "`make results ROW=sequence_vae`",
         )
     )
+    runs = read("sentences")["runs"]
+    bounds, nats = (
+        statistics.mean(run[family][key] for run in runs)
+        for family, key in (("vae", "bound"), ("charrnn", "nats"))
+    )
+    rows.append(
+        (
+            "sentences of a novel never seen, in words: nats of a sentence by `vae`, a bound",
+            f"{bounds:.1f}; {statistics.mean(run['vae']['kl'] for run in runs):.1f} nats in z",
+            f"`charrnn`, without z: {nats:.1f}",
+            "`make results ROW='sentences FOLDER'`",
+        )
+    )
     return rows
 
 
@@ -414,31 +432,100 @@ def _drawn(run: dict[str, Any], name: str, of: str = "this run") -> float:
     return run["sections"]["molecules"][name][of]
 
 
-def table() -> str:
-    rows = [
-        *speech_rows(),
-        *fsdd_rows(),
-        *librispeech_rows(),
-        *text_rows(),
-        *digits_rows(),
-        *mnist_rows(),
-        *flow_rows(),
-        *anomaly_rows(),
-        *vae_rows(),
-        *info_nce_rows(),
-        *store_rows(),
-        *recurrent_rows(),
-        *generation_rows(),
-        *drawing_rows(),
-    ]
-    lines = _lines(("what", "measured", "beside it", "command"), rows)
+def question_rows() -> list[tuple[str, ...]]:
+    """Questions about pictures, beside training questions of the answer; what a step costs."""
+    easy, rows = read("easy_vqa"), []
+    runs = easy["runs"]
+    fit, drawn, forms, swap = (
+        statistics.mean(run[name] for run in runs)
+        for name in ("fit_greedy", "fit_drawn", "forms", "swap")
+    )
+    minutes = max(run["training_seconds"] for run in runs) / 60
+    beside = ", ".join(f"{name} {value:.1%}" for name, value in easy["fit_of"].items())
+    rows.append(
+        (
+            "questions about colored shapes (easy-VQA), given picture and answer, that fit both by "
+            f"the rules of the set; {minutes:.0f} minutes of a CPU core",
+            f"{fit:.1%}, drawn {drawn:.1%}; forms as often as in the set {forms:.0%}; another "
+            f"question for another answer {swap:.1%}",
+            f"training questions of the answer: {beside}",
+            "`make results ROW='easy_vqa FOLDER'`",
+        )
+    )
+    runs = read("vqa_rad")["runs"]
+    measures = {"bleu4": "BLEU-4 {:.1f}", "rouge_l": "ROUGE-L {:.3f}", "cider_d": "CIDEr-D {:.2f}"}
+    told = {
+        column: ", ".join(
+            form.format(statistics.mean(run["sections"]["questions"][name][column] for run in runs))
+            for name, form in measures.items()
+        )
+        for column in ("this run", "most frequent", "nearest picture")
+    }
+    rows.append(
+        (
+            "questions about radiographs (VQA-RAD) never seen, given picture and answer",
+            told.pop("this run"),
+            "; ".join(f"{column}: {what}" for column, what in told.items()),
+            "`make results ROW='vqa_rad FOLDER'`",
+        )
+    )
+    step = read("seq2seq")["step"]
+    rows.append(
+        (
+            "attention decoder, 32 questions of 12 tokens about 36 regions of 2048, one thread",
+            f"{step['seconds'] * 1e3:.0f} ms a training step",
+            f"{step['ratio_median']:.1f} times faster than projecting the picture in the loop; "
+            "equal losses",
+            "`make results ROW=seq2seq`",
+        )
+    )
+    return rows
+
+
+SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
+    "The demo: synthetic speech": speech_rows,
+    "Recorded digits": fsdd_rows,
+    "Speakers": librispeech_rows,
+    "Texts and waveforms": text_rows,
+    "Small digits": digits_rows,
+    "MNIST": mnist_rows,
+    "Tables": flow_rows,
+    "Unseen speakers": anomaly_rows,
+    "Molecules and sentences": vae_rows,
+    "Questions about pictures": question_rows,
+    "InfoNCE": info_nce_rows,
+    "Windows and long recordings": store_rows,
+    "Recurrent layers": recurrent_rows,
+    "Sequences and beams": generation_rows,
+    "Drawing value by value": drawing_rows,
+}
+INTRODUCTION = """\
+# Measured
+
+Every figure is made again by its command; `FOLDER` holds the data set. What stands beside a figure
+was measured on the same data, unless it says that it was published.
+"""
+HEAD = ("what", "measured", "beside it", "command")
+
+
+def headlines() -> str:
+    """The first figure of each section."""
+    return f"{_lines(HEAD, [rows()[0] for rows in SECTIONS.values()])}\n\n{_machine()}\n"
+
+
+def all_figures() -> str:
+    """A page of all figures, section by section."""
+    parts = [f"## {name}\n\n{_lines(HEAD, rows())}" for name, rows in SECTIONS.items()]
+    return "\n\n".join([INTRODUCTION + "\n" + _machine(), *parts]) + "\n"
+
+
+def _machine() -> str:
     speech = read("speech")
     machine, seeds = speech["environment"], ", ".join(str(r["seed"]) for r in speech["runs"])
-    note = (
+    return (
         f"On 2 cores of an {machine['processor']}, torch {machine['versions']['torch']}; the demo "
         f"with seeds {seeds}, mean and range. `benchmarks/results/` has each probe's interval."
     )
-    return f"{lines}\n\n{note}\n"
 
 
 def shared_gates() -> str:
@@ -453,7 +540,7 @@ def shared_gates() -> str:
     return _lines(head, rows)
 
 
-TABLES = {"README": table, "shared_gates": shared_gates}
+TABLES = {"shared_gates": shared_gates}
 
 
 def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -463,7 +550,8 @@ def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def main() -> None:
     before, rest = README.read_text().split(BEGIN)
-    README.write_text(before + BEGIN + table() + END + rest.split(END)[1])
+    README.write_text(before + BEGIN + headlines() + END + rest.split(END)[1])
+    ALL.write_text(all_figures())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ def test_what_it_links_to_exists() -> None:
             assert (README.parent / target).exists(), target
 
 
-def test_measured_table_is_that_of_the_results() -> None:
-    from benchmarks.table import BEGIN, END, table
+def test_what_was_measured_is_that_of_the_results() -> None:
+    from benchmarks.table import ALL, BEGIN, END, all_figures, headlines
 
-    assert README.read_text().split(BEGIN)[1].split(END)[0] == table()
+    assert README.read_text().split(BEGIN)[1].split(END)[0] == headlines()
+    assert ALL.read_text() == all_figures()

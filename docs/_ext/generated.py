@@ -43,13 +43,12 @@ class Settings(SphinxDirective):
 
 
 class Measured(SphinxDirective):
-    """Tables of ``benchmarks/results``: the README's, or another one by its name."""
+    """A table of ``benchmarks/results`` by its name."""
 
-    optional_arguments = 1
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        (name,) = self.arguments or ["README"]
-        return self.parse_text_to_nodes(TABLES[name]())
+        return self.parse_text_to_nodes(TABLES[self.arguments[0]]())
 
 
 def _cleaned(section: str) -> str:
