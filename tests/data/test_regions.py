@@ -59,6 +59,20 @@ def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
         read_regions(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"item": ["a", None], "features": [[1.0], [2.0]]},
+        {"item": ["a", "b"], "features": [1.0, 2.0]},
+        {"item": ["a", "b"], "features": [[1.0], None]},
+    ],
+)
+def test_a_table_without_vectors_is_refused(columns: dict[str, list], tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table(columns), tmp_path / "r.parquet")
+    with pytest.raises(ValueError, match="each row has an item and, as features, a list"):
+        read_regions(tmp_path / "r.parquet")
+
+
 def test_objects_are_refused(tmp_path: Path) -> None:
     for name, save in (("r.npy", np.save), ("r.npz", np.savez)):
         save(tmp_path / name, np.array([{}, {}]))

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv
 import pytest
+import torch
+from PIL import Image
 
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
@@ -223,13 +225,49 @@ def test_a_run_knows_its_regions_from_any_folder(
         ({"question": ["a"]}, "the question is .*'a'.* and must be text"),
         ({"concepts": 3}, "concepts are 3 and must be texts"),
         ({"path": 3}, "the path is 3; give a path"),
-        ({"path": None, "row": True}, "the row or source is True"),
+        ({"path": None, "row": True}, "the row is True"),
         ({"path": None, "source": np.array([np.nan])}, "aren't finite"),
     ],
 )
 def test_a_part_of_another_kind_is_refused(part, message: str, folder: Path) -> None:
     with pytest.raises(ValueError, match=message):
         QuestionCodec.of_user({"path": "a.png", "answer": "red", "question": "is it?", **part})
+
+
+def test_pictures_of_others_are_never_ones_own() -> None:
+    row = np.array([4, 4, 4, 1, 1, 7])
+    for seed in range(5):
+        found = questions.Sources(None, [], None, row)  # pyright: ignore[reportArgumentType]
+        other = found.of_other_pictures(torch.Generator().manual_seed(seed)).row
+        assert (other != row).all()
+        assert set(other) == set(row)
+
+
+def test_one_picture_has_no_other(run: Path, tmp_path: Path) -> None:
+    one = picture(0)[1]
+    Image.fromarray(one).save(tmp_path / "0.png")
+    rows = [(q, a, "0.png" if i % 2 else "./0.png") for i, (q, a, _) in enumerate(asked()[:3])]
+    data = table(tmp_path / "q.csv", ("question", "answer", "path"), *rows)
+    assert set(open_items(data, DataConfig(), cache=tmp_path).group or ()) == {"0.png"}
+    found = {s.name: s for s in evaluate(run, data, quiet=True).sections}["dependence"]
+    values = {name: (of[0], told) for name, of, told in found.rows}
+    assert values["pictures"] == (None, "there is no other picture to see it with")
+
+
+def test_lists_are_no_answers(folder: Path) -> None:
+    row = {"question": "what is it?", "answer": ["red", "blue"], "path": "pictures/0.png"}
+    (folder / "lists.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(ValueError, match="'answer' holds lists"):
+        open_items(folder / "lists.jsonl", DataConfig(), cache=folder)
+
+
+def test_evaluate_tells_what_it_left_out(run: Path, folder: Path) -> None:
+    rows = [(q, a, f"pictures/{n}.png") for q, a, n in asked()]
+    rows[0] = (rows[0][0], "purple", rows[0][2])
+    data = table(folder / "purple.csv", ("question", "answer", "path"), *rows)
+    notes = evaluate(run, data, quiet=True).notes
+    assert any("1 item is left out, such as '0': unknown answer 'purple'" in n for n in notes)
+    assert load(run).score([]).tolist() == []
 
 
 def test_what_is_read_is_not_written_over(

@@ -179,11 +179,11 @@ def _of_table(table: pa.Table) -> Features:
     column = next((n for n in ("embedding", "features") if n in table.column_names), None)
     if column is None or "item" not in table.column_names:
         raise DataError("a table of regions has the columns item and embedding, or features")
-    cells = table[column].to_pylist()
-    if table["item"].null_count or not all(isinstance(cell, list) for cell in cells):
+    vectors, items = table[column], table["item"]
+    if items.null_count or vectors.null_count or not _is_list(vectors.type):
         raise DataError(f"each row has an item and, as {column}, a list of numbers")
-    vectors = np.stack(cells)
-    items = np.asarray(table["item"].to_pylist())
+    vectors = np.stack(vectors.to_numpy(zero_copy_only=False))
+    items = np.asarray(items.to_pylist())
     names, first, counts = np.unique(items, return_index=True, return_counts=True)
     order = np.argsort(first)
     names, counts = names[order], counts[order]
@@ -194,6 +194,11 @@ def _of_table(table: pa.Table) -> Features:
     which = np.concatenate([np.arange(n) for n in counts])
     values[row[in_row], which] = vectors[in_row]
     return _checked(values, counts, names.tolist())
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    is_any = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_one(kind) for is_one in is_any)
 
 
 def _checked(values: np.ndarray, num: Any, names: Sequence[str]) -> Features:

@@ -97,7 +97,7 @@ class Loaded:
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
                 "each"
             )
-        totals, written_from = [], self._source(raws).get("condition")
+        totals, written_from = [], self._source(raws).get("condition") if raws else None
         for i, raw in enumerate(raws):
             given = self._class(conditions[i] if conditions else None)
             if written_from is not None:

@@ -50,15 +50,16 @@ def make_plan(
     """
     from ensue.configuration import split_sections, validate_all
 
-    if settings.get("regions") is not None:
-        # A run is used from other folders than it was trained in.
-        settings = {**settings, "regions": str(Path(settings["regions"]).absolute())}
     classes = section_classes(family)
     given = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
     if init_from is not None:
         base["model"] = {**_model_settings(Path(init_from), family), **base["model"]}
     merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
+    _, of_data = merged["data"]
+    if isinstance(of_data.get("regions"), str | Path):
+        # A run is used from other folders than it was trained in.
+        of_data["regions"] = str(Path(of_data["regions"]).absolute())
     return Plan(family, data, validate_all(merged))
 
 

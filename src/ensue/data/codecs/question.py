@@ -243,10 +243,10 @@ class QuestionCodec:
         stranger = next((name for name in raw if name not in known), None)
         if stranger is not None:
             raise DataError(unknown("part of a question", str(stranger), known))
-        given = [raw[name] for name in ("path", "row", "source") if raw.get(name) is not None]
+        given = [name for name in ("path", "row", "source") if raw.get(name) is not None]
         if len(given) != 1:
             raise DataError("a question has one of path, row and source")
-        source, (question, answer) = given[0], map(raw.get, ("question", "answer"))
+        question, answer = raw.get("question"), raw.get("answer")
         for name, value in (("question", question), ("answer", answer)):
             if not isinstance(value, str | None):
                 raise DataError(f"the {name} is {value!r:.60} and must be text")
@@ -255,14 +255,14 @@ class QuestionCodec:
         if not isinstance(concepts, list | tuple) or not all(isinstance(c, str) for c in concepts):
             raise DataError(f"concepts are {concepts!r:.60} and must be texts")
         return Question(
-            _source_of_user(source, "path" if raw.get("path") is not None else "row or source"),
+            _source_of_user(given[0], raw[given[0]]),
             question or "",
             answer or None,
             tuple(part for concept in concepts for part in listed(concept)),
         )
 
 
-def _source_of_user(value: Any, name: str) -> Picture | int | str | np.ndarray:
+def _source_of_user(name: str, value: Any) -> Picture | int | str | np.ndarray:
     """A picture by its path, a row by number or name, or an array.
 
     Raises:
