@@ -42,6 +42,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     Example:
         >>> unknown("family", "cpd", ["cpc", "realnvp"])
         "unknown family 'cpd': did you mean 'cpc'? There are: cpc, realnvp"
+        >>> unknown("answer", "?", map(str, range(1000, 1100)))[-25:]
+        ' 1058, 1059 and 40 others'
     """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)

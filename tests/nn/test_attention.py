@@ -79,3 +79,17 @@ def test_joining_from_what_was_projected_is_joining():
 def test_a_source_without_regions_or_with_too_many_is_refused(num):
     with pytest.raises(ConfigError, match="each source has 1 to 5"):
         region_mask(torch.tensor(num), K)
+
+
+def test_pooling_begins_at_a_size_that_lets_both_through() -> None:
+    """With torch's own beginnings the result is about a tenth of this, and says little."""
+    torch.manual_seed(0)
+    pool = LowRankBilinear(64, 64, hidden_size=64, out_size=64)
+    x, y = torch.randn(2, 1000, 64)
+    with torch.no_grad():
+        spread = pool(x, y).std(0).mean()
+        for layer in pool.children():
+            layer.reset_parameters()  # pyright: ignore[reportCallIssue]
+        usual = pool(x, y).std(0).mean()
+    assert spread > 0.3
+    assert spread > 2 * usual
