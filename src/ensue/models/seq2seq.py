@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -26,6 +25,7 @@ from ensue.generation.choose import by_cumulative
 from ensue.models import tokens
 from ensue.models.foreign import load_renamed, read_state_dict, rename_ivqa
 from ensue.models.protocols import Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.models.source_decoder import AnswerEncoder, Answers, RegionEncoder, SourceDecoder
 from ensue.nn import GRU, LSTM
 from ensue.nn.attention import (
@@ -119,7 +119,7 @@ class Seq2SeqConfig:
 
 class Seq2Seq(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["seq2seq", "attention", "visual-question-generation"],
