@@ -99,9 +99,7 @@ def test_any_masks_give_the_published_density_and_inverse(
 @pytest.mark.parametrize("kept", [0.0, 1.0])
 def test_masks_that_keep_nothing_or_all_are_masks(kept: float, seed: int) -> None:
     published = Published(torch.full((3, 4), kept), 5).double()
-    same(
-        RealNVP.from_nvpnet(published.state_dict()), published, torch.randn(6, 4).double()
-    )
+    same(RealNVP.from_nvpnet(published.state_dict()), published, torch.randn(6, 4).double())
 
 
 @pytest.mark.parametrize(("width", "depth"), [(1, 1), (2, 4), (33, 9)])

@@ -430,7 +430,7 @@ class CPC(
         """The contexts of waveforms, from a state of the GRU on.
 
         Args:
-            x: (B, S) or (B, 1, S) waveforms; each begins with frames of its own, whatever was before it.
+            x: (B, S) or (B, 1, S) waveforms; the frames of each are its own, whatever was before.
             hidden: (L, B, C) states of the L layers, as :class:`torch.nn.GRU` gives them, or None
                 for zeros.
 

@@ -190,9 +190,11 @@ class RealNVP(
 
         Example:
             >>> parts = {"0.weight": (4, 2), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
-            >>> zeros = {f"map_{m}.{part}": torch.zeros(s) for m in "st" for part, s in parts.items()}
-            >>> weights = {f"layers.0.{key}": value for key, value in zeros.items()}
-            >>> model = RealNVP.from_nvpnet({**weights, "layers.0.b": torch.tensor([[1.0, 0.0]])})
+            >>> weights = {"layers.0.b": torch.tensor([[1.0, 0.0]])}
+            >>> for part, shape in parts.items():
+            ...     for m in ("s", "t"):
+            ...         weights[f"layers.0.map_{m}.{part}"] = torch.zeros(shape)
+            >>> model = RealNVP.from_nvpnet(weights)
             >>> model.config.masks
             ('10',)
         """

@@ -209,6 +209,7 @@ class Seq2Seq(
         pad: int | None = 0,
         *,
         max_length: int = 15,
+        **settings: Any,
     ) -> "Seq2Seq":
         """The network of inverse VQA (Liu et al. 2018) with its weights, before its softmax.
 
@@ -222,16 +223,21 @@ class Seq2Seq(
             eos: The token that ends a question; None: only ``max_length`` does.
             pad: The token after the end of a question; None: there is none.
             max_length: New words of a question at most.
+            settings: Of :class:`Seq2SeqConfig`, to train it further: ``teacher_forcing``,
+                ``forcing_coin``, ``dropout``, ...; sizes are the weights'.
 
         Raises:
-            ConfigError: Keys are missing or unknown, sizes don't fit, or there is no such token.
+            ConfigError: Keys are missing or unknown, sizes don't fit, there is no such token, or a
+                setting is wrong.
             CheckpointError: The file is missing or damaged, or holds more than tensors.
         """
         if isinstance(weights, str | Path):
             weights = read_state_dict(Path(weights))
-        settings, renamed = rename_ivqa(weights)
+        sizes, renamed = rename_ivqa(weights)
+        special: dict[str, Any] = {"bos": bos, "eos": eos, "pad": pad}
         writing = GenerationConfig(max_length=max_length)
-        model = cls(Seq2SeqConfig(bos=bos, eos=eos, pad=pad, generation=writing, **settings))
+        config = {**settings, **special, **sizes, "generation": writing}
+        model = cls(validate(Seq2SeqConfig, config, section="model"))
         load_renamed(model, renamed, "inverse VQA")
         return model
 
@@ -373,8 +379,8 @@ class Seq2Seq(
 
         Returns:
             ``values`` (S num, T) tokens, those of the first source first, each with the token that
-            it begins with and, where one came, eos last; their ``lengths``; ``log_prob`` of each; ``attention`` (S num, T - 1, K)
-            and ``item``, which source each is of.
+            it begins with and, where one came, eos last; their ``lengths``; ``log_prob`` of each;
+            ``attention`` (S num, T - 1, K) and ``item``, which source each is of.
 
         Raises:
             ConfigError: There is no source, or it doesn't fit the model, or ``first`` doesn't.
@@ -471,8 +477,8 @@ class Seq2Seq(
         """(B, T - 1) what the steps see: true tokens, and some that the model itself drew.
 
         Each token by itself, or those of a step in all rows, are the true ones with the
-        probability ``forcing``; bos always is. The others are drawn from the model, which saw what stands before them here; gradients don't
-        pass through a draw.
+        probability ``forcing``; the first always is. The others are drawn from the model, which saw
+        what stands before them here; gradients don't pass through a draw.
         """
         was_training = self.decoder.training
         self.decoder.eval()
