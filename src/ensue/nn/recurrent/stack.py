@@ -25,6 +25,9 @@ def run_layers(
 ) -> tuple[Any, State]:
     """All layers in all directions over a batch: the last layer's outputs, and the last states.
 
+    Under autocast they are of its precision, except where inputs or weights are float64: autocast
+    leaves those as they are.
+
     Args:
         layers: Of the parameters.
         input: As ``forward`` takes it.
