@@ -178,8 +178,8 @@ class RealNVP(
 
         .. math:: y = b \odot x + (1 - b) \odot (x \odot \exp s(b \odot x) + t(b \odot x))
 
-        from the data x on, with b of each coupling by itself, any zeros and ones. The model is of
-        the weights' precision, and is trained, saved and loaded as any other.
+        from the data x to the base, with any zeros and ones as the mask b of each coupling. The
+        model is of the weights' precision, and is trained, saved and loaded as any other.
 
         Args:
             state_dict: With the keys ``layers.{i}.b`` (1, D) or (D,), ``layers.{i}.map_s.{0,2}.*``
