@@ -234,6 +234,16 @@ def test_words_that_are_none_are_refused(change: dict[str, Tensor], message: str
         model.log_prob(torch.ones(2, 4, dtype=torch.long), condition=Source(**{**fine, **change}))
 
 
+def test_words_need_vectors_as_wide_as_the_embedding() -> None:
+    weights = Published(**SMALL).state_dict()
+    weights["Init_glimpse.Wih.weight"] = torch.zeros(SMALL["H"], 3)
+    model = Seq2Seq.from_ivqa(weights).eval()
+    features, words, x = torch.zeros(2, 3, 7), torch.tensor([1, 2]), torch.ones(2, 4).long()
+    assert model.logits(features, torch.zeros(2, 3), words, x).shape == (2, 4, 12)
+    with pytest.raises(ConfigError, match=r"concepts is \(2,\) .* give features \(B, 3\)"):
+        model.logits(features, words, words, x)
+
+
 @pytest.mark.parametrize(
     ("first", "message"),
     [
