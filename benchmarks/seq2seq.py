@@ -84,7 +84,7 @@ def step() -> dict[str, Any]:
     usual = Usual()
     ours = Seq2Seq.from_ivqa(usual.state_dict()).train()
     features, concept, answer = torch.randn(B, K, F), torch.randn(B, D), torch.randn(B, D)
-    x = torch.randint(0, V, (B, T + 1))
+    x = torch.randint(1, V, (B, T + 1))  # 0 is padding
     batch = Batch(x=x, condition=Source(regions=features, answer=answer, concepts=concept))
 
     def theirs() -> float:

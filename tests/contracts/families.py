@@ -377,6 +377,12 @@ CASES = [
     Case(family="realnvp", name="half masks", build=realnvp(mask="half"), items=rows),
     Case(
         family="realnvp",
+        name="masks of its own",
+        build=realnvp(masks=("10110", "01001", "00000", "11111")),
+        items=rows,
+    ),
+    Case(
+        family="realnvp",
         name="splines, mixing, classes",
         build=realnvp(transform="spline", mixing=True, classes=("a", "b"), activation="silu"),
         items=rows,

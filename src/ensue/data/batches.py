@@ -16,9 +16,10 @@ class Source:
     Attributes:
         regions: (B, K, F) features of the regions of a picture, or of any other source.
         num_regions: (B,) how many regions each has, or None where all have K.
-        answer: (B, A) tokens of an answer, padded at the end, or its features; or None.
+        answer: (B, A) tokens of an answer, padded at the end, or its features; (B,) words of the
+            text's own vocabulary, where the model embeds these alike; or None.
         answer_lengths: (B,) valid tokens of each answer, or None where all are, or it is features.
-        concepts: (B, C) how much of each concept there is, or None.
+        concepts: (B, C) how much of each concept there is, or (B,) words as those; or None.
 
     Example:
         >>> source = Source(regions=torch.zeros(3, 4, 5), answer=torch.tensor([[1], [2], [0]]))

@@ -20,6 +20,7 @@ class Prompts:
         tokens: For each sequence its first tokens, at least one.
         num_tokens: V.
         eos: The token that ends a sequence, or None.
+        pad: What stands after the last token of a sequence; by default eos, or 0.
         condition: Of N what each sequence is conditioned on, a tensor or a
             :class:`ensue.data.batches.Source`: given to ``steps.init_state`` after the number of
             sequences.
@@ -39,12 +40,14 @@ class Prompts:
         *,
         num_tokens: int,
         eos: int | None = None,
+        pad: int | None = None,
         condition: Any = None,
         processors: Sequence[Processor] = (),
         limits: Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.steps, self.eos, self.processors = steps, eos, processors
+        self.pad = next((token for token in (pad, eos) if token is not None), 0)
         self.tokens = _checked(tokens, num_tokens)
         if condition is not None and len(condition) != len(self.tokens):
             raise ConfigError(

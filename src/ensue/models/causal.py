@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
@@ -30,6 +29,7 @@ from ensue.models.images import (
     values_of,
 )
 from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.nn import CausalTransformer, GatedStack
 from ensue.nn.causal_conv import condition_at
 
@@ -222,7 +222,7 @@ class CausalDecoder(nn.Module):
 
 class Causal(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["autoregressive", "wavenet", "transformer", "density-estimation"],

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -19,6 +18,7 @@ from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.models import tokens
 from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.nn import GRU, LSTM
 from ensue.nn.packing import Packing, run_packed
 
@@ -107,7 +107,7 @@ class TokenDecoder(nn.Module):
 
 class CharRNN(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["language-model", "lstm", "gru", "text-generation"],

@@ -13,10 +13,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, overload
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -31,9 +30,10 @@ from ensue.information import (
     sample_other_frames,
 )
 from ensue.information.negatives import Contrast
-from ensue.models.foreign import rename_cdck2
+from ensue.models.foreign import load_renamed, rename_cdck2
 from ensue.models.lower_layers import LowerLayers, lower_gru, lower_stack
 from ensue.models.protocols import Features, Loss, Score
+from ensue.models.saved import SavedModel
 from ensue.nn import GRU, ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 from ensue.nn.spectral import LogMel
@@ -44,6 +44,8 @@ OF_LOG_MEL = ("vocal_tract_perturbation", "cmn_frames")
 """Settings that change frequencies, and that other encoders have no place for; 0 is none."""
 USER_PARTS = "user-parts"
 ANCHORS_A_BLOCK = 256
+Over = Literal["candidates", "contexts"]
+"""What a softmax runs over: eq. 4's candidates of a context, or the contexts of a candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,24 @@ class CPCConfig:
         return self.horizon - self.nearest + 1
 
 
+class LossAt(NamedTuple):
+    """The loss at one time, and how often the true frame is told from the others.
+
+    Attributes:
+        loss: Mean nats over the batch and the steps ahead.
+        accuracy: The part of all contexts and steps ahead whose true candidate has the largest
+            score of the context's.
+        accuracy_by_contexts: As widely copied code counts it: at the last step ahead, each
+            candidate's scores are turned into a softmax over the contexts; the part of contexts
+            whose own candidate has the largest of these. It is no accuracy of telling candidates
+            apart.
+    """
+
+    loss: Tensor
+    accuracy: Tensor
+    accuracy_by_contexts: Tensor
+
+
 class CPCState(TypedDict):
     """What a stream carries from chunk to chunk; the batch stands first in every tensor."""
 
@@ -164,7 +184,7 @@ class CPCState(TypedDict):
 
 class CPC(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["cpc", "contrastive-predictive-coding", "representation-learning"],
@@ -237,17 +257,20 @@ class CPC(
     def from_cdck2(cls, state_dict: Mapping[str, Tensor]) -> "CPC":
         """The network ``CDCK2`` of 2018 from its weights: waveform encoder, batch norm, GRU.
 
+        The model is of their precision. :meth:`loss_at` gives its loss and both ways to count its
+        accuracy, :meth:`predict` its contexts from a state on.
+
         Args:
             state_dict: With the keys ``encoder.{0,3,6,9,12}.weight``, ``encoder.{1,4,7,10,13}.*``,
                 ``gru.*_l0``, ``Wk.{k}.weight``, ``Wk.{k}.bias``.
 
         Raises:
-            ConfigError: Keys are missing or unknown.
+            ConfigError: Keys are missing or unknown, or sizes don't fit.
         """
         settings, weights = rename_cdck2(state_dict)
         habits = {"candidates": "aligned", "num_anchors": 1, "init": "kaiming_fan_out"}
         model = cls(CPCConfig(encoder="waveform", norm="batch", **habits, **settings))
-        model.load_state_dict(weights)
+        load_renamed(model, weights, "a CDCK2")
         return model
 
     def untrained_variants(self) -> dict[str, CPCConfig]:
@@ -297,7 +320,7 @@ class CPC(
         """Local features and context of each waveform, and the context pooled over time.
 
         Args:
-            x: (B, S) waveforms, padded at the end.
+            x: (B, S) or (B, 1, S) waveforms, padded at the end.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
@@ -341,22 +364,49 @@ class CPC(
         """
         return self._loss(z, c, None if mask is None else mask.sum(-1), step)
 
+    @overload
     def loss_at(
         self,
         x: Tensor,
         t: int,
-        normalize_over: Literal["candidates", "contexts"] = "candidates",
-    ) -> Tensor:
+        normalize_over: Over = ...,
+        *,
+        accuracy: Literal[False] = False,
+    ) -> Tensor: ...
+
+    @overload
+    def loss_at(
+        self, x: Tensor, t: int, normalize_over: Over = ..., *, accuracy: Literal[True]
+    ) -> LossAt: ...
+
+    def loss_at(
+        self,
+        x: Tensor,
+        t: int,
+        normalize_over: Over = "candidates",
+        *,
+        accuracy: bool = False,
+    ) -> Tensor | LossAt:
         """The loss at one time t, with the frames z_{t+k} of the whole batch as candidates.
 
         Args:
-            x: (B, S) waveforms.
+            x: (B, S) or (B, 1, S) waveforms.
             t: The time, in frames; t + K must exist.
             normalize_over: ``candidates`` for a fixed context (eq. 4 of the paper), or
                 ``contexts`` for a fixed candidate, as widely copied code does.
+            accuracy: Whether to count, too, how often the true candidate is found.
 
         Returns:
-            Mean nats over the batch and the steps ahead.
+            Mean nats over the batch and the steps ahead; with ``accuracy`` a :class:`LossAt`.
+
+        Raises:
+            ConfigError: There is no such time, or only one waveform.
+
+        Example:
+            >>> model = CPC(CPCConfig(sample_rate=16000, channels=8, context_size=6, horizon=2))
+            >>> found = model.loss_at(torch.randn(4, 3200), 9, accuracy=True)
+            >>> found.accuracy.shape, found.accuracy_by_contexts.shape
+            (torch.Size([]), torch.Size([]))
         """
         z, _ = self.encoder(x)
         last = z.shape[1] - self.config.horizon - 1
@@ -366,16 +416,53 @@ class CPC(
             )
         anchors = torch.tensor([t], device=x.device)
         predicted = self._predict(self._contexts(z)[:, anchors], z.shape[-1])
+        nearest = self.config.nearest
         contrast = contrast_aligned(
-            predicted, z, anchors, nearest=self.config.nearest, normalize_over=normalize_over
+            predicted, z, anchors, nearest=nearest, normalize_over=normalize_over
         )
-        return contrast.loss.mean()
+        loss = contrast.loss.mean()
+        if not accuracy:
+            return loss
+        ahead = z[:, t + nearest : t + self.config.horizon + 1]
+        return LossAt(loss, *_accuracies(torch.einsum("bkd,jkd->kbj", predicted[:, 0], ahead)))
+
+    def predict(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The contexts of waveforms, from a state of the GRU on.
+
+        Args:
+            x: (B, S) or (B, 1, S) waveforms; the frames of each are its own, whatever was before.
+            hidden: (L, B, C) states of the L layers, as :class:`torch.nn.GRU` gives them, or None
+                for zeros.
+
+        Returns:
+            All contexts (B, T, C), and the new state (L, B, C). To go on in the middle of a
+            waveform, encoder and all, use :meth:`step`.
+
+        Raises:
+            ConfigError: The state has another shape, or the context network is no GRU.
+
+        Example:
+            >>> model = CPC(CPCConfig(sample_rate=16000, channels=8, context_size=6))
+            >>> c, hidden = model.predict(torch.randn(2, 3200))
+            >>> c, hidden = model.predict(torch.randn(2, 1600), hidden)
+            >>> c.shape, hidden.shape
+            (torch.Size([2, 10, 6]), torch.Size([1, 2, 6]))
+        """
+        if not isinstance(self.context, GRU | nn.GRU):
+            raise ConfigError("a state is of a GRU, and this context network is a user's module")
+        z, _ = self.encoder(x)
+        wanted = (self.context.num_layers, len(z), self.context.hidden_size)
+        if hidden is not None and hidden.shape != wanted:
+            raise ConfigError(
+                f"hidden is {tuple(hidden.shape)} and must be {wanted}: layers, batch, features"
+            )
+        return self.context(z, hidden)
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The information each context gave about the frames ahead, among its own sequence.
 
         Args:
-            x: (B, S) waveforms.
+            x: (B, S) or (B, 1, S) waveforms.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
@@ -482,7 +569,7 @@ class CPC(
 
     def _perturbed(self, x: Tensor, lengths: Tensor | None, step: int) -> Tensor:
         """(B, T, D) frames of the same sounds from other throats, drawn for the global batch."""
-        (everyone, row), rate = gather_rows(x[:, :1]), self.config.sample_rate
+        (everyone, row), rate = gather_rows(x[..., :1]), self.config.sample_rate
         assert rate is not None
         drawn = torch.rand(len(everyone), generator=torch.Generator().manual_seed(step))
         most = self.config.vocal_tract_perturbation
@@ -585,6 +672,14 @@ class CPC(
     def _require_streaming(self) -> None:
         if not (isinstance(self.encoder, StridedStack) and isinstance(self.context, GRU | nn.GRU)):
             raise ConfigError("a CPC of user modules can't stream; its own encoders and GRU can")
+
+
+def _accuracies(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Of scores (K, B contexts, B candidates): the part told right, and as copied code counts."""
+    own = torch.arange(scores.shape[1], device=scores.device)
+    right = scores.argmax(-1) == own
+    by_contexts = scores[-1].softmax(0).argmax(1) == own
+    return right.to(scores.dtype).mean(), by_contexts.to(scores.dtype).mean()
 
 
 class _UserEncoder(nn.Module):

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ensue.errors import CheckpointError, ConfigError
+from ensue.models.saved import precision_of
 
 READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError)
 # What torch's reader lets through where a file is something else.
@@ -49,7 +50,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> None:
-    """Load renamed weights.
+    """Load renamed weights, in their precision.
 
     Args:
         model: What takes them.
@@ -59,6 +60,7 @@ def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> No
     Raises:
         ConfigError: They don't fit.
     """
+    model.to(precision_of(weights.values()))
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -100,11 +102,10 @@ def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:
 
 
 def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
-    """The Real NVP of two tanh networks a coupling, as one network of both side by side.
+    """The Real NVP of two tanh networks and a mask of its own in each coupling.
 
     Raises:
-        ConfigError: Keys are missing or unknown, or the masks aren't one half and its complement
-            in turn.
+        ConfigError: Keys are missing or unknown, or a mask isn't of 0 and 1.
     """
     known = re.compile(r"layers\.(\d+)\.(b|map_[st]\.[02]\.(weight|bias))")
     strangers = [key for key in state_dict if not known.fullmatch(key)]
@@ -114,45 +115,38 @@ def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
     if strangers or not depth or needed != set(state_dict):
         wrong = ", ".join(strangers) or "layers.0.b or other keys are missing"
         raise ConfigError(f"these aren't the weights of an NVPNet: {wrong}")
-    mask = state_dict["layers.0.b"].bool()
+    names = {"0": "hidden.0", "2": "last"}
+    masks, renamed = [], {}
     for i in range(depth):
-        expected = mask if i % 2 == 0 else ~mask
-        if not torch.equal(state_dict[f"layers.{i}.b"].bool(), expected):
-            raise ConfigError(f"layers.{i}.b isn't the mask of layers.0 or its complement in turn")
-    if int(mask.sum()) != len(mask) // 2:
-        raise ConfigError(f"layers.0.b keeps {int(mask.sum())} of {len(mask)} values, not half")
-    halves = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
-    whole = "density.flow.layers.0"
-    renamed = {
-        f"{whole}.halves.kept": halves[0],
-        f"{whole}.halves.moved": halves[1],
-        f"{whole}.halves.order": torch.cat(halves).argsort(),
-    }
-    for i in range(depth):
-        kept, moved = halves[i % 2], halves[1 - i % 2]
-        s, t = (
-            {
-                key: state_dict[f"layers.{i}.{of}.{key}"]
-                for key in ("0.weight", "0.bias", "2.weight", "2.bias")
-            }
-            for of in ("map_s", "map_t")
-        )
-        own = f"{whole}.networks.{i}"
-        renamed |= {
-            f"{own}.hidden.0.weight": torch.cat([s["0.weight"], t["0.weight"]])[:, kept],
-            f"{own}.hidden.0.bias": torch.cat([s["0.bias"], t["0.bias"]]),
-            f"{own}.last.weight": torch.block_diag(s["2.weight"][moved], t["2.weight"][moved]),
-            f"{own}.last.bias": torch.cat([s["2.bias"][moved], t["2.bias"][moved]]),
-        }
+        coupling = f"density.flow.layers.{i}"
+        mask = _mask_of(state_dict, f"layers.{i}.b")
+        masks.append("".join(str(int(kept)) for kept in mask))
+        renamed[f"{coupling}.halves.mask"] = mask
+        for part in parts:
+            network, layer, of = part.split(".")
+            side = "st".index(network[-1])
+            key = f"{coupling}.networks.0.networks.{side}.{names[layer]}.{of}"
+            renamed[key] = state_dict[f"layers.{i}.{part}"]
     settings = {
         "depth": depth,
-        "hidden_sizes": (len(renamed[f"{whole}.networks.0.hidden.0.bias"]),),
+        "masks": tuple(masks),
+        "hidden_sizes": (len(state_dict["layers.0.map_s.0.bias"]),),
         "activation": "tanh",
-        "mask": "half",
         "scale_bound": None,
-        "num_features": len(mask),
+        "num_features": len(masks[0]),
     }
     return settings, renamed
+
+
+def _mask_of(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
+    """A mask (D,), True = kept, of zeros and ones (D,) or (1, D)."""
+    b = state_dict[key]
+    mask = b.bool()
+    if b.numel() != b.shape[-1:].numel() or not torch.equal(mask.to(b.dtype), b):
+        raise ConfigError(
+            f"{key} is {b.tolist()}; a mask is of 0 and 1, of the shape (D,) or (1, D)"
+        )
+    return mask.flatten()
 
 
 def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:

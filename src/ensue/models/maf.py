@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import nn
 
@@ -21,6 +20,7 @@ from ensue.models.density import CLASS_SIZE, Density
 from ensue.models.dequantize import Levels, Rows
 from ensue.models.flow import Flow
 from ensue.models.images import require_facts
+from ensue.models.saved import SavedModel
 from ensue.nn import Affine, Spline
 from ensue.nn.autoregressive import Autoregressive, MaskedMLP
 from ensue.nn.invertible import Raster
@@ -82,7 +82,7 @@ class MAFConfig:
 
 class MAF(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["masked-autoregressive-flow", "normalizing-flow", "density-estimation"],

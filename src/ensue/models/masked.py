@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -36,6 +35,7 @@ from ensue.models.images import (
     values_of,
 )
 from ensue.models.protocols import Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.nn.any_order import AnyOrderConvolution, AnyOrderMLP
 from ensue.nn.hashed import uniform_of
 from ensue.nn.made import MADE
@@ -92,7 +92,7 @@ class MaskedConfig:
 
 class Masked(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["autoregressive", "any-order", "in-filling", "density-estimation"],

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -33,6 +32,7 @@ from ensue.models.images import (
     values_of,
 )
 from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.nn.masked_conv import PixelStack
 from ensue.nn.mixture import log_prob_of_level, log_probs_of_levels
 from ensue.nn.pooling import Moments, add_frames, no_moments, pool
@@ -229,7 +229,7 @@ class PixelDecoder(nn.Module):
 
 class PixelCNN(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["autoregressive", "pixelcnn", "density-estimation"],

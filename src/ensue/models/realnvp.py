@@ -6,10 +6,9 @@ families of flows share is in ``models.density``. Dims: B batch, D values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -21,8 +20,9 @@ from ensue.models.condition import class_condition
 from ensue.models.density import CLASS_SIZE, Density
 from ensue.models.dequantize import LearntNoise, Levels, Rows
 from ensue.models.flow import Flow
-from ensue.models.foreign import rename_nvpnet
+from ensue.models.foreign import load_renamed, rename_nvpnet
 from ensue.models.images import require_facts
+from ensue.models.saved import SavedModel
 from ensue.nn import (
     MLP,
     ActNorm,
@@ -35,6 +35,7 @@ from ensue.nn import (
     checkerboard_mask,
     half_mask,
 )
+from ensue.nn.coupling import Side
 from ensue.nn.mlp import Activation
 from ensue.nn.multiscale import MultiScale
 from ensue.nn.resnet import ConvResNet
@@ -105,6 +106,7 @@ class RealNVPConfig:
         float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
+    masks: tuple[Annotated[str, Field(pattern="^[01]+$")], ...] = from_data(())
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
@@ -117,6 +119,14 @@ class RealNVPConfig:
             "spline": {"scale_bound": "the transform affine"},
         }
         refuse_unread(self, other.get(self.transform, {}))
+        if self.masks:
+            alike = ("mask", "mixing", "transform")
+            refuse_unread(self, dict.fromkeys(alike, "couplings that have no masks of their own"))
+            if {len(m) for m in self.masks} != {self.num_features} or len(self.masks) != self.depth:
+                raise ConfigError(
+                    f"masks are {', '.join(self.masks)}; they must be {self.depth} (depth), each "
+                    f"of {self.num_features} values (num_features)"
+                )
         if self.shape is not None:
             of_rows = ("hidden_sizes", "activation", "mask")
             refuse_unread(self, dict.fromkeys(of_rows, "rows of tables"))
@@ -127,7 +137,7 @@ class RealNVPConfig:
 
 class RealNVP(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["real-nvp", "normalizing-flow", "density-estimation"],
@@ -164,19 +174,33 @@ class RealNVP(
 
     @classmethod
     def from_nvpnet(cls, state_dict: Mapping[str, Tensor]) -> "RealNVP":
-        """A Real NVP from the weights of an ``NVPNet``: any masks, two tanh networks a coupling.
+        r"""A Real NVP from the weights of an ``NVPNet``: two tanh networks and a mask a coupling.
+
+        .. math:: y = b \odot x + (1 - b) \odot (x \odot \exp s(b \odot x) + t(b \odot x))
+
+        from the data x to the base, with any zeros and ones as the mask b of each coupling. The
+        model is of the weights' precision, and is trained, saved and loaded as any other.
 
         Args:
-            state_dict: With the keys ``layers.{i}.b``, ``layers.{i}.map_s.{0,2}.*`` and
-                ``layers.{i}.map_t.{0,2}.*``.
+            state_dict: With the keys ``layers.{i}.b`` (1, D) or (D,), ``layers.{i}.map_s.{0,2}.*``
+                and ``layers.{i}.map_t.{0,2}.*``, from D to H and from H to D features.
 
         Raises:
-            ConfigError: Keys are missing or unknown.
+            ConfigError: Keys are missing or unknown, a mask isn't of 0 and 1, or sizes don't fit.
+
+        Example:
+            >>> parts = {"0.weight": (4, 2), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
+            >>> weights = {"layers.0.b": torch.tensor([[1.0, 0.0]])}
+            >>> for part, shape in parts.items():
+            ...     for m in ("s", "t"):
+            ...         weights[f"layers.0.map_{m}.{part}"] = torch.zeros(shape)
+            >>> model = RealNVP.from_nvpnet(weights)
+            >>> model.config.masks
+            ('10',)
         """
         settings, weights = rename_nvpnet(state_dict)
-        dtype = weights["density.flow.layers.0.networks.0.last.weight"].dtype
-        model = cls(RealNVPConfig(**settings)).to(dtype)
-        model.load_state_dict(weights)
+        model = cls(RealNVPConfig(**settings))
+        load_renamed(model, weights, "an NVPNet")
         return model
 
     # What all flows do stands once, in ``models.by_density``.
@@ -203,6 +227,8 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")
+    if config.masks:
+        return _of_masks(config, D), Rows(D, config.grid)
     if D == 1:
         raise ConfigError(
             "a Real NVP moves some values by others, and there is one; take maf, or more columns"
@@ -228,6 +254,21 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
     for i in range(0, config.depth, 2):
         layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
     return layers[:-1], entry
+
+
+def _of_masks(config: RealNVPConfig, num_features: int) -> list[nn.Module]:
+    """A coupling by each mask, with networks of whole rows for the scale and for the shift."""
+    D, E = num_features, CLASS_SIZE if config.classes else 0
+    shape: Any = {"hidden_sizes": config.hidden_sizes, "activation": config.activation}
+    return [
+        Coupling(
+            torch.tensor([kept == "1" for kept in mask]),
+            [Side(*(MLP(D, D, context_size=E, **shape) for _ in range(2)))],
+            _transform(config),
+            whole_items=True,
+        )
+        for mask in config.masks
+    ]
 
 
 def _of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:

@@ -219,7 +219,7 @@ def load_model(folder: Path) -> Any:
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Load a safetensors file into a model, strictly.
+    """Load a safetensors file into a model, strictly, in the precision of its weights.
 
     Raises:
         CheckpointError: It is missing or damaged, or its tensors don't fit the model.
@@ -227,8 +227,11 @@ def load_weights(model: Any, path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from ensue.models.saved import precision_of
+
     try:
-        model.load_state_dict(load_file(path))
+        weights = load_file(path)
+        model.to(precision_of(weights.values())).load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"can't load the weights {str(path)!r}: {reason}") from error

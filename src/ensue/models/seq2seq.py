@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -26,6 +25,7 @@ from ensue.generation.choose import by_cumulative
 from ensue.models import tokens
 from ensue.models.foreign import load_renamed, read_state_dict, rename_ivqa
 from ensue.models.protocols import Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.models.source_decoder import AnswerEncoder, Answers, RegionEncoder, SourceDecoder
 from ensue.nn import GRU, LSTM
 from ensue.nn.attention import (
@@ -40,6 +40,7 @@ from ensue.nn.attention import (
 from ensue.nn.hashed import uniform_of
 
 ForcingSchedule = Literal["constant", "linear", "inverse_sigmoid"]
+ForcingCoin = Literal["token", "step"]
 FORCED, DRAWN = 0, 1
 """What noise of a sequence is for."""
 
@@ -97,9 +98,17 @@ class Seq2SeqConfig:
         ForcingSchedule, Field(description="of that probability; constant is it throughout")
     ] = "constant"
     forcing_steps: Annotated[int, Field(gt=0, description="steps from 1 to teacher_forcing")] = 1000
+    forcing_coin: Annotated[
+        ForcingCoin,
+        Field(
+            description="what sees true or own tokens by one draw: a token by itself, or a step of "
+            "the whole batch"
+        ),
+    ] = "token"
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     eos: Annotated[int | None, Field(ge=0)] = from_data()
+    pad: Annotated[int | None, Field(ge=0)] = from_data()
     source_size: Annotated[int | None, Field(gt=0)] = from_data()
     answers: Answers | None = field(default=None, metadata={"from_data": True})
     num_answer_tokens: Annotated[int | None, Field(gt=0)] = from_data()
@@ -111,6 +120,8 @@ class Seq2SeqConfig:
     def __post_init__(self) -> None:
         if self.forcing_schedule == "constant":
             refuse_unread(self, {"forcing_steps": "schedules that change teacher_forcing"})
+            if self.teacher_forcing == 1:
+                refuse_unread(self, {"forcing_coin": "teacher_forcing below 1"})
         if self.attention != "bilinear":
             refuse_unread(self, {"score_size": "bilinear attention"})
         if self.region_size is None:
@@ -119,7 +130,7 @@ class Seq2SeqConfig:
 
 class Seq2Seq(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["seq2seq", "attention", "visual-question-generation"],
@@ -153,13 +164,13 @@ class Seq2Seq(
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()
         self.config = c = config = validate(Seq2SeqConfig, config, section="model")
-        V, bos, eos, F = c.num_tokens, c.bos, c.eos, c.source_size
-        if V is None or bos is None or eos is None or F is None or max(bos, eos) >= V:
+        V, bos, F = c.num_tokens, c.bos, c.source_size
+        if V is None or bos is None or F is None or max(bos, c.eos or 0, c.pad or 0) >= V:
             raise ConfigError(
-                f"num_tokens is {V}, bos {bos}, eos {eos} and source_size {F}; the codec of the "
-                "data gives them"
+                f"num_tokens is {V}, bos {bos}, eos {c.eos}, pad {c.pad} and source_size {F}; the "
+                "codec of the data gives them, and tokens are below num_tokens"
             )
-        self.num_tokens, self.bos, self.eos = V, bos, eos
+        self.num_tokens, self.bos, self.eos = V, bos, c.eos
         self.regions, size = nn.Identity(), F
         if c.region_size is not None:
             size = c.region_size
@@ -190,26 +201,44 @@ class Seq2Seq(
         )
 
     @classmethod
-    def from_ivqa(cls, state_dict: Mapping[str, Tensor] | str | Path) -> "Seq2Seq":
+    def from_ivqa(
+        cls,
+        weights: Mapping[str, Tensor] | str | Path,
+        bos: int = 0,
+        eos: int | None = None,
+        pad: int | None = 0,
+        *,
+        max_length: int = 15,
+        **settings: Any,
+    ) -> "Seq2Seq":
         """The network of inverse VQA (Liu et al. 2018) with its weights, before its softmax.
 
-        The numbers of the tokens that begin and end a question aren't told by weights: here they
-        are the last two of the vocabulary.
+        Answer and concept may be words of the questions' vocabulary, which are embedded as the
+        questions' words are, or vectors. The model is of the weights' precision.
 
         Args:
-            state_dict: With the keys ``embedding``, ``Init_glimpse``, ``rnn``, ``coAtt`` and
+            weights: With the keys ``embedding``, ``Init_glimpse``, ``rnn``, ``coAtt`` and
                 ``predictor``; or a file of it.
+            bos: The token that a question begins with, unless ``sample`` is given another.
+            eos: The token that ends a question; None: only ``max_length`` does.
+            pad: The token after the end of a question; None: there is none.
+            max_length: New words of a question at most.
+            settings: Of :class:`Seq2SeqConfig`, to train it further: ``teacher_forcing``,
+                ``forcing_coin``, ``dropout``, ...; sizes are the weights'.
 
         Raises:
-            ConfigError: Keys are missing or unknown, or sizes don't fit.
+            ConfigError: Keys are missing or unknown, sizes don't fit, there is no such token, or a
+                setting is wrong.
             CheckpointError: The file is missing or damaged, or holds more than tensors.
         """
-        if isinstance(state_dict, str | Path):
-            state_dict = read_state_dict(Path(state_dict))
-        settings, weights = rename_ivqa(state_dict)
-        V = settings["num_tokens"]
-        model = cls(Seq2SeqConfig(bos=V - 2, eos=V - 1, **settings))
-        load_renamed(model, weights, "inverse VQA")
+        if isinstance(weights, str | Path):
+            weights = read_state_dict(Path(weights))
+        sizes, renamed = rename_ivqa(weights)
+        special: dict[str, Any] = {"bos": bos, "eos": eos, "pad": pad}
+        writing = GenerationConfig(max_length=max_length)
+        config = {**settings, **special, **sizes, "generation": writing}
+        model = cls(validate(Seq2SeqConfig, config, section="model"))
+        load_renamed(model, renamed, "inverse VQA")
         return model
 
     def untrained_variants(self) -> dict[str, Seq2SeqConfig]:
@@ -228,8 +257,8 @@ class Seq2Seq(
 
     @property
     def shortest_item(self) -> int:
-        """Tokens of the shortest text that says something, bos and eos among them."""
-        return 3
+        """Tokens of the shortest text that says something, bos and, where there is one, eos."""
+        return 2 if self.eos is None else 3
 
     def standardize(self, batch: Batch) -> None:
         """Take the principal components of regions, where these get layers of their own."""
@@ -246,7 +275,7 @@ class Seq2Seq(
             batch: ``x`` (B, T) tokens, bos first; ``condition`` their sources.
             step: Of training; sets how often a step sees the true token.
         """
-        x, lengths = batch.x.long(), tokens.lengths_of(batch.x, batch.lengths)
+        x, lengths = batch.x.long(), self._lengths(batch.x, batch.lengths)
         state = self._begun(batch.condition, len(x))
         forcing = self._forcing(step) if self.training else 1.0
         inputs = x[:, :-1]
@@ -276,7 +305,7 @@ class Seq2Seq(
 
         Args:
             x: (B, T) tokens, bos first, padded at the end.
-            lengths: (B,) valid tokens, or None where all are.
+            lengths: (B,) valid tokens; None: all, or those before the padding of a model with one.
             condition: Their sources.
 
         Returns:
@@ -284,7 +313,8 @@ class Seq2Seq(
 
         Memory: a few times B T K D numbers of attention, and B T V.
         """
-        return tokens.score(self.decoder, x, lengths, self._begun(condition, len(x)))
+        state = self._begun(condition, len(x))
+        return tokens.score(self.decoder, x, self._lengths(x, lengths), state)
 
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Source | None = None
@@ -305,8 +335,8 @@ class Seq2Seq(
 
         Args:
             features: (B, K, F) of regions.
-            concept: (B, C), or None.
-            answer: (B, A) features or tokens, or None.
+            concept: (B, C), or (B,) words of the vocabulary of ``tokens``, or None.
+            answer: (B, A) features or tokens, or (B,) words as those, or None.
             tokens: (B, T).
             num_regions: (B,) how many regions each has, or None where all have K.
         """
@@ -320,7 +350,7 @@ class Seq2Seq(
 
         Args:
             x: (B, T) tokens, bos first, padded at the end.
-            lengths: (B,) valid tokens, or None where all are.
+            lengths: (B,) valid tokens; None: all, or those before the padding of a model with one.
             condition: Their sources.
         """
         return self._looked_at(x, lengths, self._begun(condition, len(x)))
@@ -332,6 +362,7 @@ class Seq2Seq(
         condition: Source | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        first: Tensor | Literal["random"] | None = None,
         **settings: Any,
     ) -> Samples:
         """Write texts from sources.
@@ -342,22 +373,24 @@ class Seq2Seq(
             condition: The sources (S), one or several.
             temperature: 1 draws from the model, 0 takes the likeliest token each time.
             generator: Of the draw.
+            first: (S,) the token that the texts of each source begin with; ``random``: any word;
+                None: bos.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
 
         Returns:
-            ``values`` (S num, T) tokens, those of the first source first, bos first and, where one
-            came, eos last; their ``lengths``; ``log_prob`` of each; ``attention`` (S num, T - 1, K)
-            and ``item``, which source each is of.
+            ``values`` (S num, T) tokens, those of the first source first, each with the token that
+            it begins with and, where one came, eos last; their ``lengths``; ``log_prob`` of each;
+            ``attention`` (S num, T - 1, K) and ``item``, which source each is of.
 
         Raises:
-            ConfigError: There is no source, or it doesn't fit the model.
+            ConfigError: There is no source, or it doesn't fit the model, or ``first`` doesn't.
         """
         source = self._with_regions(_source(condition))
-        bos = [torch.tensor([self.bos])] * len(source)
+        begun = self._first_tokens(len(source), first, generator).split(1)
         searches = settings.get("method", self.config.generation.method) == "beam"
         drawn = tokens.complete(
             lambda given, item: self._prompts(given, source[item.to(source.device)]),
-            bos,
+            list(begun),
             self.config.generation,
             settings if searches and temperature == 1 else {**settings, "temperature": temperature},
             num=num,
@@ -369,6 +402,31 @@ class Seq2Seq(
             weights = self._looked_at(drawn.values, drawn.lengths, state)
         return replace(drawn, attention=weights)
 
+    def _first_tokens(
+        self, num: int, first: Tensor | str | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """(num,) the token that each source's texts begin with."""
+        if first is None:
+            return torch.full((num,), self.bos)
+        if isinstance(first, str) and first == "random":
+            special = (self.bos, self.eos, self.config.pad)
+            words = torch.tensor([v for v in range(self.num_tokens) if v not in special])
+            device = None if generator is None else generator.device
+            drawn = torch.randint(len(words), (num,), generator=generator, device=device)
+            return words[drawn.cpu()]
+        if not isinstance(first, Tensor) or first.shape != (num,) or first.is_floating_point():
+            given = f"{tuple(first.shape)}" if isinstance(first, Tensor) else repr(first)
+            raise ConfigError(
+                f"first is {given}; give ({num},) tokens, one for each source, or 'random'"
+            )
+        return first.cpu()
+
+    def _lengths(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """(B,) tokens of each text (B, T): as it is told, or up to where its padding begins."""
+        if lengths is None and self.config.pad is not None:
+            return tokens.lengths_before(x, self.config.pad)
+        return tokens.lengths_of(x, lengths)
+
     @property
     def _device(self) -> torch.device:
         return self.decoder.embedding.weight.device
@@ -376,7 +434,7 @@ class Seq2Seq(
     def _looked_at(self, x: Tensor, lengths: Tensor | None, state: dict[str, Any]) -> Tensor:
         """Weights (B, T - 1, K) of the regions, 0 beyond the end."""
         _, weights, _ = self.decoder.attend(x[:, :-1], state)
-        return weights * _follows(x, tokens.lengths_of(x, lengths))[..., None]
+        return weights * _follows(x, self._lengths(x, lengths))[..., None]
 
     def _begun(self, source: Any, batch: int) -> dict[str, Any]:
         """The decoder's state before the first token."""
@@ -400,6 +458,7 @@ class Seq2Seq(
             given,
             num_tokens=self.num_tokens,
             eos=self.eos,
+            pad=self.config.pad,
             condition=source,
             device=self._device,
         )
@@ -417,17 +476,18 @@ class Seq2Seq(
     ) -> Tensor:
         """(B, T - 1) what the steps see: true tokens, and some that the model itself drew.
 
-        Each token by itself is the true one with the probability ``forcing``; bos always is. The
-        others are drawn from the model, which saw what stands before them here; gradients don't
-        pass through a draw.
+        Each token by itself, or those of a step in all rows, are the true ones with the
+        probability ``forcing``; the first always is. The others are drawn from the model, which saw
+        what stands before them here; gradients don't pass through a draw.
         """
         was_training = self.decoder.training
         self.decoder.eval()
         try:
             kept = tokens.marked(x, lengths)
-            forced, drawn = (
-                uniform_of(kept, 2 * step + of, x.shape[1] - 1) for of in (FORCED, DRAWN)
-            )
+            by_token = self.config.forcing_coin == "token"
+            tossed = kept if by_token else kept.new_zeros(1, 1)  # one row of coins for all
+            forced = uniform_of(tossed, 2 * step + FORCED, x.shape[1] - 1)
+            drawn = uniform_of(kept, 2 * step + DRAWN, x.shape[1] - 1)
             seen = x[:, :-1].clone()
             for t in range(seen.shape[1] - 1):
                 scores, state = self.decoder.step(seen[:, t : t + 1], state)

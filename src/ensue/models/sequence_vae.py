@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -40,6 +39,7 @@ from ensue.models import tokens
 from ensue.models.foreign import load_renamed, read_state_dict, rename_moses
 from ensue.models.latent_networks import LatentDecoder, LatentEncoder, Pooled, Posterior
 from ensue.models.protocols import Features, Loss, Samples, Score
+from ensue.models.saved import SavedModel
 from ensue.nn import GRU, LSTM
 from ensue.nn.frozen import only
 from ensue.nn.hashed import uniform_of
@@ -124,7 +124,7 @@ class SequenceVAEConfig:
 
 class SequenceVAE(
     nn.Module,
-    PyTorchModelHubMixin,
+    SavedModel,
     library_name="ensue",
     license="apache-2.0",
     tags=["vae", "molecules", "smiles", "text-generation"],

@@ -4,6 +4,7 @@ Dims: B sequences, T tokens, K regions, F features of a region, A features of an
 E embedding, H features, Z features of a query, G features of a glimpse, V vocabulary.
 """
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -128,7 +129,9 @@ class SourceDecoder(nn.Module):
         g_t &= \mathrm{MLB}(v_t, z_t), \qquad \mathrm{logits}_t = W_o g_t + b_o
         \end{aligned}
 
-    (Liu et al. 2018.) Where there are no concepts c, the mean region stands in their place. A
+    (Liu et al. 2018.) Where there are no concepts c, the mean region stands in their place. An
+    answer that is a vector and concepts, if they are as wide as an embedding, may be given as
+    tokens of the text's vocabulary: then they are e(a) and e(c). A
     glimpse isn't fed back, so that all steps run side by side; with ``input_feeding`` (Luong et al.
     2015, 1508.04025, section 3.3) the one before is read beside each token, and steps follow each
     other.
@@ -193,6 +196,7 @@ class SourceDecoder(nn.Module):
         """
         if condition is None:
             raise ConfigError("a sequence is written from its source; give it as the condition")
+        condition = self._in_vectors(condition)
         self._check(condition, batch)
         regions = condition.regions.to(self.embedding.weight)
         mask = region_mask(condition.num_regions, regions.shape[1])
@@ -261,6 +265,27 @@ class SourceDecoder(nn.Module):
         if answer is not None:
             first = first + self.first_of_answer(answer)
         return first.tanh()
+
+    def _in_vectors(self, source: Source) -> Source:
+        """The source with the embeddings of the words that stand for an answer or a concept."""
+        answer = source.answer
+        if self.answer is not None and self.answer.kind == "vector":
+            answer = self._embedded(answer, "answer", self.answer.size)
+        concepts = self._embedded(source.concepts, "concepts", self.concept_size)
+        return replace(source, answer=answer, concepts=concepts)
+
+    def _embedded(self, given: Tensor | None, name: str, size: int) -> Tensor | None:
+        """Features (B, size) as they are; tokens (B,) or (B, 1) of the text's own vocabulary."""
+        if given is None or given.is_floating_point() or given.shape[1:] == (size,):
+            return given
+        V, E = self.embedding.weight.shape
+        if given.dim() > 2 or given.shape[1:].numel() != 1 or size != E:
+            features = f"features (B, {size})"
+            allowed = f"tokens (B,) or {features}" if size == E else features
+            raise ConfigError(f"{name} is {tuple(given.shape)} of {given.dtype}; give {allowed}")
+        if bool(((given < 0) | (given >= V)).any()):
+            raise ConfigError(f"{name} holds {given.tolist()}; tokens are 0 to {V - 1}")
+        return self.embedding(given.flatten().long())
 
     def _check(self, source: Source, batch: int) -> None:
         """Refuse sources that don't fit; their regions are the model's to look at."""

@@ -80,6 +80,17 @@ def lengths_of(x: Tensor, lengths: Tensor | None) -> Tensor:
     return lengths
 
 
+def lengths_before(x: Tensor, pad: int) -> Tensor:
+    """(B,) tokens of each sequence (B, T) before its padding; the first token is always one.
+
+    Example:
+        >>> lengths_before(torch.tensor([[0, 3, 0, 4], [0, 3, 0, 0], [0, 0, 0, 0]]), pad=0)
+        tensor([4, 2, 1])
+    """
+    place = torch.arange(1, x.shape[1] + 1, device=x.device)
+    return (place * (x != pad)).amax(1).clamp(min=1)
+
+
 def marked(x: Tensor, lengths: Tensor) -> Tensor:
     """Tokens (B, T), and -1 where there are none."""
     return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= lengths[:, None], -1)
@@ -284,10 +295,10 @@ def over(own: dict[str, Any], settings: dict[str, Any], *, fixed: bool) -> Gener
 def _samples(
     rows: Sequence[Sequence[int | None]], nats: Tensor, item: Tensor, prompts: Prompts
 ) -> Samples:
-    """Sequences side by side, the end token, or 0 where there is none, after the last of each."""
+    """Sequences side by side, padded after the last token of each."""
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.long)
     width = int(lengths.max()) if len(rows) else 0
-    pad = 0 if prompts.eos is None else prompts.eos
-    values = torch.tensor([[*row, *[pad] * (width - len(row))] for row in rows], dtype=torch.long)
+    padded = [[*row, *[prompts.pad] * (width - len(row))] for row in rows]
+    values = torch.tensor(padded, dtype=torch.long)
     values, lengths, nats, item = (t.to(prompts.device) for t in (values, lengths, nats, item))
     return Samples(values, lengths, nats, item=item)

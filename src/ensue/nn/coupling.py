@@ -25,18 +25,21 @@ class Coupling(nn.Module):
 
     A mask (D,) is of the dimension after the batch, the columns of a table or the channels of
     images: values are taken apart once, and a network reads and gives the halves alone. A mask of
-    another shape is of whole items; a network reads items with 0 where nothing is kept.
+    another shape is of whole items, and so is one (D,) if ``whole_items`` says so; a network reads
+    items with 0 where nothing is kept.
 
     Args:
-        mask: Boolean, True = kept by the first network. Neither all nor none may be.
+        mask: Boolean, True = kept by the first network. Neither all nor none may be, unless
+            ``whole_items`` is true.
         networks: One or more; the second keeps what the first moved, and so on in turn. Each is
             called with what is kept, and a context if there is one, and gives P parameters for each
             value that moves, in groups along the dimension after the batch: (B, K, ...) to
             (B, P M, ...), or whole items (B, D, ...) to (B, P D, ...).
         transform: Moves values by their parameters.
+        whole_items: Whether networks read and give whole items, whatever the mask's shape.
 
     Raises:
-        ConfigError: The mask keeps all or nothing, or there is no network.
+        ConfigError: The mask keeps all or nothing where it may not, or there is no network.
 
     Example:
         >>> shift = lambda kept: torch.cat([torch.zeros_like(kept), 10 * kept], dim=1)
@@ -46,11 +49,17 @@ class Coupling(nn.Module):
     """
 
     def __init__(
-        self, mask: Tensor, networks: Sequence[Any], transform: nn.Module | None = None
+        self,
+        mask: Tensor,
+        networks: Sequence[Any],
+        transform: nn.Module | None = None,
+        *,
+        whole_items: bool = False,
     ) -> None:
         super().__init__()
         mask = mask.bool()
-        if not mask.numel() or mask.all() or not mask.any():
+        some_of_both = bool(mask.any()) and not mask.all()
+        if not mask.numel() or not (some_of_both or whole_items):
             raise ConfigError(
                 f"a mask of shape {tuple(mask.shape)} keeps {int(mask.sum())} of {mask.numel()} "
                 "values; it must keep some and move some"
@@ -60,7 +69,8 @@ class Coupling(nn.Module):
         are_modules = all(isinstance(network, nn.Module) for network in networks)
         self.networks = nn.ModuleList(networks) if are_modules else tuple(networks)
         self.transform = Affine() if transform is None else transform
-        self.halves = _Indexed(mask) if mask.dim() == 1 else _Masked(mask)
+        halves = _Masked if whole_items or mask.dim() != 1 else _Indexed
+        self.halves = halves(mask)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, D, ...) x to z of the same shape and (B,) log-determinant of dz/dx."""

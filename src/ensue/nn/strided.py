@@ -106,20 +106,20 @@ class StridedStack(nn.Module):
         """Frames of waveforms; what lies beyond ``lengths`` has no influence on them.
 
         Args:
-            x: (B, S) waveforms.
+            x: (B, S) or (B, 1, S) waveforms.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
             (B, T, D) frames and (B,) valid frames.
 
         Raises:
-            DataError: The waveforms are too short for one frame.
+            DataError: The waveforms are too short for one frame, or have another shape.
         """
+        x = one_channel(x)
         if self.num_frames(x.shape[-1]) < 1:
             raise DataError(
                 f"{x.shape[-1]} samples are shorter than one frame, which needs {self.shortest}"
             )
-        x = x.unsqueeze(1)
         for layer in self._layers():
             if lengths is not None:
                 # The next layer must see zeros past the end, as it would for the item alone.
@@ -139,8 +139,8 @@ class StridedStack(nn.Module):
         return [like.new_zeros(num_rows, la.in_channels, la.padding[0]) for la in self._layers()]
 
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The frames that a chunk (B, S) of any size completes, (B, T, D) with T >= 0."""
-        return self._push(x.unsqueeze(1), state, end=False)
+        """The frames that a chunk (B, S) or (B, 1, S) of any size completes, (B, T, D), T >= 0."""
+        return self._push(one_channel(x), state, end=False)
 
     def finish(self, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The last frames, which see the right padding, and the emptied buffers."""
@@ -165,6 +165,26 @@ class StridedStack(nn.Module):
 
     def extra_repr(self) -> str:
         return f"hop={self.hop}, receptive_field={self.receptive_field}"
+
+
+def one_channel(x: Tensor) -> Tensor:
+    """Waveforms (B, S) or (B, 1, S) to (B, 1, S).
+
+    Raises:
+        DataError: They have another shape.
+
+    Example:
+        >>> one_channel(torch.zeros(2, 9)).shape
+        torch.Size([2, 1, 9])
+    """
+    if x.dim() == 2:
+        return x.unsqueeze(1)
+    if x.dim() == 3 and x.shape[1] == 1:
+        return x
+    raise DataError(
+        f"x is {tuple(x.shape)}; waveforms are (batch, samples) or (batch, 1, samples), of one "
+        "channel"
+    )
 
 
 def _frames_after(layer: StridedLayer, length: N) -> N:

@@ -3,7 +3,8 @@
 Dims: B batch, I inputs, H cells, P outputs (H without projection).
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch.nn.functional import linear
 from ensue.errors import ConfigError
 from ensue.nn.recurrent.gru import Reset, gru_update
 from ensue.nn.recurrent.lstm import lstm_update
+
+Cell = TypeVar("Cell", bound=nn.RNNCellBase)
 
 
 class LSTMCell(nn.RNNCellBase):
@@ -50,6 +53,38 @@ class LSTMCell(nn.RNNCellBase):
             self.weight_hh = nn.Parameter(like.new_empty(4 * hidden_size, proj_size))
             self.weight_hr = nn.Parameter(like.new_empty(proj_size, hidden_size))
             self.reset_parameters()
+
+    @classmethod
+    def from_shared_gate(
+        cls, gate: nn.Linear, *, hidden_size: int | None = None, cell_size: int | None = None
+    ) -> "LSTMCell":
+        r"""The cell of tutorials that use one linear layer for all gates, with its weights.
+
+        .. math:: i = f = o = \sigma(a), \quad g = \tanh(a), \qquad a = W [x; h] + b
+
+        The layer is copied for each gate: in training, the gates go ways of their own. A layer that
+        reads the outputs h isn't part of a cell, and stays the tutorial's.
+
+        Args:
+            gate: From I + H to H features; x comes before h.
+            hidden_size: H, as the tutorial gives it, to be checked.
+            cell_size: Features of the tutorial's cells c; they must be as many as those of h.
+
+        Raises:
+            ConfigError: It is no linear layer, or of other sizes.
+
+        Example:
+            >>> gate = nn.Linear(3 + 4, 4)
+            >>> cell = LSTMCell.from_shared_gate(gate)
+            >>> x, h, c = torch.randn(5, 3), torch.randn(5, 4), torch.randn(5, 4)
+            >>> a = gate(torch.cat([x, h], dim=1))
+            >>> expected = a.sigmoid() * c + a.sigmoid() * a.tanh()
+            >>> torch.allclose(cell(x, (h, c))[1], expected, atol=1e-6)
+            True
+        """
+        I, H = _shared_sizes(gate, hidden_size=hidden_size, cell_size=cell_size)  # noqa: E741
+        cell = cls(I, H, gate.bias is not None, gate.weight.device, gate.weight.dtype)
+        return _take_shared(cell, gate, (1, 1, 1, 1))
 
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
@@ -96,6 +131,39 @@ class GRUCell(nn.RNNCellBase):
             raise ConfigError(f"reset is {reset!r}; it may be 'after' or 'before'")
         self.reset: Reset = reset
 
+    @classmethod
+    def from_shared_gate(cls, gate: nn.Linear, *, hidden_size: int | None = None) -> "GRUCell":
+        r"""The cell of tutorials that use one linear layer for all gates, with its weights.
+
+        .. math::
+            z = r = \sigma(W [x; h] + b), \quad n = \tanh(W [x; r \odot h] + b), \quad
+            h' = (1 - z) \odot h + z \odot n
+
+        There z takes the new state, here it keeps the old one: the rows of z are negated. The layer
+        is copied for each gate: in training, the gates go ways of their own. A layer that reads
+        the outputs h isn't part of a cell, and stays the tutorial's.
+
+        Args:
+            gate: From I + H to H features; x comes before h.
+            hidden_size: H, as the tutorial gives it, to be checked.
+
+        Raises:
+            ConfigError: It is no linear layer, or of other sizes.
+
+        Example:
+            >>> gate = nn.Linear(3 + 4, 4)
+            >>> cell = GRUCell.from_shared_gate(gate)
+            >>> x, h = torch.randn(5, 3), torch.randn(5, 4)
+            >>> z = gate(torch.cat([x, h], dim=1)).sigmoid()
+            >>> n = gate(torch.cat([x, z * h], dim=1)).tanh()
+            >>> torch.allclose(cell(x, h), (1 - z) * h + z * n, atol=1e-6)
+            True
+        """
+        I, H = _shared_sizes(gate, hidden_size=hidden_size)  # noqa: E741
+        bias, like = gate.bias is not None, gate.weight
+        cell = cls(I, H, bias, like.device, like.dtype, reset="before")
+        return _take_shared(cell, gate, (1, -1, 1))
+
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """(B, I) or (I,), and h (B, H) or None for zeros, to the new h."""
         x, H = _batched(input, self.input_size), self.hidden_size
@@ -107,6 +175,39 @@ class GRUCell(nn.RNNCellBase):
 
         projected = linear(x, self.weight_ih, self.bias_ih)
         return gru_update(projected, h, product, self.reset).view(*input.shape[:-1], H)
+
+
+def _shared_sizes(gate: nn.Linear, **expected: int | None) -> tuple[int, int]:
+    """I and H of a layer from I + H to H features."""
+    if not isinstance(gate, nn.Linear):
+        raise ConfigError(f"gate is {type(gate).__name__}; give the nn.Linear of all gates")
+    H, I = gate.out_features, gate.in_features - gate.out_features  # noqa: E741
+    for name, size in expected.items():
+        if size is not None and size != H:
+            raise ConfigError(
+                f"{name} is {size} but the gate gives {H} features; input, hidden state and cell "
+                "fit together only if cell_size and hidden_size are the gate's out_features"
+            )
+    if I < 1:
+        raise ConfigError(
+            f"the gate is from {gate.in_features} to {H} features; it must be from I + H to H, "
+            "with at least one input"
+        )
+    return I, H
+
+
+@torch.no_grad()
+def _take_shared(cell: Cell, gate: nn.Linear, signs: Sequence[int]) -> Cell:
+    """The cell with the layer's weights for each gate, or with minus them."""
+    sizes = [cell.input_size, cell.hidden_size]
+    for weight, part in zip(
+        (cell.weight_ih, cell.weight_hh), gate.weight.split(sizes, dim=1), strict=True
+    ):
+        weight.copy_(torch.cat([sign * part for sign in signs]))
+    if gate.bias is not None:
+        cell.bias_ih.copy_(torch.cat([sign * gate.bias for sign in signs]))
+        cell.bias_hh.zero_()
+    return cell
 
 
 def _batched(input: Tensor, input_size: int) -> Tensor:

@@ -25,6 +25,9 @@ def run_layers(
 ) -> tuple[Any, State]:
     """All layers in all directions over a batch: the last layer's outputs, and the last states.
 
+    Under autocast they are of its precision, except where inputs or weights are float64: autocast
+    leaves those as they are.
+
     Args:
         layers: Of the parameters.
         input: As ``forward`` takes it.
@@ -37,7 +40,7 @@ def run_layers(
     data, layout = rows_of(input, input_size=layers.input_size, batch_first=batch_first)
     device = data.device.type
     if torch.is_autocast_enabled(device):
-        data = data.to(torch.get_autocast_dtype(device))
+        data = data.to(_autocast_dtype(device, data, next(layers.parameters())))
     state = _first_state(layers, hx, widths, data, layout)
     last: list[State] = []
     with torch.autocast(device, enabled=False):
@@ -107,6 +110,13 @@ def require_one_way(layers: nn.RNNBase) -> None:
     """
     if layers.bidirectional:
         raise ConfigError("bidirectional layers read from the end too and can't run step by step")
+
+
+def _autocast_dtype(device: str, *tensors: Tensor) -> torch.dtype:
+    """The precision of autocast, or float64, which autocast leaves as it is."""
+    if any(t.dtype == torch.float64 for t in tensors):
+        return torch.float64
+    return torch.get_autocast_dtype(device)
 
 
 def _names_by_layer(layers: nn.RNNBase) -> list[list[str]]:

@@ -1,0 +1,35 @@
+"""Models as files: huggingface_hub's way to save and load them, which keeps their precision."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from safetensors import safe_open
+from torch import Tensor
+
+
+class SavedModel(PyTorchModelHubMixin):
+    """Saves a model with its configuration, and loads it in the precision of its weights.
+
+    A new model is of float32, and would round weights of float64 that are copied into it.
+    """
+
+    @classmethod
+    def _load_as_safetensor(
+        cls, model: Any, model_file: str, map_location: str, strict: bool
+    ) -> Any:
+        with safe_open(model_file, "pt") as weights:
+            is_double = any(weights.get_slice(k).get_dtype() == "F64" for k in weights.keys())  # noqa: SIM118
+        model.to(torch.float64 if is_double else torch.float32)
+        return super()._load_as_safetensor(model, model_file, map_location, strict)
+
+
+def precision_of(weights: Iterable[Tensor]) -> torch.dtype:
+    """The precision of a model of these weights: float64 where one has it, else float32.
+
+    Example:
+        >>> precision_of([torch.zeros(1), torch.zeros(1, dtype=torch.float64)])
+        torch.float64
+    """
+    return torch.float64 if any(t.dtype == torch.float64 for t in weights) else torch.float32
