@@ -4,7 +4,7 @@ import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ensue.configuration import check_format, validate
 from ensue.errors import CheckpointError, ConfigError, EnsueError, unknown
@@ -22,6 +22,9 @@ class Family:
         summary: One line for ``ensue list families``.
         objective: What is minimized, for the model card.
         limits: What a user must know of its figures, for the model card.
+        keeps: Weights that a run ends with unless the setting ``keep`` says otherwise: those of the
+            ``best`` validation, where the validation loss is what the model is for, or the
+            ``last``, where it is a bound and says less about features and samples.
     """
 
     module: str
@@ -31,6 +34,7 @@ class Family:
     summary: str
     objective: str
     limits: tuple[str, ...]
+    keeps: Literal["last", "best"] = "best"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -58,6 +62,7 @@ FAMILIES = {
             "compared with it.",
             "It can't generate.",
         ),
+        keeps="last",
     ),
     "causal": Family(
         module="ensue.models.causal",
@@ -97,6 +102,7 @@ FAMILIES = {
             "Its score is a lower bound on the log-likelihood.",
             "A molecule that it writes may be impossible, unstable or poisonous.",
         ),
+        keeps="last",
     ),
     "seq2seq": Family(
         module="ensue.models.seq2seq",

@@ -239,6 +239,11 @@ class Seq2Seq(
             there = source.regions.flatten(0, 1) if mask is None else source.regions[mask]
             self.regions.standardize(there)
 
+    @property
+    def settled_at(self) -> int:
+        """The step from which true tokens are seen as often as ``teacher_forcing`` says."""
+        return 0 if self.config.forcing_schedule == "constant" else self.config.forcing_steps
+
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all tokens after the first given their sources, summed; padding isn't counted.
 

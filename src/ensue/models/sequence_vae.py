@@ -228,6 +228,12 @@ class SequenceVAE(
         """Tokens of the shortest text, bos and eos."""
         return 2
 
+    @property
+    def settled_at(self) -> int:
+        """The step from which the divergence has its full weight and nothing is free."""
+        c = self.config
+        return max(0 if c.kl_schedule == "constant" else c.kl_steps, c.settle_after or 0)
+
     def loss(self, batch: Batch, *, step: int) -> Loss:
         r"""Reconstruction and weighted divergence of all sequences, summed.
 

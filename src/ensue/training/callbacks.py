@@ -4,20 +4,21 @@ All of it depends on the step alone, and what it must remember is in the checkpo
 that was killed and resumed writes the same lines.
 """
 
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ensue.data.batches import Batch
 from ensue.errors import TrainingError
-from ensue.models.protocols import Loss, Remarks
+from ensue.models.protocols import Loss, Remarks, Trains
 from ensue.training.config import TrainingConfig
+from ensue.training.kept import Validation, save_best, validation
 from ensue.training.loggers import Write
 from ensue.training.module import TrainingModule
 from ensue.training.progress import Progress
@@ -79,11 +80,8 @@ class LogMetrics(_AfterStep):
         num_steps, now = step - self._told, time.monotonic()
         steps_a_second = num_steps / (now - self._clock)
         self._clock, self._told = now, step
-        with open(self.run.log, "a") as file:
-            stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            file.write(
-                f"{stamp} step {step} loss {means['loss']:.4f} {steps_a_second:.2f} step/s\n"
-            )
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.run.note(f"{stamp} step {step} loss {means['loss']:.4f} {steps_a_second:.2f} step/s")
         self.progress.advance(num_steps, {k: v for k, v in means.items() if isinstance(v, float)})
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,7 +92,12 @@ class LogMetrics(_AfterStep):
 
 
 class Validate(_AfterStep):
-    """Validation loss on fixed windows; keeps the best weights; stops when patience is over."""
+    """Validation loss on fixed windows; stops when patience is over.
+
+    Attributes:
+        best: The best validation on schedule so far.
+        improved: Whether that is the one of the last step.
+    """
 
     def __init__(
         self,
@@ -106,32 +109,40 @@ class Validate(_AfterStep):
     ) -> None:
         self.run, self.config, self.batches = run, config, batches
         self.write, self.progress = write, progress
-        self._best, self._worse = float("inf"), 0
+        self.best: Validation | None = None
+        self.improved = False
+        self._worse = 0
         self._remarked = False
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
-        if step % self.config.validate_every and step < self.config.max_steps:
+        self.improved = False
+        on_schedule = step % self.config.validate_every == 0
+        if not on_schedule and step < self.config.max_steps:
             return
         means = self._evaluate(trainer, module)
         require_finite(means["loss"], step)
-        better = means["loss"] < self._best
-        self._worse = 0 if better else self._worse + 1
-        self._best = min(self._best, means["loss"])
-        if self.config.patience is not None and self._worse >= self.config.patience:
-            trainer.should_stop = True
-        if not trainer.is_global_zero:
-            return
+        if on_schedule:
+            self._compare(validation(module.model, step, means["loss"]))
+            if self.config.patience is not None and self._worse >= self.config.patience:
+                trainer.should_stop = True
+        if trainer.is_global_zero:
+            self._tell(step, means, module.model)
+
+    def _compare(self, now: Validation) -> None:
+        """Patience counts from where the schedules of the objective end."""
+        self.improved = now.beats(self.best)
+        self._worse = 0 if self.improved or not now.settled else self._worse + 1
+        self.best = now if self.improved else self.best
+
+    def _tell(self, step: int, means: Mapping[str, Any], model: Trains) -> None:
         self.write({"step": step, **{f"val_{k}": v for k, v in means.items()}})
-        if better and self.config.patience is not None:
-            save_weights(module.model, self.run)
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
-        if isinstance(module.model, Remarks) and (remark := module.model.remark(means)):
+        if isinstance(model, Remarks) and (remark := model.remark(means)):
             if not self._remarked:
                 self.progress.say(remark)
             self._remarked = True
-            with open(self.run.log, "a") as file:
-                file.write(f"step {step}: {remark}\n")
+            self.run.note(f"step {step}: {remark}")
 
     def _evaluate(self, trainer: pl.Trainer, module: TrainingModule) -> dict[str, Any]:
         sums: Sums = {}
@@ -146,28 +157,46 @@ class Validate(_AfterStep):
         return mean_metrics(sums, trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best, "worse": self._worse}
+        best = None if self.best is None else dataclasses.asdict(self.best)
+        return {"best": best, "worse": self._worse}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best, self._worse = state_dict["best"], state_dict["worse"]
+        best, self._worse = state_dict["best"], state_dict["worse"]
+        if isinstance(best, dict):
+            self.best = Validation(**best)
+        elif math.isfinite(best):  # the first version kept the loss alone
+            self.best = Validation(0, best)
 
 
 class SaveCheckpoint(_AfterStep):
-    """The whole training state to ``checkpoints/last.ckpt``."""
+    """The whole training state to ``checkpoints/last.ckpt``, the best weights to a file beside.
 
-    def __init__(self, run: RunFolder, config: TrainingConfig) -> None:
-        self.run, self.config = run, config
+    Each validation that is the best so far has a checkpoint, written before the file of its
+    weights: where a run is killed between the two, the checkpoint has them.
+    """
+
+    def __init__(self, run: RunFolder, config: TrainingConfig, validate: Validate | None) -> None:
+        self.run, self.config, self.validate = run, config, validate
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
+        best = None if self.validate is None else self.validate.best
+        if best is not None and best.step == trainer.global_step and trainer.is_global_zero:
+            save_best(pl_module.model, self.run, best.step)
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
         last = step >= self.config.max_steps or trainer.should_stop
-        if step % self.config.checkpoint_every and not last:
+        improved = self.validate is not None and self.validate.improved
+        if step % self.config.checkpoint_every and not last and not improved:
             return
         if not trainer.is_global_zero:  # it takes part, and writes nothing
             trainer.save_checkpoint(self.run.checkpoint)
             return
         with written_whole(self.run.checkpoint) as draft:
             trainer.save_checkpoint(draft)
+        if improved:
+            save_best(module.model, self.run, step)
 
 
 def add_loss(sums: Sums, loss: Loss) -> None:
@@ -203,9 +232,3 @@ def require_finite(loss: float, step: int) -> None:
             f"the loss is {loss} at step {step}; use a lower learning_rate, a longer warm-up "
             "(warmup_steps) or clip_norm 1"
         )
-
-
-def save_weights(model: Any, run: RunFolder) -> None:
-    """The best weights so far, to ``checkpoints/best.safetensors``."""
-    with written_whole(run.best) as draft:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)

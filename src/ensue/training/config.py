@@ -46,6 +46,13 @@ class TrainingConfig:
         int | None,
         Field(gt=0, description="validations without a better loss after which training stops"),
     ] = None
+    keep: Annotated[
+        Literal["last", "best"] | None,
+        Field(
+            description="weights that the run ends with: the last, or the best by validation loss; "
+            "none: the best with patience, else what suits the family"
+        ),
+    ] = None
     accelerator: Annotated[Literal["auto", "cpu", "gpu"], Field(description="where to train")] = (
         "auto"
     )

@@ -11,10 +11,10 @@ from ensue.configuration import check_format
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
 from ensue.errors import CheckpointError
-from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
 from ensue.training.config import TrainingConfig
+from ensue.training.kept import keep, take_back, write_kept
 from ensue.training.loggers import Write, metrics_written
 from ensue.training.machine import left_as_found, processes
 from ensue.training.module import TrainingModule
@@ -50,17 +50,23 @@ def fit(
     if run.model.is_dir():
         return  # it is finished
     saved = _read_checkpoint(run) if run.checkpoint.exists() else None
-    if saved is None:
-        _train(model, data, config, run, progress, 0)
-    elif _is_over(saved, config):
+    step = 0 if saved is None else int(saved["global_step"])
+    if saved is not None and _is_over(saved, config):
         weights = saved["state_dict"].items()
         model.load_state_dict({name.removeprefix("model."): value for name, value in weights})
     else:
-        _train(model, data, config, run, progress, int(saved["global_step"]))
-    if config.patience is not None and data.validation is not None:
-        load_weights(model, run.best)
+        step = _train(model, data, config, run, progress, step)
     if is_main():
-        run.save_model(model.cpu().eval(), codec, model_card(run, model))
+        _end(model, codec, config, run, step)
+
+
+def _end(model: Any, codec: Codec, config: TrainingConfig, run: RunFolder, step: int) -> None:
+    """Save the weights that the run ends with, which the model has from then on."""
+    kept = keep(model, config, run, step)
+    for note in kept.notes:
+        run.note(note)
+    write_kept(run, kept)
+    run.save_model(model.cpu().eval(), codec, model_card(run, model))
 
 
 def _train(
@@ -70,9 +76,11 @@ def _train(
     run: RunFolder,
     progress: Progress,
     step: int,
-) -> None:
+) -> int:
+    """Train from ``step`` on, and return the step that was reached."""
     if is_main():
         run.cut_metrics(step)
+        take_back(run, config)
     model.train()
     interrupted = False
     with (
@@ -107,17 +115,20 @@ def _train(
             progress.stop()
     if interrupted:
         raise KeyboardInterrupt
+    return trainer.global_step
 
 
 def _callbacks(
     data: TrainingData, config: TrainingConfig, run: RunFolder, write: Write, progress: Progress
 ) -> list[pl.Callback]:
     callbacks: list[pl.Callback] = [LogMetrics(run, config, write, progress)]
+    validate = None
     if data.validation is not None:
         fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
         batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
-        callbacks.append(Validate(run, config, batches, write, progress))
-    return [*callbacks, SaveCheckpoint(run, config)]
+        validate = Validate(run, config, batches, write, progress)
+        callbacks.append(validate)
+    return [*callbacks, SaveCheckpoint(run, config, validate)]
 
 
 def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback]) -> pl.Trainer:

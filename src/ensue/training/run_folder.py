@@ -65,6 +65,15 @@ class RunFolder:
         return self.path / "checkpoints" / "best.safetensors"
 
     @property
+    def best_on_schedule(self) -> Path:
+        """The best weights but for those of an end between two validations."""
+        return self.path / "checkpoints" / "best-on-schedule.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        return self.path / "checkpoints" / "kept.json"
+
+    @property
     def has_weights(self) -> bool:
         """Whether training got far enough to leave weights."""
         return self.checkpoint.exists() or self.model.is_dir()
@@ -204,6 +213,11 @@ class RunFolder:
         """Add a line to ``metrics.jsonl``."""
         with open(self.metrics, "a") as file:
             file.write(json.dumps(line) + "\n")
+
+    def note(self, line: str) -> None:
+        """Add a line to ``train.log``."""
+        with open(self.log, "a") as file:
+            file.write(line + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``.

@@ -33,10 +33,12 @@ class Trained:
         run: The run folder.
         family: What was trained.
         steps: Optimizer steps.
-        loss: Of the last validation in nats, or of the last steps where there was none.
+        loss: Of the last validation in nats, or of the last steps where there was none; ``notes``
+            tell where the run ends with other weights than the last.
         chance_loss: What one who can't tell would have, where the family has such a thing.
         skipped: How many items couldn't be used.
         files: What to look at.
+        notes: What is worth a line each, such as which weights the run ends with.
     """
 
     run: Path
@@ -46,6 +48,7 @@ class Trained:
     chance_loss: float | None
     skipped: int
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -198,12 +201,13 @@ def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
 
 def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
     from ensue.models.protocols import Remarks
+    from ensue.training.kept import read_kept
     from ensue.training.processes import is_main
 
     lines = run.read_metrics()
     if not lines:
         raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
-    last = lines[-1]
+    last, kept = lines[-1], read_kept(run)
     prefix = "val_" if "val_loss" in last else ""
     means = {name.removeprefix(prefix): value for name, value in last.items()}
     remark = model.remark(means) if isinstance(model, Remarks) else None
@@ -217,4 +221,5 @@ def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
         chance_loss=means.get("chance_loss"),
         skipped=skipped,
         files=(run.model, run.metrics, run.report),
+        notes=() if kept is None else kept.notes,
     )
