@@ -208,7 +208,17 @@ def load_model(folder: Path) -> Any:
     Raises:
         CheckpointError: A file is missing, damaged, of a newer format, or has unknown keys.
     """
-    path = folder / "config.json"
+    model = build_model(folder / "config.json")
+    load_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def build_model(path: Path) -> Any:
+    """A model as a ``config.json`` describes it, with random weights.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of a newer format, or has unknown keys.
+    """
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -219,9 +229,7 @@ def load_model(folder: Path) -> Any:
         config = validate(config_class(family), values, section="config.json")
     except EnsueError as error:
         raise CheckpointError(f"{str(path)!r} is damaged or foreign: {error}") from error
-    model = model_class(family)(config)
-    load_weights(model, folder / "model.safetensors")
-    return model.eval()
+    return model_class(family)(config)
 
 
 def load_weights(model: Any, path: Path) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
+from ensue.configuration import STRICT, Format, StepsOfTraining, from_data, refuse_unread, validate
 from ensue.data.batches import Batch, Source
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
@@ -96,7 +96,11 @@ class Seq2SeqConfig:
     forcing_schedule: Annotated[
         ForcingSchedule, Field(description="of that probability; constant is it throughout")
     ] = "constant"
-    forcing_steps: Annotated[int, Field(gt=0, description="steps from 1 to teacher_forcing")] = 1000
+    forcing_steps: Annotated[
+        int,
+        Field(gt=0, description="steps from 1 to teacher_forcing"),
+        StepsOfTraining(unless=("forcing_schedule", "constant")),
+    ] = 1000
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     eos: Annotated[int | None, Field(ge=0)] = from_data()

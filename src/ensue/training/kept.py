@@ -145,7 +145,7 @@ def save_best(model: Any, run: RunFolder, step: int) -> None:
     """The best weights so far, to ``checkpoints/best.safetensors``."""
     weights = {k: v.contiguous() for k, v in model.state_dict().items()}
     with written_whole(run.best) as draft:
-        save_file(weights, draft, metadata={"format": "pt", "step": str(step)})
+        save_file(weights, draft, metadata={"step": str(step)})
 
 
 def step_of(path: Path) -> int | None:
