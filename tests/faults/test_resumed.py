@@ -206,6 +206,8 @@ def unfinished(rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A run that was interrupted after 5 of 20 steps, and its data as table.csv beside it."""
     folder = tmp_path_factory.mktemp("unfinished")
     np.savetxt(folder / "table.csv", rows, delimiter=",", header="a,b,c", comments="")
+    labeled = [",".join([*map(str, row), "xy"[i % 2]]) for i, row in enumerate(rows)]
+    (folder / "labeled.csv").write_text("\n".join(["a,b,c,kind", *labeled]) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 5, signal.SIGINT)
         with pytest.raises(Interrupted):
@@ -226,6 +228,7 @@ def unfinished(rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "sample {0}/run --num 3 --out {1}/x.csv",
         "evaluate {0}/run {0}/table.csv --quiet",
         "report {0}/run {0}/table.csv --quiet",
+        "probe {0}/run {0}/labeled.csv --label kind --quiet",
         "train realnvp {0}/table.csv --out {1}/run --init-from {0}/run --max-steps 1 --quiet",
     ],
 )

@@ -77,8 +77,9 @@ def model_card(run: RunFolder, model: Any) -> str:
 
 
 def write_card(run: RunFolder, model: Any) -> None:
-    """Write the card anew, as after a probe."""
-    write_text(run.model / "README.md", model_card(run, model))
+    """Write the card again, as after a probe; a run that isn't finished has none yet."""
+    if run.model.is_dir():
+        write_text(run.model / "README.md", model_card(run, model))
 
 
 def _geometry(model: Any) -> list[tuple[str, str]]:
