@@ -30,6 +30,7 @@ ROWS = {
     "seq2seq": "the attention decoder beside one that projects the picture in its loop",
     "easy_vqa": "questions about colored shapes, by the set's own rules (ROW='easy_vqa FOLDER')",
     "vqa_rad": "questions about radiographs beside two baselines (ROW='vqa_rad FOLDER')",
+    "interrupted": "trainings and other verbs stopped at 50 places and done again, to the bit",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

@@ -25,6 +25,21 @@ Format = Literal[1]
 C = TypeVar("C")
 
 
+@dataclass(frozen=True)
+class StepsOfTraining:
+    """Marks a setting that counts optimizer steps and so has to fit into ``max_steps``.
+
+    Attributes:
+        unless: Another setting and the value of it with which this one isn't read; or None.
+    """
+
+    unless: tuple[str, Any] | None = None
+
+    def is_read(self, config: Any) -> bool:
+        """Whether a configuration reads the setting."""
+        return self.unless is None or getattr(config, self.unless[0]) != self.unless[1]
+
+
 def from_data(default: Any = None) -> Any:
     """A field that the codec's facts fill in (a sample rate, a number of columns), no option."""
     return field(default=default, metadata={"from_data": True})
@@ -89,6 +104,17 @@ def settings(cls: type) -> list[Setting]:
         for f in dataclasses.fields(cls)
         if not f.metadata.get("from_data") and f.name not in ("format", "family")
     ]
+
+
+def lengths(cls: type) -> dict[str, StepsOfTraining]:
+    """The settings of a configuration class that count optimizer steps within a run."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {
+        name: mark
+        for name, hint in hints.items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, StepsOfTraining)
+    }
 
 
 def fill(config: C, facts: Mapping[str, Any]) -> C:

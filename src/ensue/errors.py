@@ -31,6 +31,10 @@ class MissingExtraError(EnsueError):
     """A feature needs an optional dependency that isn't installed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM stopped a command; the message says what is saved and how to go on."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that isn't known, with the nearest known one.
 

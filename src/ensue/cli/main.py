@@ -23,7 +23,8 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for an error of the user, 130 for Ctrl-C.
+    """Run one command and return its exit status: 0, 2 for an error of the user, 130 for an
+    interrupt (Ctrl-C or SIGTERM).
 
     Args:
         argv: The words after ``ensue``; by default those of this process.
@@ -57,11 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"there isn't enough memory: {error}; use a smaller batch_size, windows or model",
             USER_ERROR,
         )
-    except KeyboardInterrupt:
-        return _fail(
-            "interrupted; nothing is lost up to the last checkpoint, which --resume continues",
-            INTERRUPTED,
-        )
+    except KeyboardInterrupt as error:
+        if not is_main():
+            return INTERRUPTED
+        return _fail(str(error) or "interrupted; start the command again", INTERRUPTED)
     return 0
 
 

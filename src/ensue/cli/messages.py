@@ -142,6 +142,8 @@ def _training(result: Trained, console: Console) -> None:
     )
     if result.skipped:
         console.print(f"{result.skipped} items couldn't be used; skipped.csv says why")
+    for note in result.notes:
+        console.print(note)
 
 
 def _labels(labels: "Iterable[LabelFacts]") -> Table:

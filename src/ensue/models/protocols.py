@@ -25,6 +25,7 @@ __all__ = [
     "HasLatents",
     "HasLayers",
     "HasLogProb",
+    "HasSchedule",
     "Loss",
     "Remarks",
     "Samples",
@@ -116,7 +117,11 @@ class Samples:
 
 @runtime_checkable
 class Trains(Protocol):
-    """Every family; ``shortest`` is the length of the shortest sequence that it can learn from."""
+    """Every family; ``shortest`` is the length of the shortest sequence that it can learn from.
+
+    In eval mode ``loss`` is the final objective whatever the step: the full weight of every term,
+    true tokens, no dropout. So validation losses of one run can be compared with each other.
+    """
 
     @property
     def shortest(self) -> int: ...
@@ -129,6 +134,18 @@ class Standardizes(Protocol):
     """Looks at a batch before the first step, to begin where that is standard."""
 
     def standardize(self, batch: Batch) -> None: ...
+
+
+@runtime_checkable
+class HasSchedule(Protocol):
+    """Changes its objective in the course of training.
+
+    From step ``settled_at`` on, counted from 0, it minimizes the final objective. Weights from
+    before then are kept as the best only where there are none from after it.
+    """
+
+    @property
+    def settled_at(self) -> int: ...
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ensue.configuration import check_format, validate
 from ensue.errors import CheckpointError, ConfigError, EnsueError, unknown
@@ -22,6 +22,9 @@ class Family:
         summary: One line for ``ensue list families``.
         objective: What is minimized, for the model card.
         limits: What a user must know of its figures, for the model card.
+        keeps: Weights that a run ends with unless the setting ``keep`` says otherwise: those of the
+            ``best`` validation, where the validation loss is what the model is for, or the
+            ``last``, where it is a bound and says less about features and samples.
     """
 
     module: str
@@ -31,6 +34,7 @@ class Family:
     summary: str
     objective: str
     limits: tuple[str, ...]
+    keeps: Literal["last", "best"] = "best"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -58,6 +62,7 @@ FAMILIES = {
             "compared with it.",
             "It can't generate.",
         ),
+        keeps="last",
     ),
     "causal": Family(
         module="ensue.models.causal",
@@ -97,6 +102,7 @@ FAMILIES = {
             "Its score is a lower bound on the log-likelihood.",
             "A molecule that it writes may be impossible, unstable or poisonous.",
         ),
+        keeps="last",
     ),
     "seq2seq": Family(
         module="ensue.models.seq2seq",
@@ -202,7 +208,17 @@ def load_model(folder: Path) -> Any:
     Raises:
         CheckpointError: A file is missing, damaged, of a newer format, or has unknown keys.
     """
-    path = folder / "config.json"
+    model = build_model(folder / "config.json")
+    load_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def build_model(path: Path) -> Any:
+    """A model as a ``config.json`` describes it, with random weights.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of a newer format, or has unknown keys.
+    """
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -213,9 +229,7 @@ def load_model(folder: Path) -> Any:
         config = validate(config_class(family), values, section="config.json")
     except EnsueError as error:
         raise CheckpointError(f"{str(path)!r} is damaged or foreign: {error}") from error
-    model = model_class(family)(config)
-    load_weights(model, folder / "model.safetensors")
-    return model.eval()
+    return model_class(family)(config)
 
 
 def load_weights(model: Any, path: Path) -> None:

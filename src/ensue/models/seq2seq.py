@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
+from ensue.configuration import STRICT, Format, StepsOfTraining, from_data, refuse_unread, validate
 from ensue.data.batches import Batch, Source
 from ensue.errors import ConfigError
 from ensue.generation import GenerationConfig, Prompts
@@ -97,7 +97,11 @@ class Seq2SeqConfig:
     forcing_schedule: Annotated[
         ForcingSchedule, Field(description="of that probability; constant is it throughout")
     ] = "constant"
-    forcing_steps: Annotated[int, Field(gt=0, description="steps from 1 to teacher_forcing")] = 1000
+    forcing_steps: Annotated[
+        int,
+        Field(gt=0, description="steps from 1 to teacher_forcing"),
+        StepsOfTraining(unless=("forcing_schedule", "constant")),
+    ] = 1000
     forcing_coin: Annotated[
         ForcingCoin,
         Field(
@@ -267,6 +271,11 @@ class Seq2Seq(
             mask = region_mask(source.num_regions, source.regions.shape[1])
             there = source.regions.flatten(0, 1) if mask is None else source.regions[mask]
             self.regions.standardize(there)
+
+    @property
+    def settled_at(self) -> int:
+        """The step from which true tokens are seen as often as ``teacher_forcing`` says."""
+        return 0 if self.config.forcing_schedule == "constant" else self.config.forcing_steps
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all tokens after the first given their sources, summed; padding isn't counted.

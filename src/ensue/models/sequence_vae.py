@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from torch.special import ndtri
 
-from ensue.configuration import STRICT, Format, refuse_unread, validate
+from ensue.configuration import STRICT, Format, StepsOfTraining, refuse_unread, validate
 from ensue.data.batches import Batch
 from ensue.data.codecs.text import TextCodec, codec_of_tokens
 from ensue.errors import ConfigError, DataError
@@ -89,7 +89,11 @@ class SequenceVAEConfig:
     kl_schedule: Annotated[
         KLSchedule, Field(description="of the divergence's weight; constant is beta throughout")
     ] = "constant"
-    kl_steps: Annotated[int, Field(gt=0, description="steps from beta_start to beta")] = 1000
+    kl_steps: Annotated[
+        int,
+        Field(gt=0, description="steps from beta_start to beta"),
+        StepsOfTraining(unless=("kl_schedule", "constant")),
+    ] = 1000
     kl_cycles: Annotated[int, Field(gt=0, description="cycles of the schedule cyclical")] = 4
     free_bits: Annotated[
         float, Field(ge=0, description="nats of a sequence's divergence that cost nothing")
@@ -104,6 +108,7 @@ class SequenceVAEConfig:
             description="steps after which the variances of posteriors alone learn, at weight 1 "
             "and with nothing free; none: everything learns throughout",
         ),
+        StepsOfTraining(),
     ] = None
     codec: TextCodec | None = field(default=None, metadata={"from_data": True})
     generation: GenerationConfig = field(
@@ -227,6 +232,12 @@ class SequenceVAE(
     def shortest_item(self) -> int:
         """Tokens of the shortest text, bos and eos."""
         return 2
+
+    @property
+    def settled_at(self) -> int:
+        """The step from which the divergence has its full weight and nothing is free."""
+        c = self.config
+        return max(0 if c.kl_schedule == "constant" else c.kl_steps, c.settle_after or 0)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         r"""Reconstruction and weighted divergence of all sequences, summed.

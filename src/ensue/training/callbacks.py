@@ -4,31 +4,46 @@ All of it depends on the step alone, and what it must remember is in the checkpo
 that was killed and resumed writes the same lines.
 """
 
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ensue.data.batches import Batch
 from ensue.errors import TrainingError
-from ensue.models.protocols import Loss, Remarks
+from ensue.models.protocols import Loss, Remarks, Trains
 from ensue.training.config import TrainingConfig
+from ensue.training.interrupts import Interrupts
+from ensue.training.kept import Validation, save_best, validation
 from ensue.training.loggers import Write
 from ensue.training.module import TrainingModule
+from ensue.training.processes import rank
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
+from ensue.training.schedule import rate as rate_at
 from ensue.training.whole import written_whole
 
 Sums = dict[str, Tensor]
 
 
 class _AfterStep(pl.Callback):
-    """Calls ``after_step`` once for each optimizer step, not for accumulated batches."""
+    """Calls ``after_step`` once for each optimizer step, not for accumulated batches.
+
+    Attributes:
+        ended: The step where training ends without another one, as a run does that is made
+            shorter; or None. Then ``after_end`` is called instead, before anything is trained.
+    """
+
+    ended: int | None = None
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if self.ended is not None:
+            self.after_end(trainer, pl_module, self.ended)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._seen = trainer.global_step
@@ -47,6 +62,9 @@ class _AfterStep(pl.Callback):
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         pass
 
+    def after_end(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> None:
+        pass
+
 
 class LogMetrics(_AfterStep):
     """Means since the last line to ``metrics.jsonl``; times and rates to ``train.log``."""
@@ -56,6 +74,7 @@ class LogMetrics(_AfterStep):
     ) -> None:
         self.run, self.config, self.write, self.progress = run, config, write, progress
         self._sums: Sums = {}
+        self._clock, self._told = time.monotonic(), 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
@@ -67,34 +86,47 @@ class LogMetrics(_AfterStep):
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
-        if step % self.config.log_every and step < self.config.max_steps:
-            return
+        if step % self.config.log_every == 0:
+            self._tell(trainer, step)
+            self._sums = {}
+        elif step >= self.config.max_steps:
+            self._tell(trainer, step)  # a run that is made longer goes on with these sums
+
+    def after_end(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> None:
+        self._told = step
+        if step % self.config.log_every and self._sums:
+            self._tell(trainer, step)
+
+    def _tell(self, trainer: pl.Trainer, step: int) -> None:
         means = mean_metrics(self._sums, trainer)
-        self._sums = {}
         require_finite(means["loss"], step)
-        rate = module.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         if not trainer.is_global_zero:
             return
-        self.write({"step": step, **means, "learning_rate": rate})
+        learning_rate = self.config.learning_rate * rate_at(self.config, step)
+        self.write({"step": step, **means, "learning_rate": learning_rate})
         num_steps, now = step - self._told, time.monotonic()
-        steps_a_second = num_steps / (now - self._clock)
+        steps_a_second = num_steps / max(now - self._clock, 1e-9)
         self._clock, self._told = now, step
-        with open(self.run.log, "a") as file:
-            stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            file.write(
-                f"{stamp} step {step} loss {means['loss']:.4f} {steps_a_second:.2f} step/s\n"
-            )
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.run.note(f"{stamp} step {step} loss {means['loss']:.4f} {steps_a_second:.2f} step/s")
         self.progress.advance(num_steps, {k: v for k, v in means.items() if isinstance(v, float)})
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": {k: v.cpu() for k, v in self._sums.items()}}
+        return {"sums": gathered({k: v.cpu() for k, v in self._sums.items()})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._sums = dict(state_dict["sums"])
+        sums = state_dict["sums"]
+        # The first version kept those of the first process.
+        self._sums = dict(sums[rank()] if isinstance(sums, list) else sums)
 
 
 class Validate(_AfterStep):
-    """Validation loss on fixed windows; keeps the best weights; stops when patience is over."""
+    """Validation loss on fixed windows; stops when patience is over.
+
+    Attributes:
+        best: The best validation on schedule so far.
+        improved: Whether that is the one of the last step.
+    """
 
     def __init__(
         self,
@@ -106,32 +138,47 @@ class Validate(_AfterStep):
     ) -> None:
         self.run, self.config, self.batches = run, config, batches
         self.write, self.progress = write, progress
-        self._best, self._worse = float("inf"), 0
+        self.best: Validation | None = None
+        self.improved = False
+        self._worse = 0
         self._remarked = False
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
-        if step % self.config.validate_every and step < self.config.max_steps:
-            return
+        self.improved = False
+        if step % self.config.validate_every == 0:
+            loss = self._validate(trainer, module, step)
+            self._compare(validation(module.model, step, loss))
+            if self.config.patience is not None and self._worse >= self.config.patience:
+                trainer.should_stop = True
+        elif step >= self.config.max_steps:
+            self._validate(trainer, module, step)
+
+    def after_end(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> None:
+        if step % self.config.validate_every:
+            self._validate(trainer, module, step)
+
+    def _validate(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> float:
         means = self._evaluate(trainer, module)
         require_finite(means["loss"], step)
-        better = means["loss"] < self._best
-        self._worse = 0 if better else self._worse + 1
-        self._best = min(self._best, means["loss"])
-        if self.config.patience is not None and self._worse >= self.config.patience:
-            trainer.should_stop = True
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self._tell(step, means, module.model)
+        return means["loss"]
+
+    def _compare(self, now: Validation) -> None:
+        """Patience counts from where the schedules of the objective end."""
+        self.improved = now.beats(self.best)
+        self._worse = 0 if self.improved or not now.settled else self._worse + 1
+        self.best = now if self.improved else self.best
+
+    def _tell(self, step: int, means: Mapping[str, Any], model: Trains) -> None:
         self.write({"step": step, **{f"val_{k}": v for k, v in means.items()}})
-        if better and self.config.patience is not None:
-            save_weights(module.model, self.run)
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
-        if isinstance(module.model, Remarks) and (remark := module.model.remark(means)):
+        if isinstance(model, Remarks) and (remark := model.remark(means)):
             if not self._remarked:
                 self.progress.say(remark)
             self._remarked = True
-            with open(self.run.log, "a") as file:
-                file.write(f"step {step}: {remark}\n")
+            self.run.note(f"step {step}: {remark}")
 
     def _evaluate(self, trainer: pl.Trainer, module: TrainingModule) -> dict[str, Any]:
         sums: Sums = {}
@@ -146,23 +193,68 @@ class Validate(_AfterStep):
         return mean_metrics(sums, trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best, "worse": self._worse}
+        best = None if self.best is None else dataclasses.asdict(self.best)
+        return {"best": best, "worse": self._worse}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best, self._worse = state_dict["best"], state_dict["worse"]
+        best, self._worse = state_dict["best"], state_dict["worse"]
+        if isinstance(best, dict):
+            self.best = Validation(**best)
+        elif best is not None and math.isfinite(best):  # the first version kept the loss alone
+            self.best = Validation(0, best)
 
 
 class SaveCheckpoint(_AfterStep):
-    """The whole training state to ``checkpoints/last.ckpt``."""
+    """The whole training state to ``checkpoints/last.ckpt``, the best weights to a file beside.
 
-    def __init__(self, run: RunFolder, config: TrainingConfig) -> None:
-        self.run, self.config = run, config
+    Each validation that is the best so far has a checkpoint, written before the file of its
+    weights: where a run is killed between the two, the checkpoint has them.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: TrainingConfig,
+        validate: Validate | None,
+        interrupts: Interrupts,
+    ) -> None:
+        self.run, self.config, self.validate = run, config, validate
+        self.interrupts = interrupts
+        self.stopped = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
+        self.interrupts.listen()
+        self._clock = time.monotonic()
+        best = None if self.validate is None else self.validate.best
+        if best is not None and best.step == trainer.global_step and trainer.is_global_zero:
+            save_best(pl_module.model, self.run, best.step)
 
     def after_step(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         step = trainer.global_step
         last = step >= self.config.max_steps or trainer.should_stop
-        if step % self.config.checkpoint_every and not last:
-            return
+        improved = self.validate is not None and self.validate.improved
+        self.stopped, late = self._asked(trainer)
+        trainer.should_stop = trainer.should_stop or self.stopped
+        on_schedule = step % self.config.checkpoint_every == 0
+        if on_schedule or last or improved or late or self.stopped:
+            self._save(trainer)
+            if improved and trainer.is_global_zero:
+                save_best(module.model, self.run, step)
+
+    def _asked(self, trainer: pl.Trainer) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether a checkpoint is late in any."""
+        minutes = self.config.checkpoint_minutes
+        late = minutes is not None and time.monotonic() - self._clock >= 60 * minutes
+        if trainer.world_size == 1:
+            return self.interrupts.asked, late
+        asked = torch.tensor([self.interrupts.asked, late], dtype=torch.int32)
+        asked = asked.to(trainer.strategy.root_device)
+        torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+        return bool(asked[0]), bool(asked[1])
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        self._clock = time.monotonic()
         if not trainer.is_global_zero:  # it takes part, and writes nothing
             trainer.save_checkpoint(self.run.checkpoint)
             return
@@ -176,6 +268,15 @@ def add_loss(sums: Sums, loss: Loss) -> None:
     for name, value in {"total": loss.total, "count": loss.count, **weighted}.items():
         value = value.detach().double()
         sums[name] = sums[name].to(value.device) + value if name in sums else value
+
+
+def gathered(sums: Sums) -> list[Sums]:
+    """The sums of every process, by rank."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [sums]
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, sums)
+    return parts
 
 
 def mean_metrics(sums: Sums, trainer: pl.Trainer) -> dict[str, Any]:
@@ -203,9 +304,3 @@ def require_finite(loss: float, step: int) -> None:
             f"the loss is {loss} at step {step}; use a lower learning_rate, a longer warm-up "
             "(warmup_steps) or clip_norm 1"
         )
-
-
-def save_weights(model: Any, run: RunFolder) -> None:
-    """The best weights so far, to ``checkpoints/best.safetensors``."""
-    with written_whole(run.best) as draft:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, draft)

@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from ensue.models.registry import family_row
+from ensue.training.kept import read_kept
 from ensue.training.probes import ask_of, caption_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text
@@ -76,8 +77,9 @@ def model_card(run: RunFolder, model: Any) -> str:
 
 
 def write_card(run: RunFolder, model: Any) -> None:
-    """Write the card anew, as after a probe."""
-    write_text(run.model / "README.md", model_card(run, model))
+    """Write the card again, as after a probe; a run that isn't finished has none yet."""
+    if run.model.is_dir():
+        write_text(run.model / "README.md", model_card(run, model))
 
 
 def _geometry(model: Any) -> list[tuple[str, str]]:
@@ -117,7 +119,15 @@ def _training(run: RunFolder) -> list[tuple[str, str]]:
             chance = last.get(key.replace("loss", "chance_loss"))
             beside = "" if chance is None else f" (chance {chance:.3f})"
             rows.append((name, f"{last[key]:.3f} nats{beside}"))
-    return rows
+    return rows + _weights(run)
+
+
+def _weights(run: RunFolder) -> list[tuple[str, str]]:
+    kept = read_kept(run)
+    if kept is None or kept.best is None:
+        return []
+    best = f"step {kept.best.step:,}: {kept.best.loss:.3f} nats"
+    return [("best validation loss", best), ("weights", f"those of step {kept.step:,}")]
 
 
 def _probes(run: RunFolder) -> str:

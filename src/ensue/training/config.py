@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format
+from ensue.configuration import STRICT, Format, StepsOfTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class TrainingConfig:
         Field(gt=0, description="batches a step; their gradients add up, their negatives don't"),
     ] = 1
     learning_rate: Annotated[float, Field(gt=0, description="at its height")] = 1e-3
-    warmup_steps: Annotated[int, Field(ge=0, description="steps of linear rise")] = 100
+    warmup_steps: Annotated[
+        int, Field(ge=0, description="steps of linear rise"), StepsOfTraining()
+    ] = 100
     schedule: Annotated[
         Literal["cosine", "constant"], Field(description="of the learning rate after the rise")
     ] = "cosine"
@@ -42,9 +44,19 @@ class TrainingConfig:
     log_every: Annotated[int, Field(gt=0, description="steps between lines of metrics")] = 20
     validate_every: Annotated[int, Field(gt=0, description="steps between validations")] = 250
     checkpoint_every: Annotated[int, Field(gt=0, description="steps between checkpoints")] = 250
+    checkpoint_minutes: Annotated[
+        float | None, Field(gt=0, description="minutes between checkpoints at most; none: any")
+    ] = 5.0
     patience: Annotated[
         int | None,
         Field(gt=0, description="validations without a better loss after which training stops"),
+    ] = None
+    keep: Annotated[
+        Literal["last", "best"] | None,
+        Field(
+            description="weights that the run ends with: the last, or the best by validation loss; "
+            "none: the best with patience, else what suits the family"
+        ),
     ] = None
     accelerator: Annotated[Literal["auto", "cpu", "gpu"], Field(description="where to train")] = (
         "auto"
@@ -59,3 +71,9 @@ class TrainingConfig:
     num_threads: Annotated[
         int | None, Field(gt=0, le=1024, description="threads of the CPU; none: all cores")
     ] = None
+
+
+END_SETTINGS = ("max_steps", "patience", "keep")
+"""Settings that say when a run ends and with which weights; a resumed run may change them."""
+FREE_SETTINGS = ("checkpoint_every", "checkpoint_minutes", "logger")
+"""Settings that no weight and no line of metrics depends on; a resumed run may change them too."""

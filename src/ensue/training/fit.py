@@ -1,26 +1,28 @@
 """Fit: train one model in one run folder, from the start or from where it was cut off."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 
-from ensue.configuration import check_format
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
-from ensue.errors import CheckpointError
 from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
+from ensue.training.checkpoint import read_state, weights_in
 from ensue.training.config import TrainingConfig
+from ensue.training.interrupts import Interrupts
+from ensue.training.kept import keep, read_kept, take_back, write_kept
 from ensue.training.loggers import Write, metrics_written
 from ensue.training.machine import left_as_found, processes
 from ensue.training.module import TrainingModule
 from ensue.training.processes import is_main
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
+from ensue.training.whole import discard_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +49,49 @@ def fit(
         TrainingError: The loss isn't a number any more.
         KeyboardInterrupt: The user stopped it; the last checkpoint stays.
     """
-    if run.model.is_dir():
-        return  # it is finished
-    saved = _read_checkpoint(run) if run.checkpoint.exists() else None
-    if saved is None:
-        _train(model, data, config, run, progress, 0)
-    elif _is_over(saved, config):
-        weights = saved["state_dict"].items()
-        model.load_state_dict({name.removeprefix("model."): value for name, value in weights})
+    if run.model.is_dir() and not run.checkpoint.exists():
+        load_weights(model, run.model / "model.safetensors")
+        return  # it is finished, and its checkpoint was taken away
+    saved = read_state(run.checkpoints) if run.checkpoint.exists() else None
+    step = 0 if saved is None else int(saved["global_step"])
+    is_over = saved is not None and is_at_end(saved, config)
+    if saved is None or not is_over or not _is_told(run, data, config, step):
+        step = _train(model, data, config, run, progress, step, is_over)
     else:
-        _train(model, data, config, run, progress, int(saved["global_step"]))
-    if config.patience is not None and data.validation is not None:
-        load_weights(model, run.best)
+        model.load_state_dict(weights_in(saved))
+        if is_main():
+            run.cut_metrics(lambda line: line["step"] <= step)
     if is_main():
-        run.save_model(model.cpu().eval(), codec, model_card(run, model))
+        _end(model, codec, config, run, step)
+
+
+def is_at_end(saved: dict[str, Any], config: TrainingConfig) -> bool:
+    """Whether training had ended when a checkpoint was written: by steps or by patience."""
+    worse = saved["callbacks"].get(Validate.__name__, {}).get("worse", 0)
+    out_of_patience = config.patience is not None and worse >= config.patience
+    return saved["global_step"] >= config.max_steps or out_of_patience
+
+
+def _is_told(run: RunFolder, data: TrainingData, config: TrainingConfig, step: int) -> bool:
+    """Whether the metrics have the lines of an end at this step."""
+    if step < config.max_steps:  # by patience, right after a validation
+        return True
+    lines = [line for line in run.read_metrics() if line["step"] == step]
+    is_logged = step % config.log_every == 0 or any("loss" in line for line in lines)
+    is_validated = step % config.validate_every == 0 or any("val_loss" in line for line in lines)
+    return is_logged and (is_validated or data.validation is None)
+
+
+def _end(model: Any, codec: Codec, config: TrainingConfig, run: RunFolder, step: int) -> None:
+    """Save the weights that the run ends with, which the model has from then on."""
+    before = read_kept(run) if run.model.is_dir() else None
+    kept = keep(model, config, run, step)
+    write_kept(run, kept)
+    if kept == before:
+        return
+    for note in kept.notes:
+        run.note(note)
+    run.save_model(model.cpu().eval(), codec, model_card(run, model))
 
 
 def _train(
@@ -70,20 +101,29 @@ def _train(
     run: RunFolder,
     progress: Progress,
     step: int,
-) -> None:
+    is_over: bool,
+) -> int:
+    """Train from ``step`` on, and return the step that was reached.
+
+    Where training is over, only the lines of its end are written.
+    """
     if is_main():
-        run.cut_metrics(step)
+        _open_again(run, config, step)
     model.train()
-    interrupted = False
     with (
         left_as_found(config.num_threads),
+        Interrupts(progress) as interrupts,
         metrics_written(
             config.logger if is_main() else None,
             run,
             first_horizon=getattr(model.config, "nearest", 1),
         ) as write,
     ):
-        trainer = _trainer(config, run, _callbacks(data, config, run, write, progress))
+        callbacks = _callbacks(data, config, run, write, progress)
+        save = SaveCheckpoint(run, config, _validate_in(callbacks), interrupts)
+        for callback in callbacks:
+            callback.ended = step if is_over else None
+        trainer = _trainer(config, run, [*callbacks, save], step if is_over else config.max_steps)
         stream = StepBatches(
             data.train,
             config.batch_size,
@@ -102,30 +142,53 @@ def _train(
         except SystemExit:
             if not trainer.interrupted:
                 raise
-            interrupted = True
+            save.stopped = True
         finally:
             progress.stop()
-    if interrupted:
+    if save.stopped:
         raise KeyboardInterrupt
+    return trainer.global_step
+
+
+def _open_again(run: RunFolder, config: TrainingConfig, step: int) -> None:
+    """Leave in the folder what training left there that goes on at ``step``.
+
+    What an end wrote between two lines or two validations isn't among it.
+    """
+
+    def stays(line: Mapping[str, Any]) -> bool:
+        every = config.validate_every if "val_loss" in line else config.log_every
+        return line["step"] <= step and line["step"] % every == 0
+
+    discard_folder(run.model)
+    run.kept.unlink(missing_ok=True)
+    take_back(run, config)
+    run.cut_metrics(stays)
 
 
 def _callbacks(
     data: TrainingData, config: TrainingConfig, run: RunFolder, write: Write, progress: Progress
-) -> list[pl.Callback]:
-    callbacks: list[pl.Callback] = [LogMetrics(run, config, write, progress)]
-    if data.validation is not None:
-        fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
-        batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
-        callbacks.append(Validate(run, config, batches, write, progress))
-    return [*callbacks, SaveCheckpoint(run, config)]
+) -> list[LogMetrics | Validate]:
+    log = LogMetrics(run, config, write, progress)
+    if data.validation is None:
+        return [log]
+    fixed = functools.partial(data.validation.fixed, data.num_validation, config.batch_size)
+    batches = lambda rank, world: fixed(rank=rank, world_size=world)  # noqa: E731
+    return [log, Validate(run, config, batches, write, progress)]
 
 
-def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _validate_in(callbacks: Sequence[LogMetrics | Validate]) -> Validate | None:
+    return next((c for c in callbacks if isinstance(c, Validate)), None)
+
+
+def _trainer(
+    config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback], max_steps: int
+) -> pl.Trainer:
     return pl.Trainer(
         accelerator=config.accelerator,
         **processes(config),
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-        max_steps=config.max_steps,
+        max_steps=max_steps,
         max_epochs=-1,
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.clip_norm,
@@ -139,22 +202,3 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[pl.Callback
         use_distributed_sampler=False,
         deterministic="warn",
     )
-
-
-def _read_checkpoint(run: RunFolder) -> dict[str, Any]:
-    try:
-        saved = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
-            f"the checkpoint {str(run.checkpoint)!r} is damaged ({reason}); start a new run"
-        ) from error
-    check_format(saved, str(run.checkpoint))
-    return saved
-
-
-def _is_over(saved: dict[str, Any], config: TrainingConfig) -> bool:
-    """Whether training had ended when the checkpoint was written: by steps or by patience."""
-    worse = saved["callbacks"].get(Validate.__name__, {}).get("worse", 0)
-    out_of_patience = config.patience is not None and worse >= config.patience
-    return saved["global_step"] >= config.max_steps or out_of_patience

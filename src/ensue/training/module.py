@@ -1,6 +1,6 @@
 """The one LightningModule that trains every family."""
 
-import math
+import functools
 from typing import Any
 
 import lightning.pytorch as pl
@@ -13,6 +13,7 @@ from ensue.configuration import FORMAT
 from ensue.data.batches import Batch
 from ensue.models.protocols import Loss, Trains
 from ensue.training.config import TrainingConfig
+from ensue.training.schedule import rate
 
 
 class TrainingModule(pl.LightningModule):
@@ -68,17 +69,10 @@ class TrainingModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, functools.partial(rate, self.config)
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-    def _rate(self, step: int) -> float:
-        """Linear rise, then half a cosine down to zero at ``max_steps``."""
-        c = self.config
-        rise = min(1.0, (step + 1) / max(1, c.warmup_steps))
-        if c.schedule == "constant":
-            return rise
-        done = max(0, step - c.warmup_steps) / max(1, c.max_steps - c.warmup_steps)
-        return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -9,9 +9,9 @@ import csv
 import json
 import os
 import platform
-import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError, ConfigError
 from ensue.models.registry import load_model
+from ensue.training.checkpoint import STATE, load_unfinished
 from ensue.training.exhibits import Exhibits
 from ensue.training.whole import write_text, written_whole
 
@@ -57,12 +58,25 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoints" / "last.ckpt"
+        return self.checkpoints / STATE
 
     @property
     def best(self) -> Path:
-        return self.path / "checkpoints" / "best.safetensors"
+        return self.checkpoints / "best.safetensors"
+
+    @property
+    def best_on_schedule(self) -> Path:
+        """The best weights but for those of an end between two validations."""
+        return self.checkpoints / "best-on-schedule.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        return self.checkpoints / "kept.json"
 
     @property
     def has_weights(self) -> bool:
@@ -128,7 +142,7 @@ class RunFolder:
             ConfigError: It can't be made there.
         """
         try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"can't make the run folder {str(self.path)!r}: {error}") from error
 
@@ -205,6 +219,11 @@ class RunFolder:
         with open(self.metrics, "a") as file:
             file.write(json.dumps(line) + "\n")
 
+    def note(self, line: str) -> None:
+        """Add a line to ``train.log``."""
+        with open(self.log, "a") as file:
+            file.write(line + "\n")
+
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``.
 
@@ -218,17 +237,18 @@ class RunFolder:
         except ValueError as error:
             raise CheckpointError(f"{str(self.metrics)!r} is damaged: {error}") from error
 
-    def cut_metrics(self, step: int) -> None:
-        """Take out what was logged after ``step``; a last line that was cut short goes too."""
+    def cut_metrics(self, stays: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Take out the lines that don't stay; a last line that was cut short goes too."""
         kept = []
         text = self.metrics.read_text(errors="replace") if self.metrics.exists() else ""
         for line in text.splitlines():
             try:
-                if json.loads(line)["step"] <= step:
+                if stays(json.loads(line)):
                     kept.append(line + "\n")
             except (ValueError, KeyError, TypeError):
                 continue
-        write_text(self.metrics, "".join(kept))
+        if "".join(kept) != text:
+            write_text(self.metrics, "".join(kept))
 
     def read_probes(self) -> list[dict[str, Any]]:
         """The probes of this run, as plain values.
@@ -257,20 +277,24 @@ class RunFolder:
             _save_pretrained(model, draft)
             save_codec(codec, draft / "codec.json")
             (draft / "README.md").write_text(card)
-            shutil.rmtree(self.model, ignore_errors=True)
 
     def load(self) -> tuple[Any, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.
 
+        Of a run that isn't finished it is the model of the last checkpoint, with a warning.
+
         Raises:
-            CheckpointError: The run isn't finished, or its files are damaged.
+            CheckpointError: The run has no checkpoint yet, or its files are damaged.
         """
-        self.read_config()
-        if not self.model.is_dir():
-            raise CheckpointError(
-                f"the run {str(self.path)!r} has no model yet; finish it with --resume"
-            )
-        return load_model(self.model), load_codec(self.codec)
+        config = self.read_config()
+        if self.model.is_dir():
+            return load_model(self.model), load_codec(self.codec)
+        model, codec, step = load_unfinished(self.checkpoints)
+        warnings.warn(
+            f"the run {str(self.path)!r} isn't finished: these are its weights after step {step:,} "
+            f"of {config['training']['max_steps']:,}, from its last checkpoint"
+        )
+        return model, codec
 
 
 def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     shutil.rmtree(draft, ignore_errors=True)  # left by one that was killed
     try:
         yield draft
+        discard_folder(path)
         os.replace(draft, path)
     except OSError as error:
         raise CheckpointError(
@@ -37,3 +38,13 @@ def written_whole(path: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def discard_folder(path: Path) -> None:
+    """Delete a folder, if there is one: out of sight first, so that it is whole or not there."""
+    if not path.is_dir():
+        return
+    old = path.with_name(path.name + ".old.tmp")
+    shutil.rmtree(old, ignore_errors=True)
+    os.replace(path, old)
+    shutil.rmtree(old, ignore_errors=True)

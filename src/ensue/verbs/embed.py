@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.data.sources.kinds import Data
-from ensue.errors import ConfigError
+from ensue.errors import ConfigError, Interrupted
 from ensue.verbs.apply import Written, labelled, open_data
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.progress import listener
@@ -82,6 +82,10 @@ def embed(
             if not table.has(number):
                 table.add(number, tables(represent, store, rows))
             progress.advance(len(rows), {})
+    except KeyboardInterrupt as stop:
+        if not table.has(0):
+            raise
+        raise Interrupted("interrupted; the same command goes on where it stopped") from stop
     finally:
         progress.stop()
     return Written(

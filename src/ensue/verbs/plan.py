@@ -6,28 +6,30 @@ the last word.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ensue.configuration import lengths
 from ensue.errors import ConfigError
+from ensue.verbs.lengths import fitted
 from ensue.verbs.recipes import SECTIONS, read_recipe
-
-if TYPE_CHECKING:
-    from ensue.training.run_folder import RunFolder
 
 VERB_OPTIONS = ("out", "recipe", "resume", "init_from", "cache", "quiet")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A family, its data and its three configurations, and how the run folder tells of them."""
+    """A family, its data and its three configurations, and how the run folder tells of them.
+
+    ``notes`` are worth a line each: what was made to fit, or doesn't.
+    """
 
     family: str
     data: Any
     configs: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         from ensue.configuration import to_plain
@@ -53,48 +55,32 @@ def make_plan(
     classes = section_classes(family)
     given = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
+    told = _lengths_in(base, classes)
     if init_from is not None:
-        base["model"] = {**_model_settings(Path(init_from), family), **base["model"]}
+        begun = _run_of(Path(init_from), family)
+        told = {**_lengths_in({"model": {}, **begun}, {"model": classes["model"]}), **told}
+        base["model"] = {**_model_settings(begun, classes["model"]), **base["model"]}
     merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
     _, of_data = merged["data"]
     if isinstance(of_data.get("regions"), str | Path):
         # A run is used from other folders than it was trained in.
         of_data["regions"] = str(Path(of_data["regions"]).absolute())
-    return Plan(family, data, validate_all(merged))
+    configs, notes = fitted(validate_all(merged), settings, told)
+    return Plan(family, data, configs, notes)
 
 
-def resumed_plan(
-    plan: Plan, run: RunFolder, recipe: str | Path | None, settings: Mapping[str, Any]
-) -> Plan:
-    """The plan that the run was begun with; what is given now must not differ from it."""
-    from ensue.configuration import validate_all
+def _lengths_in(sections: Mapping[str, Any], classes: Mapping[str, type]) -> Mapping[str, int]:
+    """The lengths that a recipe or a run tells, each with the number of steps that it is for."""
+    from ensue.training.config import TrainingConfig
 
-    begun, now = run.read_config(), plan.plain()
-    changed = [
-        f"{name} was {begun[name]!r} and is {now[name]!r}"
-        for name in ("family", "source")
-        if begun[name] != now[name]
-    ]
-    if not changed:
-        given = set(settings)
-        if recipe:
-            given |= {
-                name for section in read_recipe(recipe, plan.family).values() for name in section
-            }
-        changed = [
-            f"{name} was {value!r} and is {now[section][name]!r}"
-            for section in SECTIONS
-            for name, value in begun[section].items()
-            if name in given and now[section][name] != value
-        ]
-    if changed:
-        raise ConfigError(
-            f"a resumed run keeps its settings, but {'; '.join(changed)}; "
-            "leave them out, or start another run"
-        )
-    classes = section_classes(plan.family)
-    configs = validate_all({n: (classes[n], begun[n]) for n in SECTIONS})
-    return dataclasses.replace(plan, configs=configs)
+    num_steps: int = sections["training"].get("max_steps", TrainingConfig.max_steps)
+    names = {
+        name
+        for section, cls in classes.items()
+        for name in lengths(cls)
+        if name in sections[section]
+    }
+    return dict.fromkeys(names, num_steps)
 
 
 def section_classes(family: str) -> dict[str, type]:
@@ -106,15 +92,21 @@ def section_classes(family: str) -> dict[str, type]:
     return {"model": config_class(family), "data": DataConfig, "training": TrainingConfig}
 
 
-def _model_settings(init_from: Path, family: str) -> dict[str, Any]:
-    from ensue.configuration import settings
+def _run_of(init_from: Path, family: str) -> dict[str, Any]:
+    """What the run to start from says of itself."""
     from ensue.training.run_folder import RunFolder
 
     found = RunFolder(init_from).read_config()
     if found["family"] != family:
         raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
-    names = {s.name for s in settings(section_classes(family)["model"])}
-    return {n: v for n, v in found["model"].items() if n in names}
+    return found
+
+
+def _model_settings(begun: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    from ensue.configuration import settings
+
+    names = {s.name for s in settings(cls)}
+    return {n: v for n, v in begun["model"].items() if n in names}
 
 
 def describe(data: Any) -> str:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.kinds import Data
-from ensue.errors import CheckpointError, ConfigError
-from ensue.verbs.plan import make_plan, resumed_plan
+from ensue.errors import CheckpointError, ConfigError, Interrupted
+from ensue.verbs.plan import Plan, make_plan
 from ensue.verbs.prepare import Prepared, cache_of, prepare
 from ensue.verbs.report import exhibit
+from ensue.verbs.resume import interrupted, resumed_plan, with_other_end, write_changes
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ensue.data.store import Store
+    from ensue.training.progress import Progress
     from ensue.training.run_folder import RunFolder
 
 FEWEST_UNSEEN = 30
@@ -33,10 +35,12 @@ class Trained:
         run: The run folder.
         family: What was trained.
         steps: Optimizer steps.
-        loss: Of the last validation in nats, or of the last steps where there was none.
+        loss: Of the last validation in nats, or of the last steps where there was none; ``notes``
+            tell where the run ends with other weights than the last.
         chance_loss: What one who can't tell would have, where the family has such a thing.
         skipped: How many items couldn't be used.
         files: What to look at.
+        notes: What is worth a line each, such as which weights the run ends with.
     """
 
     run: Path
@@ -46,6 +50,7 @@ class Trained:
     chance_loss: float | None
     skipped: int
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -73,7 +78,8 @@ def train(
     recipe
         A recipe by name or file; single settings override it.
     resume
-        Continue the run in OUT from its last checkpoint, with the settings it has.
+        Continue the run in OUT from its last checkpoint, with the settings it has; another
+        `--max-steps` makes it longer, or ends it.
     init_from
         Start from the weights of another run.
     cache
@@ -83,8 +89,6 @@ def train(
     settings
         Any setting of the model, the data or the training, as `--name value`.
     """
-    from ensue.report import write_report
-    from ensue.training.fit import fit
     from ensue.training.loggers import require_logger
     from ensue.training.machine import require_machine
     from ensue.training.processes import is_main
@@ -96,7 +100,7 @@ def train(
     if resume:
         if init_from is not None:
             raise ConfigError("a resumed run goes on from its own weights; leave init_from out")
-        plan = resumed_plan(plan, run, recipe, settings)
+        plan = with_other_end(resumed_plan(plan, run, recipe, settings), run)
         init_from = run.read_config().get("init_from")
     elif is_main():
         run.require_empty()
@@ -108,20 +112,48 @@ def train(
         run.require_fingerprint(ready.fingerprint)
     if not run.has_weights:
         _begin(ready, init_from)
+    try:
+        if is_main():
+            _write_begun(run, plan, ready, init_from, resume)
+            for note in plan.notes:
+                progress.say(note)
+        _fit(run, plan, ready, progress)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(interrupted(run, plan)) from stop
+    return _trained(run, plan, ready)
+
+
+def _write_begun(
+    run: RunFolder, plan: Plan, ready: Prepared, init_from: str | Path | None, resume: bool
+) -> None:
+    """Write what a run says of itself before its first step."""
+    from ensue.training.checkpoint import write_begun
+
+    run.create()
+    if resume:
+        write_changes(plan, run)
+    else:
+        begun = {} if init_from is None else {"init_from": str(Path(init_from).resolve())}
+        run.write_config({**plan.plain(), **begun, "fingerprint": ready.fingerprint})
+    write_begun(run.checkpoints, ready.model, ready.codec)
+    run.write_environment()
+    run.write_skipped(ready.skipped)
+    run.write_data(_facts(ready))
+    for note in plan.notes:
+        run.note(note)
+
+
+def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> None:
+    from ensue.report import write_report
+    from ensue.training.fit import fit
+    from ensue.training.processes import is_main
+
+    training = plan.configs["training"]
+    fit(ready.model, ready.codec, ready.data, training, run, progress)
     if is_main():
-        if not resume:
-            run.create()
-            begun = {} if init_from is None else {"init_from": str(Path(init_from).resolve())}
-            run.write_config({**plan.plain(), **begun, "fingerprint": ready.fingerprint})
-        run.write_environment()
-        run.write_skipped(ready.skipped)
-        run.write_data(_facts(ready))
-    fit(ready.model, ready.codec, ready.data, plan.configs["training"], run, progress)
-    if is_main():
-        seed, condition = plan.configs["training"].seed, ready.data.train.condition
-        exhibit(run, ready.model, ready.codec, *_unseen(ready), seed, condition)
+        condition = ready.data.train.condition
+        exhibit(run, ready.model, ready.codec, *_unseen(ready), training.seed, condition)
         write_report(run)
-    return _trained(run, family, ready.model, len(ready.skipped))
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
@@ -174,11 +206,9 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
 
 
 def _take_weights(ready: Prepared, init_from: Path) -> None:
-    from ensue.models.registry import load_weights
     from ensue.training.run_folder import RunFolder
 
-    source = RunFolder(init_from)
-    _, codec = source.load()
+    model, codec = RunFolder(init_from).load()
     before, now = codec.facts(), ready.codec.facts()
     if before != now:
         theirs, ours = _differing(before, now), _differing(now, before)
@@ -186,7 +216,11 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
             f"{str(init_from)!r} was trained on data with {theirs}, and these have {ours}; "
             "weights carry over only between data of the same form"
         )
-    load_weights(ready.model, source.model / "model.safetensors")
+    try:
+        ready.model.load_state_dict(model.state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"the weights of {str(init_from)!r} don't fit: {reason}") from error
 
 
 def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
@@ -196,25 +230,27 @@ def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join([f"{name} {value}" for name, value in found.items() if name != "codec"] + own)
 
 
-def _trained(run: RunFolder, family: str, model: Any, skipped: int) -> Trained:
+def _trained(run: RunFolder, plan: Plan, ready: Prepared) -> Trained:
     from ensue.models.protocols import Remarks
+    from ensue.training.kept import read_kept
     from ensue.training.processes import is_main
 
     lines = run.read_metrics()
     if not lines:
         raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
-    last = lines[-1]
+    last, kept = lines[-1], read_kept(run)
     prefix = "val_" if "val_loss" in last else ""
     means = {name.removeprefix(prefix): value for name, value in last.items()}
-    remark = model.remark(means) if isinstance(model, Remarks) else None
+    remark = ready.model.remark(means) if isinstance(ready.model, Remarks) else None
     if remark is not None and is_main():
         warnings.warn(remark)
     return Trained(
         run=run.path,
-        family=family,
+        family=plan.family,
         steps=last["step"],
         loss=means["loss"],
         chance_loss=means.get("chance_loss"),
-        skipped=skipped,
+        skipped=len(ready.skipped),
         files=(run.model, run.metrics, run.report),
+        notes=(*plan.notes, *(() if kept is None else kept.notes)),
     )

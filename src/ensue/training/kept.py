@@ -1,0 +1,189 @@
+"""Weights that a run keeps: the last ones, and those of the best validation.
+
+Validations are compared by the final objective, which is what a model's loss is in eval mode. Those
+from before the end of its schedules compete only where there is none from after it.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ensue.configuration import FORMAT
+from ensue.models.protocols import HasSchedule
+from ensue.models.registry import family_row, load_weights
+from ensue.training.config import TrainingConfig
+from ensue.training.run_folder import RunFolder
+from ensue.training.whole import write_text, written_whole
+
+STOPPED_AFTER = 2
+"""Validations since the best one after which a run is said to have stopped improving."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation loss of the weights after ``step`` steps, in nats.
+
+    Attributes:
+        step: Optimizer steps.
+        loss: By the final objective.
+        settled: Whether the schedules of the objective had ended.
+    """
+
+    step: int
+    loss: float
+    settled: bool = True
+
+    def beats(self, other: "Validation | None") -> bool:
+        """Whether these weights are better than others.
+
+        Example:
+            >>> Validation(20, 3.0).beats(Validation(10, 2.5, settled=False))
+            True
+            >>> Validation(30, 3.0).beats(Validation(20, 3.0))
+            False
+        """
+        if other is None or self.settled != other.settled:
+            return other is None or self.settled
+        return self.loss < other.loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The weights that a run ended with, and those it could have ended with.
+
+    Attributes:
+        weights: Which they are.
+        step: The optimizer steps that made them.
+        best: The best validation, or None where there is none.
+        last: The last validation, or None.
+        num_since: Validations after the best one.
+    """
+
+    weights: Literal["last", "best"]
+    step: int
+    best: Validation | None = None
+    last: Validation | None = None
+    num_since: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should hear of them: nothing where the last weights are the best."""
+        if self.best is None or self.last is None or self.best.step == self.last.step:
+            return ()
+        other = "last" if self.weights == "best" else "best"
+        found = (
+            f"validation loss was best at step {self.best.step:,} ({self.best.loss:.3f} nats) and "
+            f"is {self.last.loss:.3f} at the end (step {self.last.step:,}); the run ends with the "
+            f"weights of step {self.step:,} (--keep {other} with --resume takes the others)"
+        )
+        if self.num_since < STOPPED_AFTER or not self.best.settled:
+            return (found,)
+        return (
+            found,
+            f"it stopped improving {self.num_since} validations before the end; --patience "
+            f"{STOPPED_AFTER} stops then, and more data or a smaller model may get further",
+        )
+
+
+def settled_at(model: Any) -> int:
+    """The step from which a model's objective is the final one."""
+    return model.settled_at if isinstance(model, HasSchedule) else 0
+
+
+def validation(model: Any, step: int, loss: float) -> Validation:
+    """The validation of a model after ``step`` steps."""
+    return Validation(step, loss, step >= settled_at(model))
+
+
+def validations(model: Any, lines: Iterable[Mapping[str, Any]]) -> list[Validation]:
+    """The validations among lines of metrics."""
+    return [validation(model, x["step"], x["val_loss"]) for x in lines if "val_loss" in x]
+
+
+def best_of(found: Iterable[Validation]) -> Validation | None:
+    """The best validation; the first of equal ones."""
+    best = None
+    for one in found:
+        best = one if one.beats(best) else best
+    return best
+
+
+def wanted(family: str, config: TrainingConfig) -> Literal["last", "best"]:
+    """The weights that a run is to end with."""
+    if config.keep is not None:
+        return config.keep
+    return "best" if config.patience is not None else family_row(family).keeps
+
+
+def keep(model: Any, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
+    """Give a model of ``step`` steps the weights that its run ends with."""
+    found = validations(model, run.read_metrics())
+    best = best_of(found)
+    if best is None:
+        return Kept(weights="last", step=step)
+    if best.step == step and step_of(run.best) != step:
+        if step % config.validate_every and run.best.exists():
+            os.replace(run.best, run.best_on_schedule)
+        save_best(model, run, step)
+    since = len(found) - 1 - found.index(best)
+    kept = Kept(weights="last", step=step, best=best, last=found[-1], num_since=since)
+    there = run.best.exists() and step_of(run.best) in (best.step, None)
+    if wanted(run.read_config()["family"], config) == "last" or not there:
+        return kept
+    load_weights(model, run.best)
+    return dataclasses.replace(kept, weights="best", step=best.step)
+
+
+def save_best(model: Any, run: RunFolder, step: int) -> None:
+    """The best weights so far, to ``checkpoints/best.safetensors``."""
+    weights = {k: v.contiguous() for k, v in model.state_dict().items()}
+    with written_whole(run.best) as draft:
+        save_file(weights, draft, metadata={"step": str(step)})
+
+
+def step_of(path: Path) -> int | None:
+    """The steps that made the weights of a file; None where it is missing or doesn't say."""
+    try:
+        with safe_open(path, "pt") as file:
+            return int((file.metadata() or {})["step"])
+    except (OSError, SafetensorError, KeyError):
+        return None
+
+
+def take_back(run: RunFolder, config: TrainingConfig) -> None:
+    """Take back what the end of a run made of its best weights, since training goes on.
+
+    A run that is made longer has no validation where it had ended between two.
+    """
+    if run.best_on_schedule.exists():
+        os.replace(run.best_on_schedule, run.best)
+    elif (step_of(run.best) or 0) % config.validate_every:
+        run.best.unlink()
+
+
+def write_kept(run: RunFolder, kept: Kept) -> None:
+    """Write ``checkpoints/kept.json``: which weights the run ended with."""
+    facts = {"format": FORMAT, **dataclasses.asdict(kept)}
+    write_text(run.kept, json.dumps(facts, indent=2) + "\n")
+
+
+def read_kept(run: RunFolder) -> Kept | None:
+    """Which weights a finished run ended with; None of runs that didn't tell."""
+    if not run.kept.exists():
+        return None
+    facts = json.loads(run.kept.read_text())
+    best, last = (facts[n] and Validation(**facts[n]) for n in ("best", "last"))
+    return Kept(
+        weights=facts["weights"],
+        step=facts["step"],
+        best=best,
+        last=last,
+        num_since=facts["num_since"],
+    )

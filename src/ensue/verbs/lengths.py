@@ -1,0 +1,47 @@
+"""Lengths inside a run (warm-up, schedules of an objective) follow its number of steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ensue.configuration import lengths
+
+
+def fitted(
+    configs: Mapping[str, Any], given: Mapping[str, Any], told: Mapping[str, int]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The configurations with lengths that fit ``max_steps``, and what is worth a line each.
+
+    A length of a recipe that is for another number of steps follows in proportion, and so does a
+    default that would be longer than the run. One that the user gave stays, and if it is longer
+    than the run, that is told.
+
+    Args:
+        configs: Of each section, with the number of steps as ``training.max_steps``.
+        given: Settings that the user gave, by name.
+        told: Lengths that a recipe or another run tells, each with the number of steps that it is
+            for.
+    """
+    num_steps, default = configs["training"].max_steps, type(configs["training"]).max_steps
+    found, notes = dict(configs), []
+    for section, config in configs.items():
+        for name, mark in lengths(type(config)).items():
+            length = getattr(config, name)
+            if not length or not mark.is_read(config):
+                continue
+            if name in given:
+                if length > num_steps:
+                    notes.append(f"{name} is {length:,}, and training has {num_steps:,} steps")
+                continue
+            of = told.get(name, default)
+            if of == num_steps or (name not in told and length <= num_steps):
+                continue
+            fit = max(1, length * num_steps // of)
+            found[section] = dataclasses.replace(found[section], **{name: fit})
+            notes.append(
+                f"{name} is {fit:,} instead of {length:,}: training has {num_steps:,} steps "
+                f"instead of {of:,}"
+            )
+    return found, tuple(notes)

@@ -1,0 +1,137 @@
+"""A run that goes on: what may change, what is said of it, and what an interrupt leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensue.configuration import lengths
+from ensue.errors import CheckpointError, ConfigError
+from ensue.verbs.plan import Plan, describe, section_classes
+from ensue.verbs.recipes import SECTIONS, read_recipe
+
+if TYPE_CHECKING:
+    from ensue.training.config import TrainingConfig
+    from ensue.training.run_folder import RunFolder
+
+
+def resumed_plan(
+    plan: Plan, run: RunFolder, recipe: str | Path | None, settings: Mapping[str, Any]
+) -> Plan:
+    """The plan that the run was begun with, and the changes that a resumed run may have.
+
+    Raises:
+        ConfigError: Other settings, or other data, are given than the run was begun with.
+    """
+    from ensue.configuration import validate_all
+    from ensue.training.config import END_SETTINGS, FREE_SETTINGS
+
+    begun, now = run.read_config(), plan.plain()
+    free = {n: now["training"][n] for n in (*END_SETTINGS, *FREE_SETTINGS) if n in settings}
+    changed = [
+        f"{name} was {begun[name]!r} and is {now[name]!r}"
+        for name in ("family", "source")
+        if begun[name] != now[name]
+    ]
+    if not changed:
+        given = set(settings) - free.keys()
+        if recipe:
+            given |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
+        changed = [
+            f"{name} was {value!r} and is {now[section][name]!r}"
+            for section in SECTIONS
+            for name, value in begun[section].items()
+            if name in given and now[section][name] != value
+        ]
+    if changed:
+        raise ConfigError(
+            f"a resumed run keeps its settings, but {'; '.join(changed)}; leave them out, or start "
+            f"another run (it may change {', '.join((*END_SETTINGS, *FREE_SETTINGS))})"
+        )
+    classes = section_classes(plan.family)
+    sections = {**begun, "training": {**begun["training"], **free}}
+    configs = validate_all({n: (classes[n], sections[n]) for n in SECTIONS})
+    return dataclasses.replace(plan, configs=configs)
+
+
+def _of_recipe(recipe: str | Path, plan: Plan, other_length: bool) -> set[str]:
+    """The settings that a recipe gives; those that follow the number of steps only with its own."""
+    found = {name for of in read_recipe(recipe, plan.family).values() for name in of}
+    if not other_length:
+        return found
+    return found - {n for cls in section_classes(plan.family).values() for n in lengths(cls)}
+
+
+def with_other_end(plan: Plan, run: RunFolder) -> Plan:
+    """The plan of a resumed run, which never ends before the step that it has reached.
+
+    Its notes say what another number of steps means.
+
+    Raises:
+        CheckpointError: The run is to be longer, and the checkpoint to go on from is gone.
+    """
+    from ensue.configuration import validate
+
+    after = plan.configs["training"]
+    before = validate(type(after), run.read_config()["training"], section="training")
+    if before.max_steps == after.max_steps:
+        return plan
+    if run.model.is_dir() and not run.checkpoint.exists():
+        raise CheckpointError(
+            f"{str(run.checkpoint)!r}, which the run would go on from, is missing; start a new run "
+            "from its weights with --init-from"
+        )
+    step = _steps_of(run)
+    after = dataclasses.replace(after, max_steps=max(after.max_steps, step))
+    notes = _notes(before, after, step)
+    return dataclasses.replace(plan, configs={**plan.configs, "training": after}, notes=notes)
+
+
+def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[str, ...]:
+    from ensue.training.schedule import rate
+
+    if after.max_steps == step:
+        return (f"the run ends at step {step:,}, which it has reached, of {before.max_steps:,}",)
+    found = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
+    found += f"{before.max_steps:,}"
+    was, now = (c.learning_rate * rate(c, step) for c in (before, after))
+    if step == 0 or was == now:
+        return (found,)
+    return (
+        found,
+        f"the learning rate goes from {was:.3g} to {now:.3g} at step {step:,}, where the cosine of "
+        f"{after.max_steps:,} steps has it; a run that had this length from the start ends "
+        "otherwise",
+    )
+
+
+def write_changes(plan: Plan, run: RunFolder) -> None:
+    """Write the settings of a resumed run into its ``config.yaml``, where they are others."""
+    from ensue.configuration import to_plain
+
+    begun, now = run.read_config(), to_plain(plan.configs["training"])
+    changed = {n: v for n, v in now.items() if v != begun["training"].get(n, v)}
+    if changed:
+        run.write_config({**begun, "training": {**begun["training"], **changed}})
+
+
+def _steps_of(run: RunFolder) -> int:
+    from ensue.training.checkpoint import read_state
+
+    return int(read_state(run.checkpoints)["global_step"]) if run.checkpoint.exists() else 0
+
+
+def interrupted(run: RunFolder, plan: Plan) -> str:
+    """What an interrupt left of a run, and the command that goes on."""
+    words = ["ensue", "train", plan.family, describe(plan.data), "--out", str(run.path), "--resume"]
+    command = shlex.join(words) if isinstance(plan.data, str | Path) else "train(resume=True)"
+    if run.model.is_dir():
+        return f"interrupted; the model is saved, and 'ensue report {run.path}' makes its report"
+    if not run.config.exists():
+        return "interrupted; nothing was written, start the command again"
+    if not run.checkpoint.exists():
+        return f"interrupted before a step was saved; '{command}' begins the run again"
+    return f"interrupted; step {_steps_of(run):,} is saved, and '{command}' continues from there"
