@@ -120,9 +120,9 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     """A manifest, with or without questions."""
     from ensue.configuration import validate
     from ensue.data.config import DataConfig
+    from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
     from ensue.data.sources.origin import Origin
     from ensue.data.sources.question import read_questions
-    from ensue.data.sources.table import TABLE_SUFFIXES, read_columns
 
     if not isinstance(data, str | Path) or Path(data).suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(

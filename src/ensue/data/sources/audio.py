@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ensue.data.cells import as_seconds, as_text
 from ensue.data.config import DataConfig
 from ensue.data.items import (
     Clip,
     Intervals,
     Items,
-    as_seconds,
-    as_text,
     file_facts,
     fingerprint,
     group_of,
 )
+from ensue.data.sources.columns import read_columns
 from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.origin import Origin
-from ensue.data.sources.table import label_columns, read_columns
+from ensue.data.sources.table import label_columns
 from ensue.errors import ConfigError, DataError
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}

@@ -15,9 +15,10 @@ from filelock import FileLock
 from ensue.data.config import DataConfig
 from ensue.data.items import Intervals, Items
 from ensue.data.sources.audio import read_manifest
+from ensue.data.sources.columns import read_columns
 from ensue.data.sources.image import read_image_array
 from ensue.data.sources.origin import Origin
-from ensue.data.sources.table import read_array, read_columns
+from ensue.data.sources.table import read_array
 from ensue.errors import DataError
 
 BUILTIN = {

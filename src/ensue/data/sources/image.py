@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
-from ensue.data.items import Document, Items, Picture, as_text, file_facts
+from ensue.data.items import Document, Items, Picture, file_facts
 from ensue.data.sources.files import folder_label, plain_items, walk
 from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.audio import (
@@ -16,6 +17,7 @@ from ensue.data.sources.audio import (
     read_manifest,
 )
 from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
 from ensue.data.sources.files import walk
 from ensue.data.sources.image import (
     IMAGE_SUFFIXES,
@@ -38,7 +40,7 @@ from ensue.data.sources.smiles import (
     read_smiles_table,
     smiles_column,
 )
-from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
+from ensue.data.sources.table import read_array, read_table
 from ensue.data.sources.text import (
     TEXT_SUFFIXES,
     is_text,
@@ -106,7 +108,7 @@ def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> I
     if is_question_table(columns):
         return read_questions(origin, columns, config)
     if "path" in columns.column_names:
-        if columns.num_rows and is_image(Path(str(columns["path"][0]))):
+        if is_image(Path(next(filter(None, as_text(columns, "path")), ""))):
             return read_image_manifest(origin, columns, config)
         return read_manifest(origin, columns, config)
     if not config.columns and (column := smiles_column(columns)):

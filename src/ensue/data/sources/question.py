@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
 from ensue.data.items import (
     Items,
     Picture,
     Question,
-    as_text,
     file_facts,
     fingerprint,
     group_of,

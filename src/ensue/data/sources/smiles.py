@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
-from ensue.data.items import Items, as_text, file_facts
+from ensue.data.items import Items, file_facts
+from ensue.data.lines import decoded, lines
 from ensue.data.sources.files import plain_items, walk
 from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns
-from ensue.data.sources.text import decoded
 from ensue.errors import DataError
 
 SMILES_SUFFIXES = {".smi", ".smiles"}
@@ -52,7 +53,7 @@ def read_smiles(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
     """
     ids, raw, names = [], [], []
     for path in paths:
-        for number, line in enumerate(decoded(path).splitlines(), 1):
+        for number, line in enumerate(lines(decoded(path)), 1):
             smiles, *name = line.split(maxsplit=1)[:2] or [""]
             if smiles and not (number == 1 and smiles.lower() == COLUMN):
                 ids.append(f"{path.relative_to(base).as_posix()}:{number}")
