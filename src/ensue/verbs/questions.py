@@ -121,6 +121,7 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     from ensue.configuration import validate
     from ensue.data.config import DataConfig
     from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
+    from ensue.data.sources.manifest import with_path
     from ensue.data.sources.origin import Origin
     from ensue.data.sources.question import read_questions
 
@@ -132,4 +133,4 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     mine = {"group": None} if regions is None else {"group": None, "regions": regions}
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
     path = Path(data)
-    return read_questions(Origin.of_file(path), read_columns(path), config)
+    return read_questions(Origin.of_file(path), with_path(read_columns(path)), config)

@@ -46,8 +46,9 @@ class Special:
 class TextCodec:
     """A text to (T,) int32 tokens: bos, its bytes, characters, words or SMILES marks, eos.
 
-    Bytes are their own tokens, a byte-order mark included, so that nothing of a file is lost. Others have theirs by how often they came in training, the most
-    frequent first, and what never came is ``unk``.
+    Bytes are their own tokens, a byte-order mark included: nothing of a file is lost. Others have
+    theirs by how often they came in training, the most frequent first, and what never came is
+    ``unk``.
 
     Args:
         tokens: What a text is made of; words are what stands between white space; smiles keeps

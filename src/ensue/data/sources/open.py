@@ -30,6 +30,7 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.manifest import PATH, manifest_inside, names_files, with_path
 from ensue.data.sources.origin import Origin
 from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
@@ -105,10 +106,12 @@ def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> I
     Raises:
         DataError: It has no rows, or they can't be read.
     """
-    if is_question_table(columns):
-        return read_questions(origin, columns, config)
-    if "path" in columns.column_names:
-        if is_image(Path(next(filter(None, as_text(columns, "path")), ""))):
+    if is_question_table(with_path(columns)):
+        return read_questions(origin, with_path(columns), config)
+    is_rows = bool(config.columns) and PATH not in columns.column_names
+    if not is_rows and names_files(columns, origin.folder):
+        columns = with_path(columns)
+        if is_image(Path(next(filter(None, as_text(columns, PATH)), ""))):
             return read_image_manifest(origin, columns, config)
         return read_manifest(origin, columns, config)
     if not config.columns and (column := smiles_column(columns)):
@@ -125,8 +128,14 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
-    """Recordings if there are any, else images, else molecules, else texts."""
+    """Recordings if there are any, else images, else molecules, else texts.
+
+    Recordings and images have the labels of a table ``metadata`` next to them, if there is one.
+    """
     paths = list(walk(folder))
+    files = list(filter(is_audio, paths)) or list(filter(is_image, paths))
+    if files and (manifest := manifest_inside(folder, files, paths)) is not None:
+        return items_of_columns(*manifest, config)
     if any(map(is_audio, paths)):
         return read_audio_folder(folder, config)
     if any(is_image(p) or is_idx(p) for p in paths):
