@@ -82,12 +82,20 @@ class Question:
 
 @dataclass(frozen=True)
 class Document:
-    """A file read whole, plain or compressed by gzip (``.gz``)."""
+    """A file, plain or compressed by gzip (``.gz``), or a stretch of it.
+
+    Attributes:
+        path: The file.
+        start: The first byte of its content.
+        end: The byte after the last; None is the end of the content.
+    """
 
     path: Path
+    start: int = 0
+    end: int | None = None
 
     def read(self) -> bytes:
-        """What stands in it.
+        """Its bytes.
 
         Raises:
             DataError: It can't be read.
@@ -95,8 +103,8 @@ class Document:
         try:
             if self.path.suffix == ".gz":
                 with gzip.open(self.path) as file:
-                    return file.read()
-            return self.path.read_bytes()
+                    return file.read()[self.start : self.end]
+            return self.path.read_bytes()[self.start : self.end]
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"can't read {str(self.path)!r}: {error}") from error
 

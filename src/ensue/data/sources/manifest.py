@@ -1,8 +1,8 @@
 """Manifests: tables that name files, and tables of labels that lie among the files of a folder.
 
 The column that names files is ``path``, ``file_name`` or ``filename``. Tables called
-``metadata.csv``, ``.jsonl`` or ``.parquet`` label the files that they lie next to (the convention of
-audio and image folders of Hugging Face's ``datasets``).
+``metadata.csv``, ``.jsonl`` or ``.parquet`` label the files that they lie next to, which is the
+convention of audio and image folders of Hugging Face's ``datasets``.
 """
 
 import os
