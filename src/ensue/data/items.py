@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ensue.data.cells import LIST_SEPARATOR, as_seconds, as_text
 from ensue.errors import DataError, unknown
 
 Kind = Literal["audio", "image", "question", "smiles", "table", "text"]
 Positions = Sequence[int] | np.ndarray
-LIST_SEPARATOR = ";"
-"""Stands between the values of a list in a Parquet column, once it is text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +82,20 @@ class Question:
 
 @dataclass(frozen=True)
 class Document:
-    """A file read whole, plain or compressed by gzip (``.gz``)."""
+    """A file, plain or compressed by gzip (``.gz``), or a stretch of it.
+
+    Attributes:
+        path: The file.
+        start: The first byte of its content.
+        end: The byte after the last; None is the end of the content.
+    """
 
     path: Path
+    start: int = 0
+    end: int | None = None
 
     def read(self) -> bytes:
-        """What stands in it.
+        """Its bytes.
 
         Raises:
             DataError: It can't be read.
@@ -97,8 +103,8 @@ class Document:
         try:
             if self.path.suffix == ".gz":
                 with gzip.open(self.path) as file:
-                    return file.read()
-            return self.path.read_bytes()
+                    return file.read()[self.start : self.end]
+            return self.path.read_bytes()[self.start : self.end]
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"can't read {str(self.path)!r}: {error}") from error
 
@@ -181,44 +187,6 @@ def plain(text: str) -> str:
         'left lung'
     """
     return " ".join(text.lower().split())
-
-
-def as_text(columns: pa.Table, name: str) -> list[str]:
-    """A column as text; an empty cell is the empty text, a list its values with ``;`` between.
-
-    Raises:
-        DataError: It holds what is no text, text that isn't UTF-8, or ``;`` inside a list's value.
-    """
-    try:
-        if pa.types.is_list(columns[name].type) or pa.types.is_large_list(columns[name].type):
-            return _joined(columns[name].cast(pa.list_(pa.string())).to_pylist(), name)
-        return pc.fill_null(columns[name].cast(pa.string()), "").to_pylist()
-    except pa.ArrowException as error:
-        hint = "; save the file as UTF-8" if pa.types.is_binary(columns[name].type) else ""
-        raise DataError(f"column {name!r} can't be read as text: {error}{hint}") from error
-
-
-def _joined(cells: Sequence[Sequence[str | None] | None], name: str) -> list[str]:
-    for cell in cells:
-        for value in cell or ():
-            if value is not None and LIST_SEPARATOR in value:
-                raise DataError(
-                    f"column {name!r} holds lists, which are read with {LIST_SEPARATOR!r} between "
-                    f"their values, and the value {value!r} has one inside; rename it"
-                )
-    return [LIST_SEPARATOR.join(v for v in cell or () if v) for cell in cells]
-
-
-def as_seconds(columns: pa.Table, name: str) -> np.ndarray:
-    """A column of times as float64; an empty cell is NaN.
-
-    Raises:
-        DataError: It holds something else than numbers.
-    """
-    try:
-        return columns[name].cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
-    except pa.ArrowException as error:
-        raise DataError(f"column {name!r} isn't in seconds: {error}") from error
 
 
 def group_of(labels: Mapping[str, Sequence[str]], name: str | None) -> Sequence[str] | None:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, unfold
 
+from ensue.data.cells import as_text
 from ensue.errors import DataError
 
 Taken = tuple[Tensor, Tensor | None]
@@ -152,7 +153,8 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
     """
     try:
         if path.suffix == ".parquet":
-            return _of_table(pyarrow.parquet.read_table(path))
+            with pyarrow.parquet.ParquetFile(path) as table:
+                return _of_table(table.read())
         if path.suffix == ".npy":
             return _of_arrays({"features": np.load(path, mmap_mode="r")})
         if path.suffix != ".npz":
@@ -179,21 +181,19 @@ def _of_table(table: pa.Table) -> Features:
     column = next((n for n in ("embedding", "features") if n in table.column_names), None)
     if column is None or "item" not in table.column_names:
         raise DataError("a table of regions has the columns item and embedding, or features")
-    vectors, items = table[column], table["item"]
-    if items.null_count or vectors.null_count or not _is_list(vectors.type):
+    vectors, items = table[column], as_text(table, "item")
+    if "" in items or vectors.null_count or not _is_list(vectors.type):
         raise DataError(f"each row has an item and, as {column}, a list of numbers")
     vectors = np.stack(vectors.to_numpy(zero_copy_only=False))
-    items = np.asarray(items.to_pylist())
-    names, first, counts = np.unique(items, return_index=True, return_counts=True)
-    order = np.argsort(first)
-    names, counts = names[order], counts[order]
-    place = {name: i for i, name in enumerate(names.tolist())}
-    row = np.array([place[name] for name in items.tolist()])
+    names = list(dict.fromkeys(items))
+    place = {name: i for i, name in enumerate(names)}
+    row = np.array([place[name] for name in items])
+    counts = np.bincount(row)
     values = np.zeros((len(names), int(counts.max()), vectors.shape[1]), np.float32)
     in_row = np.argsort(row, kind="stable")
     which = np.concatenate([np.arange(n) for n in counts])
     values[row[in_row], which] = vectors[in_row]
-    return _checked(values, counts, names.tolist())
+    return _checked(values, counts, names)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -1,8 +1,10 @@
 """Splits: what is trained on, what is validated on, and what is left for the test."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from ensue.data.items import Items
+from ensue.data.items import Document, Items, fingerprint
 from ensue.data.store import Store
 from ensue.errors import DataError, unknown
 
@@ -32,6 +34,55 @@ def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray,
     if not len(train):
         raise DataError(f"no item is left to train on: {len(items)} items, column 'split' counted")
     return train, validation
+
+
+def with_held_out_part(items: Items, fraction: float, window: int) -> Items:
+    """One long text as two items, of which the last is held out; other items as they are.
+
+    The text is cut at the end of a line, else at a blank, after ``1 - fraction`` of its bytes. The
+    parts are items, so that no window crosses the cut; they are named by the text and their bytes.
+    A text whose last part would be shorter than two windows stays whole.
+
+    Args:
+        items: What is to be trained on.
+        fraction: Part of the text that is held out.
+        window: Tokens of a window.
+
+    Raises:
+        DataError: The text can't be read.
+    """
+    if items.kind != "text" or len(items) != 1 or not fraction or splits_of(items)[0]:
+        return items
+    (raw,), (name,) = items.raw, items.ids
+    content = raw.read() if isinstance(raw, Document) else raw.encode()
+    cut, size = _cut(content, fraction), len(content)
+    if size - cut < 2 * window:
+        return items
+    if isinstance(raw, Document):
+        parts = [replace(raw, end=cut), replace(raw, start=cut, end=size)]
+    else:
+        parts = [content[:cut].decode(), content[cut:].decode()]
+    labels = {column: [*values, *values] for column, values in items.labels.items()}
+    return replace(
+        items,
+        ids=[f"{name}@0-{cut}", f"{name}@{cut}-{size}"],
+        raw=parts,
+        labels={**labels, "split": [TRAIN[0], VALIDATION[0]]},
+        group=None if items.group is None else [*items.group, *items.group],
+        fingerprint=fingerprint([items.fingerprint, cut]),
+    )
+
+
+def _cut(content: bytes, fraction: float) -> int:
+    """Where the last ``fraction`` of a text begins, or soon after; never inside a character."""
+    begin = round((1 - fraction) * len(content))
+    latest = begin + (len(content) - begin) // 10
+    for end in (b"\n", b"\r", b" "):
+        if (at := content.find(end, begin, latest)) >= 0:
+            return at + 1
+    while content[begin : begin + 1] and content[begin] & 0xC0 == 0x80:  # goes on a character
+        begin += 1
+    return begin
 
 
 def splits_of(items: Items | Store) -> np.ndarray:

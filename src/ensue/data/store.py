@@ -114,7 +114,7 @@ def open_store(
     # The index holds names, groups and labels, which settings may change and the files not.
     index = [list(items.ids), items.group and list(items.group), items.labels]
     settings = [shortest, *sorted(to_plain(codec).items())]
-    key = fingerprint([FORMAT, "typed", items.fingerprint, *index, settings])
+    key = fingerprint([FORMAT, "as written", items.fingerprint, *index, settings])
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
         offsets = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
         np.save(draft / "offsets.npy", offsets)
         pyarrow.parquet.write_table(_index(items, found.kept), draft / "index.parquet")
-        with open(draft / "skipped.csv", "w", newline="") as file:
+        with open(draft / "skipped.csv", "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("item", "reason"), *found.skipped])
         (draft / "meta.json").write_text(
             json.dumps({"format": FORMAT, "shape": found.shape, "dtype": found.dtype})
@@ -260,7 +260,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
         if empty
         else np.memmap(folder / VALUES, meta["dtype"], "r", shape=shape)
     )
-    with open(folder / "skipped.csv", newline="") as file:
+    with open(folder / "skipped.csv", encoding="utf-8", newline="") as file:
         skipped = [(r["item"], r["reason"]) for r in csv.DictReader(file)]
     names = index.column_names
     return Store(

@@ -22,6 +22,7 @@ import yaml
 
 from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
+from ensue.data.lines import lines
 from ensue.errors import CheckpointError, ConfigError
 from ensue.models.registry import load_model
 from ensue.training.checkpoint import STATE, load_unfinished
@@ -233,7 +234,7 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         try:
-            return [json.loads(line) for line in self.metrics.read_text().splitlines() if line]
+            return [json.loads(line) for line in lines(self.metrics.read_text()) if line]
         except ValueError as error:
             raise CheckpointError(f"{str(self.metrics)!r} is damaged: {error}") from error
 
@@ -241,7 +242,7 @@ class RunFolder:
         """Take out the lines that don't stay; a last line that was cut short goes too."""
         kept = []
         text = self.metrics.read_text(errors="replace") if self.metrics.exists() else ""
-        for line in text.splitlines():
+        for line in lines(text):
             try:
                 if stays(json.loads(line)):
                     kept.append(line + "\n")

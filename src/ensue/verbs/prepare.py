@@ -52,13 +52,14 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     from ensue.data.codecs import fit_codec
     from ensue.data.config import require_settings_of
     from ensue.data.sources import open_items
-    from ensue.data.splits import train_validation
+    from ensue.data.splits import train_validation, with_held_out_part
     from ensue.models.registry import family_row, model_class
 
     data, training = plan.configs["data"], plan.configs["training"]
     items = open_items(plan.data, data, cache=cache)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
+    items = with_held_out_part(items, data.validation, data.window_tokens)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}

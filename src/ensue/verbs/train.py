@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ensue.training.progress import Progress
     from ensue.training.run_folder import RunFolder
 
+NUM_NAMED = 10
+"""Items held out that ``data.json`` names."""
 FEWEST_UNSEEN = 30
 NUM_STANDARDIZED, VALUES_STANDARDIZED = 256, 1_000_000
 """Items that a model may look at before its first step, of so many values at most."""
@@ -164,6 +166,7 @@ def _facts(ready: Prepared) -> dict[str, Any]:
         "num_items": len(train.store),
         "num_train": len(train.rows),
         "num_validation": 0 if held is None else len(held.rows),
+        "held_out": [] if held is None else [held.store.ids[i] for i in held.rows[:NUM_NAMED]],
         "num_skipped": len(ready.skipped),
         "hours": float(steps / train.store.rate / 3600) if ready.codec.kind == "audio" else None,
     }

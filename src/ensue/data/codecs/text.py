@@ -46,8 +46,9 @@ class Special:
 class TextCodec:
     """A text to (T,) int32 tokens: bos, its bytes, characters, words or SMILES marks, eos.
 
-    Bytes are their own tokens. Others have theirs by how often they came in training, the most
-    frequent first, and what never came is ``unk``.
+    Bytes are their own tokens, a byte-order mark included: nothing of a file is lost. Others have
+    theirs by how often they came in training, the most frequent first, and what never came is
+    ``unk``.
 
     Args:
         tokens: What a text is made of; words are what stands between white space; smiles keeps
@@ -167,13 +168,13 @@ class TextCodec:
         return {t: i for i, t in enumerate(self.vocabulary) if i not in self._marks}
 
     def split(self, raw: str | Document) -> list[str]:
-        """The characters, words or marks of a text.
+        """The characters, words or marks of a text; the byte-order mark of a file is none of them.
 
         Raises:
             DataError: It can't be read, or isn't UTF-8.
         """
         try:
-            text = raw if isinstance(raw, str) else raw.read().decode()
+            text = raw if isinstance(raw, str) else raw.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DataError(f"it isn't UTF-8: {error}; use tokens bytes") from error
         if self.tokens == "words":
@@ -270,7 +271,9 @@ class TextCodec:
 
 def _one_word(raw: str | Document) -> str:
     """A SMILES without the white space around it."""
-    smiles = (raw if isinstance(raw, str) else raw.read().decode(errors="replace")).strip()
+    smiles = (
+        raw if isinstance(raw, str) else raw.read().decode("utf-8-sig", errors="replace")
+    ).strip()
     if len(smiles.split()) > 1:
         raise DataError(f"there is white space in the SMILES {smiles!r:.60}; give it alone")
     return smiles

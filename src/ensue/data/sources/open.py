@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.audio import (
@@ -15,6 +17,7 @@ from ensue.data.sources.audio import (
     read_manifest,
 )
 from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
 from ensue.data.sources.files import walk
 from ensue.data.sources.image import (
     IMAGE_SUFFIXES,
@@ -27,6 +30,8 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.manifest import PATH, manifest_inside, names_files, with_path
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
     SMILES_SUFFIXES,
@@ -36,7 +41,7 @@ from ensue.data.sources.smiles import (
     read_smiles_table,
     smiles_column,
 )
-from ensue.data.sources.table import TABLE_SUFFIXES, read_array, read_columns, read_table
+from ensue.data.sources.table import read_array, read_table
 from ensue.data.sources.text import (
     TEXT_SUFFIXES,
     is_text,
@@ -86,19 +91,34 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     if is_image(path):
         return read_image_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
-        columns = read_columns(path)
-        if is_question_table(columns):
-            return read_questions(path, columns, config)
-        if "path" in columns.column_names:
-            if columns.num_rows and is_image(Path(str(columns["path"][0]))):
-                return read_image_manifest(path, columns, config)
-            return read_manifest(path, columns, config)
-        if not config.columns and (column := smiles_column(columns)):
-            return read_smiles_table(path, columns, column, config)
-        if "text" in columns.column_names:
-            return read_text_table(path, columns, config)
-        return read_table(path, columns, config)
+        return items_of_columns(Origin.of_file(path), read_columns(path), config)
     raise DataError(f"{str(data)!r} is of no known type; {_known_types()}")
+
+
+def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
+    """The items that a table lists, one a row: what they are is told by its columns.
+
+    Args:
+        origin: Where the table is from.
+        columns: Its columns.
+        config: Settings of the data.
+
+    Raises:
+        DataError: It has no rows, or they can't be read.
+    """
+    if is_question_table(with_path(columns)):
+        return read_questions(origin, with_path(columns), config)
+    is_rows = bool(config.columns) and PATH not in columns.column_names
+    if not is_rows and names_files(columns, origin.folder):
+        columns = with_path(columns)
+        if is_image(Path(next(filter(None, as_text(columns, PATH)), ""))):
+            return read_image_manifest(origin, columns, config)
+        return read_manifest(origin, columns, config)
+    if not config.columns and (column := smiles_column(columns)):
+        return read_smiles_table(origin, columns, column, config)
+    if "text" in columns.column_names:
+        return read_text_table(origin, columns, config)
+    return read_table(origin, columns, config)
 
 
 def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
@@ -108,8 +128,14 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
-    """Recordings if there are any, else images, else molecules, else texts."""
+    """Recordings if there are any, else images, else molecules, else texts.
+
+    Recordings and images have the labels of a table ``metadata`` next to them, if there is one.
+    """
     paths = list(walk(folder))
+    files = list(filter(is_audio, paths)) or list(filter(is_image, paths))
+    if files and (manifest := manifest_inside(folder, files, paths)) is not None:
+        return items_of_columns(*manifest, config)
     if any(map(is_audio, paths)):
         return read_audio_folder(folder, config)
     if any(is_image(p) or is_idx(p) for p in paths):

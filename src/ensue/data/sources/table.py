@@ -1,31 +1,21 @@
-"""Sources of tables: CSV and Parquet files, and arrays."""
+"""Sources of tables: columns of numbers and of text as rows, and arrays."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
 
+from ensue.data.cells import as_numbers, as_text, holds_numbers, is_number
 from ensue.data.config import DataConfig
-from ensue.data.items import Items, as_text, file_facts, fingerprint, group_of
+from ensue.data.items import Items, fingerprint, group_of
+from ensue.data.sources.origin import Origin
 from ensue.errors import ConfigError, DataError, unknown
 
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
-
-READERS = {
-    ".csv": pyarrow.csv.read_csv,
-    ".jsonl": pyarrow.json.read_json,
-    ".parquet": pyarrow.parquet.read_table,
-}
-
-TABLE_SUFFIXES = set(READERS)
 
 Row = dict[str, float | str | None]
 
@@ -62,24 +52,7 @@ class Rows(Sequence[Row]):
         return row
 
 
-def read_columns(path: Path) -> pa.Table:
-    """A CSV, JSON Lines or Parquet file as columns.
-
-    Raises:
-        DataError: The file can't be read as what its name says, or a column stands twice in it.
-    """
-    try:
-        columns = READERS[path.suffix.lower()](path)
-    except (pa.ArrowException, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
-    for name in columns.column_names:
-        if columns.column_names.count(name) > 1:
-            raise DataError(f"the table {str(path)!r} has several columns {name!r}; rename them")
-    return columns
-
-
-def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A table, one item a row; columns of text, and one that groups, are labels.
 
     Text that the setting ``columns`` names is modelled as categories. A column of vectors, such as
@@ -89,13 +62,14 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         DataError: It has no rows, no numeric column, or not the columns asked for.
     """
     if not columns.num_rows:
-        raise DataError(f"the table {str(path)!r} has no rows")
+        raise DataError(f"the table {origin.name!r} has no rows")
     columns, vectors = _unfolded(columns)
     config = replace(config, columns=tuple(n for c in config.columns for n in vectors.get(c, (c,))))
-    numeric = [f.name for f in columns.schema if _is_number(f.type) and f.name != config.group]
+    names = {config.group, config.condition, ITEM}
+    numeric = [n for n in columns.column_names if n not in names and holds_numbers(columns, n)]
     if not numeric and not config.columns:
         raise DataError(
-            f"the table {str(path)!r} has no numeric column; name text to model by columns"
+            f"the table {origin.name!r} has no numeric column; name text to model by columns"
         )
     wanted = _chosen(numeric, columns.column_names, config)
     found = [_read_column(columns, n) for n in wanted]
@@ -111,7 +85,7 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         raw=Rows(tuple(wanted), values, categories),
         labels=labels,
         group=group_of(labels, config.group),
-        fingerprint=fingerprint([file_facts(path), wanted, *named]),
+        fingerprint=fingerprint([origin.facts, wanted, *named]),
     )
 
 
@@ -151,11 +125,14 @@ def _unfolded(columns: pa.Table) -> tuple[pa.Table, dict[str, list[str]]]:
     Raises:
         DataError: A column of numbers is called as one of these.
     """
-    found, vectors = {}, {}
+    fields: list[pa.Field] = []
+    found: list[pa.ChunkedArray | pa.Array] = []
+    vectors = {}
     for field_ in columns.schema:
         name, kind = field_.name, field_.type
-        if not pa.types.is_fixed_size_list(kind) or not _is_number(kind.value_type):
-            found[name] = columns[name]
+        if not pa.types.is_fixed_size_list(kind) or not is_number(kind.value_type):
+            fields.append(field_)
+            found.append(columns[name])
             continue
         flat = columns[name].combine_chunks().flatten()
         if len(flat) < len(columns) * kind.list_size:
@@ -164,8 +141,9 @@ def _unfolded(columns: pa.Table) -> tuple[pa.Table, dict[str, list[str]]]:
         for i, own in enumerate(vectors[name]):
             if own in columns.column_names:
                 raise DataError(f"a column {own!r} stands beside the vectors {name!r}; rename it")
-            found[own] = flat[i :: kind.list_size] if kind.list_size else flat
-    return pa.table(found), vectors
+            fields.append(pa.field(own, kind.value_type))
+            found.append(flat[i :: kind.list_size] if kind.list_size else flat)
+    return pa.table(found, schema=pa.schema(fields)), vectors
 
 
 def _read_column(columns: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
@@ -174,15 +152,14 @@ def _read_column(columns: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
     Raises:
         DataError: It is empty, or neither numbers nor text.
     """
-    if _is_number(columns.schema.field(name).type):
-        values = columns[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return values.astype(np.float64), []
-    text = np.array(as_text(columns, name))
-    names = sorted(set(text.tolist()) - {""})
+    if holds_numbers(columns, name):
+        return as_numbers(columns, name), []
+    texts = as_text(columns, name)
+    names = sorted(set(texts) - {""})
     if not names:
         raise DataError(f"column {name!r} is empty")
     number = {"": math.nan, **{text: float(i) for i, text in enumerate(names)}}
-    return np.array([number[t] for t in text.tolist()]), names
+    return np.array([number[text] for text in texts]), names
 
 
 def _chosen(numeric: list[str], all_columns: list[str], config: DataConfig) -> list[str]:
@@ -197,7 +174,3 @@ def _chosen(numeric: list[str], all_columns: list[str], config: DataConfig) -> l
     if len(set(config.columns)) < len(config.columns):
         raise DataError(f"columns names one twice: {', '.join(config.columns)}")
     return list(config.columns) or numeric
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
-from ensue.data.items import Document, Items, as_text, file_facts
+from ensue.data.items import Document, Items, file_facts
+from ensue.data.lines import decoded, lines
 from ensue.data.sources.files import folder_label, plain_items, walk
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns
 from ensue.errors import DataError
 
@@ -50,7 +53,7 @@ def read_documents(paths: Sequence[Path], config: DataConfig, base: Path) -> Ite
     facts = [file_facts(p) for p in paths]
     if config.text_items == "file":
         return _items([Document(p) for p in paths], names, folder_label(inside), config, facts)
-    cut = sentences if config.text_items == "sentence" else str.splitlines
+    cut = sentences if config.text_items == "sentence" else lines
     ids, parts = [], []
     for name, path in zip(names, paths, strict=True):
         for number, part in enumerate(cut(decoded(path)), 1):
@@ -73,7 +76,7 @@ def sentences(text: str) -> list[str]:
         ['Mr. A. Weston thought so.', "'Did he?'", 'Yes!', 'And so on.']
     """
     found = []
-    for paragraph in PARAGRAPH.split(text):
+    for paragraph in PARAGRAPH.split("\n".join(lines(text))):
         flat, begin = " ".join(paragraph.split()), 0
         for end in SENTENCE_END.finditer(flat):
             if not end[1].isupper():
@@ -86,17 +89,17 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def read_text_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_text_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A table with a column ``text``, one item a row; the other columns are labels.
 
     Raises:
         DataError: It has no rows.
     """
     if not columns.num_rows:
-        raise DataError(f"the table {str(path)!r} has no rows")
+        raise DataError(f"the table {origin.name!r} has no rows")
     ids = [str(i) for i in range(columns.num_rows)]
     labels = label_columns(columns, without=("text",))
-    return _items(as_text(columns, "text"), ids, labels, config, [file_facts(path)])
+    return _items(as_text(columns, "text"), ids, labels, config, [origin.facts])
 
 
 def _items(
@@ -107,17 +110,3 @@ def _items(
     facts: Sequence[object],
 ) -> Items:
     return plain_items("text", raw, ids, labels, config, [*facts, config.text_items])
-
-
-def decoded(path: Path) -> str:
-    """A file of text as a whole, without the mark of byte order that some editors begin it with.
-
-    Raises:
-        DataError: It can't be read, or isn't UTF-8.
-    """
-    try:
-        return Document(path).read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{str(path)!r} isn't UTF-8, so its lines can't be told: {error}"
-        ) from error

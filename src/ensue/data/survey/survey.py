@@ -1,5 +1,6 @@
 """The survey of any items: their facts by kind, their labels, splits and intervals."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ import numpy as np
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
-from ensue.data.splits import TEST, splits_of, train_validation
+from ensue.data.splits import TEST, splits_of, train_validation, with_held_out_part
 from ensue.data.survey.image import survey_image
 from ensue.data.survey.intervals import survey_intervals
 from ensue.data.survey.question import survey_question
@@ -16,6 +17,7 @@ from ensue.data.survey.smiles import survey_smiles
 from ensue.data.survey.sound import survey_sound
 from ensue.data.survey.table import survey_table
 from ensue.data.survey.text import survey_text
+from ensue.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +81,8 @@ def survey(
         DataError: Nothing would be left to train on.
     """
     own = SURVEYS[items.kind](items, config, on_item)
-    train, held_out = train_validation(items, config.validation)
     split = splits_of(items)
-    facts = [
-        *own.facts,
-        ("trained on", f"{len(train):,} items"),
-        ("held out for validation", f"{len(held_out):,} items{_by_group(items)}"),
-    ]
+    facts = [*own.facts, *_sides(items, config)]
     if num_test := int(np.isin(split, TEST).sum()):
         facts.append(("left for the test", f"{num_test:,} items"))
     findings = [*own.findings, *_groups(items, split, own.wants_groups)]
@@ -112,6 +109,20 @@ def survey(
         findings=findings,
         usable=len(own.unreadable) <= allowed and len(own.unreadable) < len(items),
     )
+
+
+def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
+    """What would be trained on, and what is held out: items, or of one long text its parts."""
+    sides = "trained on", "held out for validation"
+    # A text that can't be read is told with the unreadable.
+    with contextlib.suppress(DataError):
+        parts = with_held_out_part(items, config.validation, config.window_tokens)
+        if parts is not items:
+            words = [f"{name!r}, by its bytes" for name in parts.ids]
+            return list(zip(sides, words, strict=True))
+    train, held_out = train_validation(items, config.validation)
+    words = [f"{len(train):,} items", f"{len(held_out):,} items{_by_group(items)}"]
+    return list(zip(sides, words, strict=True))
 
 
 def _by_group(items: Items) -> str:

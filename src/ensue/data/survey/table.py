@@ -1,9 +1,10 @@
 """The survey of a table: gaps, constant columns, and columns of few values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ensue.data.cells import is_gap, reads_as_number
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.table import Rows
@@ -32,8 +33,22 @@ def survey_table(items: Items, config: DataConfig, on_item: Callable[[], None]) 
     return Own(
         facts=[("rows", f"{len(table):,}"), ("columns", f"{len(table.columns)}")],
         unreadable=unreadable,
-        findings=[*_gaps(table, known), *_values(different)],
+        findings=[*_gaps(table, known), *_values(different), *_almost(items.labels)],
     )
+
+
+def _almost(labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Columns that are text for the sake of a few cells."""
+    findings = []
+    for name, cells in labels.items():
+        known = [cell for cell in cells if not is_gap(cell)]
+        others = [cell for cell in known if not reads_as_number(cell)]
+        if 0 < len(others) < len(known) / 2:
+            findings.append(
+                f"column {name!r} is text, as {len(others)} of its {len(known)} cells are no "
+                f"numbers, such as {others[0]!r}; change or empty those for it to be modeled"
+            )
+    return findings
 
 
 def _gaps(table: Rows, known: np.ndarray) -> list[str]:
