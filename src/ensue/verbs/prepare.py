@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,9 +104,20 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
     classes = tuple(sorted(set(items.labels[column]) - {""}))
     if not classes:
         raise DataError(f"the column {column!r}, which condition names, is empty")
+    warn_of_lookalikes(column, items.labels[column])
     if len(classes) == 1:
         warnings.warn(f"the column {column!r} has one class only: there is nothing to tell apart")
     return classes
+
+
+def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
+    """Say which values of a label look equal and are classes of their own all the same."""
+    from ensue.data.lookalikes import lookalikes, told_alike
+
+    if groups := lookalikes(values):
+        warnings.warn(
+            f"values of {label!r} look equal and are different classes: {told_alike(groups)}"
+        )
 
 
 def has_classes(family: str) -> bool:

@@ -18,6 +18,8 @@ from ensue.errors import ConfigError, DataError, unknown
 
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
+SPLIT = "split"
+"""The column that says what is for training and what for the test; never modelled unasked."""
 
 READERS = {
     ".csv": pyarrow.csv.read_csv,
@@ -92,7 +94,9 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         raise DataError(f"the table {str(path)!r} has no rows")
     columns, vectors = _unfolded(columns)
     config = replace(config, columns=tuple(n for c in config.columns for n in vectors.get(c, (c,))))
-    numeric = [f.name for f in columns.schema if _is_number(f.type) and f.name != config.group]
+    numeric = [
+        f.name for f in columns.schema if _is_number(f.type) and f.name not in (config.group, SPLIT)
+    ]
     if not numeric and not config.columns:
         raise DataError(
             f"the table {str(path)!r} has no numeric column; name text to model by columns"
