@@ -180,3 +180,93 @@ def test_a_column_of_names_that_are_numbers_is_a_label_where_it_groups(tmp_path:
     speaker = [str(1000 + i // 2) for i in range(60)]
     found = look(write_table(tmp_path / "t.csv", x=values(60), speaker=speaker), group="speaker")
     assert [label.name for label in found.labels] == ["speaker"]
+
+
+# What comes next
+
+
+def following(out: str) -> list[str]:
+    line = out.strip().splitlines()[-1]
+    assert line.startswith("next: ensue ")
+    return shlex.split(line.removeprefix("next: ensue "))
+
+
+def test_the_next_command_keeps_the_settings_and_runs_as_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "it's my data"
+    folder.mkdir()
+    columns = {"body height": values(60), "b$": values(60, 1), "c": range(60), "who": "ab" * 30}
+    path = write_table(folder / "t 1.csv", **columns)
+    given = ["--columns", "body height,b$", "--group", "who", "--validation", "0.3"]
+    cache = ["--cache", str(tmp_path / "my cache")]
+    assert main(["check", str(path), "--quiet", *given, *cache]) == 0
+    words = following(capsys.readouterr().out)
+    assert words[:5] == ["train", words[1], str(path), "--out", "runs/first"]
+    for option in (given[:2], given[2:4], given[4:], cache):
+        assert words[words.index(option[0]) + 1] == option[1]
+    assert "--quiet" not in words
+    quick = "--max-steps 2 --batch-size 4 --warmup-steps 1 --depth 2 --hidden-sizes 8 --quiet"
+    assert main([*words, *quick.split()]) == 0
+    assert ensue.load("runs/first").codec.columns == ("body height", "b$")
+    # Out of these, drawing takes none.
+    assert following(capsys.readouterr().out) == ["sample", "runs/first", "--num", "100"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--sample-rate", "8000", "--group", "label", "--window-seconds", "0.5"],
+        ["--max-skipped", "0.2", "--short", "skip"],
+        ["--speed-perturbation", "0.1", "--validation", "0"],
+    ],
+)
+def test_every_setting_of_the_data_is_kept(
+    recordings: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main(["check", str(recordings), *words]) == 0
+    after = following(capsys.readouterr().out)
+    assert after[5:] == words
+
+
+def test_flags_and_lists_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--grayscale", "--image-size", "8,8", "--levels", "16"]
+    assert main(["check", "builtin:digits", "--cache", str(tmp_path), *words]) == 0
+    after = following(capsys.readouterr().out)
+    assert {"--grayscale", "8,8", "16"} < set(after)
+    assert main([*after, "--help"]) == 0
+
+
+def test_a_family_that_takes_classes_is_named_where_a_condition_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--condition", "label", "--cache", str(tmp_path)]
+    assert main(["check", "builtin:digits", *words]) == 0
+    after = following(capsys.readouterr().out)
+    assert after[1] != "realnvp"
+    assert after[after.index("--condition") + 1] == "label"
+
+
+def test_training_hands_on_what_the_next_verb_reads_alike(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = "--channels 8 --context-size 6 --horizon 2 --num-mels 10 --num-negatives 4"
+    steps = "--max-steps 2 --batch-size 4 --warmup-steps 1 --quiet"
+    small = [*sizes.split(), *steps.split(), "--sample-rate", "8000", "--window-seconds", "0.3"]
+    kept = ["--cache", str(tmp_path / "c"), "--max-skipped", "0.2"]
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["train", "cpc", str(recordings), *out, *small, *kept]) == 0
+    after = following(capsys.readouterr().out)
+    assert after == ["embed", out[1], "DATA", "--out", "embeddings.parquet", *kept]
+
+
+def test_files_with_odd_names_are_shown_by_a_command_that_runs(
+    nvp_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "it's $HOME.csv"
+    assert main(["sample", str(nvp_run), "--num", "3", "--out", str(out)]) == 0
+    line = capsys.readouterr().out.strip().splitlines()[-1].removeprefix("next: ")
+    _, _, code = shlex.split(line)
+    exec(code, {})
+    assert "height" in capsys.readouterr().out
