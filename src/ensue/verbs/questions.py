@@ -120,6 +120,7 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     """A manifest, with or without questions."""
     from ensue.configuration import validate
     from ensue.data.config import DataConfig
+    from ensue.data.sources.origin import Origin
     from ensue.data.sources.question import read_questions
     from ensue.data.sources.table import TABLE_SUFFIXES, read_columns
 
@@ -130,4 +131,5 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
         )
     mine = {"group": None} if regions is None else {"group": None, "regions": regions}
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
-    return read_questions(Path(data), read_columns(Path(data)), config)
+    path = Path(data)
+    return read_questions(Origin.of_file(path), read_columns(path), config)

@@ -21,6 +21,7 @@ from ensue.data.items import (
     group_of,
 )
 from ensue.data.sources.files import folder_label, walk
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns, read_columns
 from ensue.errors import ConfigError, DataError
 
@@ -51,25 +52,25 @@ def read_audio_file(path: Path, config: DataConfig) -> Items:
     return _items([Clip(path)], [path.name], {}, config, path.parent)
 
 
-def read_manifest(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_manifest(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A manifest: ``path`` (relative to it), optional ``start`` and ``end``, label columns.
 
     Raises:
         DataError: It is empty, a path is missing, or times are out of order or no numbers.
     """
     if not columns.num_rows:
-        raise DataError(f"the manifest {str(path)!r} has no rows")
+        raise DataError(f"the manifest {origin.name!r} has no rows")
     names = as_text(columns, "path")
     if "" in names:
-        raise DataError(f"row {names.index('') + 1} of the manifest {str(path)!r} has no path")
+        raise DataError(f"row {names.index('') + 1} of the manifest {origin.name!r} has no path")
     starts, ends = (_times(columns, name) for name in ("start", "end"))
     clips = [
-        Clip(path.parent / name, *_in_order(name, start, end))
+        Clip(origin.folder / name, *_in_order(name, start, end))
         for name, start, end in zip(names, starts, ends, strict=True)
     ]
     ids = _unique_ids(names, clips)
     labels = label_columns(columns, without=("path", "start", "end"))
-    return _items(clips, ids, labels, config, path.parent)
+    return _items(clips, ids, labels, config, origin.folder)
 
 
 def read_audio_arrays(data: Sequence[Any], config: DataConfig) -> Items:

@@ -16,6 +16,7 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Intervals, Items
 from ensue.data.sources.audio import read_manifest
 from ensue.data.sources.image import read_image_array
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import read_array, read_columns
 from ensue.errors import DataError
 
@@ -60,7 +61,7 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
             f"can't make the corpus in {str(cache)!r}: {error}; give another --cache"
         ) from error
     manifest = folder / "manifest.csv"
-    items = read_manifest(manifest, read_columns(manifest), config)
+    items = read_manifest(Origin.of_file(manifest), read_columns(manifest), config)
     phones = Intervals(read_columns(folder / "phones.csv"))
     return dataclasses.replace(items, intervals={**items.intervals, "phone": phones})
 

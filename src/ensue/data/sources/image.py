@@ -15,6 +15,7 @@ import pyarrow as pa
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items, Picture, as_text, file_facts
 from ensue.data.sources.files import folder_label, plain_items, walk
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns
 from ensue.errors import DataError
 
@@ -66,18 +67,18 @@ def read_image_folder(folder: Path, config: DataConfig) -> Items:
     return _items([Picture(p) for p in found], names, folder_label(inside), config, facts)
 
 
-def read_image_manifest(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_image_manifest(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A table with a column ``path`` of images; the other columns are labels.
 
     Raises:
         DataError: It has no rows.
     """
     if not columns.num_rows:
-        raise DataError(f"the manifest {str(path)!r} has no rows")
+        raise DataError(f"the manifest {origin.name!r} has no rows")
     names = as_text(columns, "path")
-    pictures = [Picture(path.parent / name) for name in names]
+    pictures = [Picture(origin.folder / name) for name in names]
     if len(set(names)) < len(names):
-        raise DataError(f"the manifest {str(path)!r} lists an image twice; leave one row out")
+        raise DataError(f"the manifest {origin.name!r} lists an image twice; leave one row out")
     facts = [file_facts(p.path) for p in pictures]
     return _items(pictures, names, label_columns(columns, without=("path",)), config, facts)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
@@ -27,6 +28,7 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
     SMILES_SUFFIXES,
@@ -86,19 +88,32 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     if is_image(path):
         return read_image_file(path, config)
     if path.suffix.lower() in TABLE_SUFFIXES:
-        columns = read_columns(path)
-        if is_question_table(columns):
-            return read_questions(path, columns, config)
-        if "path" in columns.column_names:
-            if columns.num_rows and is_image(Path(str(columns["path"][0]))):
-                return read_image_manifest(path, columns, config)
-            return read_manifest(path, columns, config)
-        if not config.columns and (column := smiles_column(columns)):
-            return read_smiles_table(path, columns, column, config)
-        if "text" in columns.column_names:
-            return read_text_table(path, columns, config)
-        return read_table(path, columns, config)
+        return items_of_columns(Origin.of_file(path), read_columns(path), config)
     raise DataError(f"{str(data)!r} is of no known type; {_known_types()}")
+
+
+def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
+    """The items that a table lists, one a row: what they are is told by its columns.
+
+    Args:
+        origin: Where the table is from.
+        columns: Its columns.
+        config: Settings of the data.
+
+    Raises:
+        DataError: It has no rows, or they can't be read.
+    """
+    if is_question_table(columns):
+        return read_questions(origin, columns, config)
+    if "path" in columns.column_names:
+        if columns.num_rows and is_image(Path(str(columns["path"][0]))):
+            return read_image_manifest(origin, columns, config)
+        return read_manifest(origin, columns, config)
+    if not config.columns and (column := smiles_column(columns)):
+        return read_smiles_table(origin, columns, column, config)
+    if "text" in columns.column_names:
+        return read_text_table(origin, columns, config)
+    return read_table(origin, columns, config)
 
 
 def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:

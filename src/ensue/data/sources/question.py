@@ -20,6 +20,7 @@ from ensue.data.items import (
     group_of,
     listed,
 )
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import ITEM, label_columns
 from ensue.errors import ConfigError, DataError
 
@@ -37,7 +38,7 @@ def is_question_table(columns: pa.Table) -> bool:
     return QUESTION in names and (PATH in names or ROW in names)
 
 
-def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_questions(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A manifest of questions, one a row.
 
     Items are named by the column ``item``, else by number. What stands in other columns are
@@ -49,11 +50,11 @@ def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         ConfigError: It has rows of a file, and the setting ``regions`` names none.
     """
     if not columns.num_rows:
-        raise DataError(f"the manifest {str(path)!r} has no rows")
+        raise DataError(f"the manifest {origin.name!r} has no rows")
     for name in (QUESTION, ANSWER):
         if name in columns.column_names and pa.types.is_nested(columns[name].type):
             raise DataError(f"the column {name!r} holds lists; give one text a row")
-    sources, facts = _sources(path, columns, config)
+    sources, facts = _sources(origin, columns, config)
     nothing = [""] * columns.num_rows
     texts = as_text(columns, QUESTION) if QUESTION in columns.column_names else nothing
     labels = label_columns(columns, without=(QUESTION, CONCEPTS))
@@ -74,17 +75,17 @@ def read_questions(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         raw=raw,
         labels=labels,
         group=group_of(labels, config.group) or units,
-        fingerprint=fingerprint([file_facts(path), *facts]),
+        fingerprint=fingerprint([origin.facts, *facts]),
     )
 
 
 def _sources(
-    path: Path, columns: pa.Table, config: DataConfig
+    origin: Origin, columns: pa.Table, config: DataConfig
 ) -> tuple[list[Picture | int | str], list[object]]:
     """The source of each question, and what changes when these do."""
     if config.regions is None and PATH not in columns.column_names:
         raise ConfigError(
-            f"the manifest {str(path)!r} has rows of a file; name it by the setting regions"
+            f"the manifest {origin.name!r} has rows of a file; name it by the setting regions"
         )
     if config.regions is not None:
         own = ROW if ROW in columns.column_names else PATH
@@ -92,7 +93,7 @@ def _sources(
         found = _rows(names) if own == ROW else names
         return [*found], [file_facts(Path(config.regions))]
     names = as_text(columns, PATH)
-    pictures = [Picture(Path(os.path.normpath(path.parent / name))) for name in names]
+    pictures = [Picture(Path(os.path.normpath(origin.folder / name))) for name in names]
     return [*pictures], [file_facts(p) for p in sorted({p.path for p in pictures})]
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, as_text, file_facts
 from ensue.data.sources.files import plain_items, walk
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns
 from ensue.data.sources.text import decoded
 from ensue.errors import DataError
@@ -64,7 +65,7 @@ def read_smiles(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
     return plain_items("smiles", raw, ids, labels, config, [file_facts(p) for p in paths])
 
 
-def read_smiles_table(path: Path, columns: pa.Table, column: str, config: DataConfig) -> Items:
+def read_smiles_table(origin: Origin, columns: pa.Table, column: str, config: DataConfig) -> Items:
     """A table with a column of molecules, one a row; the other columns are labels.
 
     Empty cells are left out.
@@ -73,14 +74,14 @@ def read_smiles_table(path: Path, columns: pa.Table, column: str, config: DataCo
         DataError: It has no molecules.
     """
     if not columns.num_rows:
-        raise DataError(f"the table {str(path)!r} has no rows")
+        raise DataError(f"the table {origin.name!r} has no rows")
     raw = [smiles.strip() for smiles in as_text(columns, column)]
     kept = [i for i, smiles in enumerate(raw) if smiles]
     if not kept:
-        raise DataError(f"the column {column!r} of {str(path)!r} is empty")
+        raise DataError(f"the column {column!r} of {origin.name!r} is empty")
     labels = {
         name: [values[i] for i in kept]
         for name, values in label_columns(columns, without=(column,)).items()
     }
-    ids, facts = [str(i) for i in kept], [file_facts(path), column]
+    ids, facts = [str(i) for i in kept], [origin.facts, column]
     return plain_items("smiles", [raw[i] for i in kept], ids, labels, config, facts)

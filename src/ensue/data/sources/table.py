@@ -13,7 +13,8 @@ import pyarrow.json
 import pyarrow.parquet
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Items, as_text, file_facts, fingerprint, group_of
+from ensue.data.items import Items, as_text, fingerprint, group_of
+from ensue.data.sources.origin import Origin
 from ensue.errors import ConfigError, DataError, unknown
 
 ITEM = "item"
@@ -81,7 +82,7 @@ def read_columns(path: Path) -> pa.Table:
     return columns
 
 
-def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A table, one item a row; columns of text, and one that groups, are labels.
 
     Text that the setting ``columns`` names is modelled as categories. A column of vectors, such as
@@ -91,7 +92,7 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         DataError: It has no rows, no numeric column, or not the columns asked for.
     """
     if not columns.num_rows:
-        raise DataError(f"the table {str(path)!r} has no rows")
+        raise DataError(f"the table {origin.name!r} has no rows")
     columns, vectors = _unfolded(columns)
     config = replace(config, columns=tuple(n for c in config.columns for n in vectors.get(c, (c,))))
     numeric = [
@@ -99,7 +100,7 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
     ]
     if not numeric and not config.columns:
         raise DataError(
-            f"the table {str(path)!r} has no numeric column; name text to model by columns"
+            f"the table {origin.name!r} has no numeric column; name text to model by columns"
         )
     wanted = _chosen(numeric, columns.column_names, config)
     found = [_read_column(columns, n) for n in wanted]
@@ -115,7 +116,7 @@ def read_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
         raw=Rows(tuple(wanted), values, categories),
         labels=labels,
         group=group_of(labels, config.group),
-        fingerprint=fingerprint([file_facts(path), wanted, *named]),
+        fingerprint=fingerprint([origin.facts, wanted, *named]),
     )
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items, as_text, file_facts
 from ensue.data.sources.files import folder_label, plain_items, walk
+from ensue.data.sources.origin import Origin
 from ensue.data.sources.table import label_columns
 from ensue.errors import DataError
 
@@ -86,17 +87,17 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def read_text_table(path: Path, columns: pa.Table, config: DataConfig) -> Items:
+def read_text_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A table with a column ``text``, one item a row; the other columns are labels.
 
     Raises:
         DataError: It has no rows.
     """
     if not columns.num_rows:
-        raise DataError(f"the table {str(path)!r} has no rows")
+        raise DataError(f"the table {origin.name!r} has no rows")
     ids = [str(i) for i in range(columns.num_rows)]
     labels = label_columns(columns, without=("text",))
-    return _items(as_text(columns, "text"), ids, labels, config, [file_facts(path)])
+    return _items(as_text(columns, "text"), ids, labels, config, [origin.facts])
 
 
 def _items(
