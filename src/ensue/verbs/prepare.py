@@ -51,12 +51,13 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
     from ensue.data.config import require_settings_of
-    from ensue.data.sources import open_items
+    from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation
     from ensue.models.registry import family_row, model_class
 
     data, training = plan.configs["data"], plan.configs["training"]
-    items = open_items(plan.data, data, cache=cache)
+    wanted = Wanted(family_row(plan.family).kinds)
+    items = open_items(plan.data, data, cache=cache, wanted=wanted)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
     chosen, held_out = train_validation(items, data.validation)
