@@ -41,10 +41,11 @@ def raws_of(data: Any, codec: Codec, config: DataConfig) -> list[Any]:
         raise DataError(f"the items are {data!r:.60}; give a list of them")
     if is_recording(data):
         raise DataError("the items are one (samples, rate) pair; give a list of them")
-    values = plain(data)
+    values = data if isinstance(data, Mapping) else plain(data)
     if _is_table(values, codec):
-        named = {"columns": codec.columns} if codec.kind == "table" else {}
-        items = open_items(values, replace(config, **named), cache=Path(), wanted=wanted_by(codec))
+        wanted = wanted_by(codec)
+        own = replace(config, columns=wanted.columns) if codec.kind == "table" else config
+        items = open_items(values, own, cache=Path(), wanted=wanted)
         if items.kind != codec.kind:
             raise DataError(f"the items are {items.kind}, and this run's are {codec.kind}")
         return list(items.raw)
@@ -62,7 +63,7 @@ def raw_of(value: Any, codec: Codec) -> Any:
 
 def _is_table(values: Any, codec: Codec) -> bool:
     """Whether values are columns; rows by name are items already where items are named parts."""
-    if isinstance(values, pa.Table):
+    if isinstance(values, pa.Table | Mapping):
         return True
     named = isinstance(values, list) and values and all(isinstance(v, Mapping) for v in values)
     return bool(named) and codec.kind not in ("table", "question")

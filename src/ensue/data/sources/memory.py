@@ -4,6 +4,7 @@
 |---|---|
 | a DataFrame, columns, a list of rows, an array with named fields | as a table file with those columns: texts where one is called ``text``, molecules ``smiles``, files ``path``, questions ``question``, else rows |
 | an array or tensor (N, D) of numbers, a list of N rows of numbers | rows, with columns ``x0``, ``x1``, ... |
+| columns or rows of which one holds images or recordings | these, with the others as labels |
 | an array (N, H, W) or (N, H, W, 3), a list of such images of any sizes | images |
 | a list of :class:`pathlib.Path` | files, by their endings |
 | a list of texts | files, where all have an ending that is known or all are there; else texts |
@@ -17,7 +18,7 @@ Without that, texts are texts and not molecules (give ``{"smiles": [...]}``, or 
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,29 @@ import numpy as np
 import pyarrow as pa
 
 from ensue.data.config import DataConfig
-from ensue.data.items import Items, Picture, file_facts
+from ensue.data.items import Items, Picture, file_facts, fingerprint, group_of
 from ensue.data.sources.audio import is_audio, read_audio_arrays
 from ensue.data.sources.files import plain_items
 from ensue.data.sources.image import is_image, read_image_array
 from ensue.data.sources.smiles import is_smiles, read_smiles
-from ensue.data.sources.table import TABLE_SUFFIXES, read_array
+from ensue.data.sources.table import TABLE_SUFFIXES, label_columns, read_array
 from ensue.data.sources.text import is_text, read_documents
-from ensue.data.sources.values import FORMS, are_numbers, as_array, columns_of_rows, is_array
+from ensue.data.sources.values import (
+    FORMS,
+    are_numbers,
+    as_array,
+    by_column,
+    columns_of_mapping,
+    columns_of_rows,
+    is_array,
+    plain,
+)
 from ensue.errors import DataError
 
 MOST_CHANNELS = 32
 """Of samples (S, channels): with more than that, and than S, they are the other way around."""
+HUB = ("array", "sampling_rate")
+"""The parts of a recording in data sets of the Hugging Face Hub."""
 LISTED = "a list holds paths or texts, rows, images or (samples, rate) pairs"
 ENDINGS = {"audio": is_audio, "image": is_image, "smiles": is_smiles, "text": is_text}
 """What the name of a file says of it, by kind."""
@@ -88,6 +100,35 @@ def columns_in(
         raise DataError(f"a text can't be written as UTF-8: {error}") from error
 
 
+def labelled_in(data: object, config: DataConfig, wanted: Wanted) -> Items | None:
+    """Columns or rows of which one column holds images or recordings, and the others its labels.
+
+    Raises:
+        DataError: The columns don't fit each other.
+    """
+    if isinstance(data, list) and data and all(isinstance(v, Mapping) for v in data):
+        data = by_column(data)
+    if not isinstance(data, Mapping):
+        return None
+    name = next((name for name, values in data.items() if _are_items(values)), None)
+    if name is None:
+        return None
+    found = read_values(plain(data[name]), replace(config, group=None), wanted)
+    others = {n: values for n, values in data.items() if n != name}
+    if not others:
+        return found
+    columns = columns_of_mapping(others)
+    if len(columns) != len(found):
+        raise DataError(f"{name!r} has {len(found)} items, and its labels are {len(columns)}")
+    labels = label_columns(columns, without=())
+    return replace(
+        found,
+        labels=labels,
+        group=group_of(labels, config.group),
+        fingerprint=fingerprint([found.fingerprint, labels]),
+    )
+
+
 def read_values(
     data: np.ndarray | list[Any], config: DataConfig, wanted: Wanted = ANYTHING
 ) -> Items:
@@ -115,12 +156,14 @@ def read_values(
 
 
 def is_recording(value: object) -> bool:
-    """Whether a value is samples and their rate.
+    """Whether a value is samples and their rate, as a pair or as the Hugging Face Hub has them.
 
     Example:
         >>> is_recording((np.zeros(100), 8000)), is_recording((1.0, 8000)), is_recording("a.wav")
         (True, False, False)
     """
+    if isinstance(value, Mapping):
+        return set(HUB) <= value.keys()
     if not isinstance(value, tuple | list) or len(value) != 2:
         return False
     samples, rate = value
@@ -131,7 +174,7 @@ def is_recording(value: object) -> bool:
     )
 
 
-def as_recording(value: Sequence[Any], rate: int | None = None) -> tuple[np.ndarray, int]:
+def as_recording(value: Any, rate: int | None = None) -> tuple[np.ndarray, int]:
     """Samples (S,) or (S, channels) and their rate.
 
     Args:
@@ -141,6 +184,8 @@ def as_recording(value: Sequence[Any], rate: int | None = None) -> tuple[np.ndar
     Raises:
         DataError: The rate is no whole number of Hz, or the samples have another shape.
     """
+    if isinstance(value, Mapping):
+        value = tuple(value[name] for name in HUB)
     samples, hz = (value, rate) if rate is not None else value
     x = as_array(samples)
     if not _is_rate(hz):
@@ -173,13 +218,22 @@ def _may_be_sound(values: Sequence[Any], wanted: Wanted) -> bool:
     return not known and any(is_array(v) and as_array(v).ndim == 1 for v in values)
 
 
+def _are_items(values: Any) -> bool:
+    """Whether the values of a column are images or recordings."""
+    if is_array(values):
+        return as_array(values).ndim > 2
+    if not isinstance(values, list | tuple) or not values or is_recording(values):
+        return False
+    return all(is_recording(v) or (is_array(v) and as_array(v).ndim > 1) for v in values)
+
+
 def _are_paths(texts: list[str], wanted: Wanted) -> bool:
     """Whether texts name files: all of them by their endings, or because they are there."""
     if wanted.kinds and not wanted.takes("text") and not wanted.takes("smiles"):
         return True
     if len(wanted.kinds) == 1:
         return False
-    return all(_kind_of(Path(t)) for t in texts) or all(map(_is_there, texts))
+    return all(_kind_of(Path(t)) or _is_table(Path(t)) for t in texts) or all(map(_is_there, texts))
 
 
 def _is_there(name: str) -> bool:
@@ -193,6 +247,10 @@ def _kind_of(path: Path) -> str | None:
     return next((kind for kind, is_of in ENDINGS.items() if is_of(path)), None)
 
 
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLE_SUFFIXES
+
+
 def _read_files(
     paths: list[Path], names: Sequence[str | Path], config: DataConfig, wanted: Wanted
 ) -> Items:
@@ -201,7 +259,7 @@ def _read_files(
     Raises:
         DataError: They are of several kinds, or tables, or one comes twice.
     """
-    if any(p.suffix.lower() in TABLE_SUFFIXES for p in paths):
+    if any(map(_is_table, paths)):
         raise DataError("a list of files holds recordings, images or texts; give a table by itself")
     usual = next((k for k in wanted.kinds if len(wanted.kinds) == 1 and k in ENDINGS), "audio")
     kinds = {_kind_of(p) or usual: p for p in paths}

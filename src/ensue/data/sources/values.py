@@ -153,8 +153,13 @@ def columns_of_rows(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
         >>> columns_of_rows([{"a": 1}, {"a": 2, "b": "x"}])["b"].to_pylist()
         [None, 'x']
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return columns_of_mapping({name: [row.get(name) for row in rows] for name in names})
+    return columns_of_mapping(by_column(rows))
+
+
+def by_column(rows: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
+    """The values of each column of rows, None where a row has none."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def in_memory(columns: pa.Table) -> Origin:
