@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import soundfile
@@ -19,6 +20,7 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources import Wanted, open_items
 from tests.data.stores import write_lines, write_sound
+from tests.questions import write_questions
 
 QUICK = {"max_steps": 2, "batch_size": 4, "warmup_steps": 1, "validation": 0.3, "quiet": True}
 TINY = {"hidden_size": 8, "embedding_size": 4, "window_tokens": 16, **QUICK}
@@ -368,3 +370,18 @@ def test_samples_without_a_rate_are_not_learned(tmp_path: Path) -> None:
     with pytest.raises(ensue.EnsueError, match="give samples with their rate"):
         ensue.train("cpc", [np.zeros(8000)] * 4, out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()
+
+
+def test_questions_are_learned_asked_and_scored_from_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_questions(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    columns = pyarrow.csv.read_csv("my_questions.csv").to_pydict()
+    small = {"region_size": 8, "hidden_size": 8, **QUICK}
+    ensue.train("seq2seq", rows_of(columns), out="run", **small)
+    run = ensue.load("run")
+    assert np.array_equal(run.score(columns), run.score(rows_of(columns)))
+    sources = {name: columns[name][:3] for name in ("path", "answer")}
+    written = ensue.sample("run", Streaming(sources), out="asked.csv")
+    assert written.num_items == 3
