@@ -377,7 +377,7 @@ def test_questions_are_learned_asked_and_scored_from_rows(
 ) -> None:
     write_questions(tmp_path)
     monkeypatch.chdir(tmp_path)
-    columns = pyarrow.csv.read_csv("my_questions.csv").to_pydict()
+    columns = pyarrow.csv.read_csv("my_questions.csv").drop(["row"]).to_pydict()
     small = {"region_size": 8, "hidden_size": 8, **QUICK}
     ensue.train("seq2seq", rows_of(columns), out="run", **small)
     run = ensue.load("run")
