@@ -16,7 +16,8 @@ def test_it_tells_and_names_the_next_command(
     out = capsys.readouterr().out
     for words in ("10 items, audio", "8,000 Hz (10)", "ann (50.0%)", "by group (2 groups)"):
         assert words in out
-    assert out.strip().splitlines()[-1] == f"next: ensue train cpc {recordings} --out runs/first"
+    following = f"next: ensue train cpc {recordings} --out runs/first"
+    assert out.strip().splitlines()[-1] == f"{following} --sample-rate 8000 --group label"
 
 
 def test_what_training_would_refuse_is_an_error_with_a_list(

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -40,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A note is one, whatever PYTHONWARNINGS makes of warnings and however often it comes.
             warnings.filterwarnings("always", category=UserWarning, module=r"ensue\.")
             warnings.showwarning = _note
-            result = _parse(words)()
+            command = _parse(words)
+            result = command()
         if is_main():
-            tell(result, console)
+            tell(result, console, command.keywords)
     except (EnsueError, CycloptsError) as error:
         if debug:
             raise
@@ -89,7 +90,7 @@ def make_app() -> App:
     return app
 
 
-def _parse(words: list[str]) -> Callable[[], Any]:
+def _parse(words: list[str]) -> partial[Any]:
     words = with_values(words)
     command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     own = inspect.signature(command).parameters

@@ -1,19 +1,23 @@
 """Messages: what each verb's result looks like on the terminal."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ensue.cli.following import following, in_python, opened
 from ensue.cli.probe_table import print_probe
 from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written, left_out
 from ensue.verbs.check import Checked
 from ensue.verbs.demo import Demo
 from ensue.verbs.evaluate import Evaluated
+from ensue.verbs.prepare import has_classes
 from ensue.verbs.probe import Probed
 from ensue.verbs.report import Reported
 from ensue.verbs.train import Trained
@@ -22,24 +26,35 @@ if TYPE_CHECKING:
     from ensue.data.survey import LabelFacts
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 TO_BEGIN_WITH = {"smiles": "vae"}
 """Families for kinds of data, where it isn't the first one that models them."""
 
 
+Given = Mapping[str, Any]
+"""Options and settings of the command that was given, by name."""
+
+
 @singledispatch
-def tell(result: Any, console: Console) -> None:
-    """Print a verb's result, ending with the files it wrote and the next command."""
+def tell(result: Any, console: Console, given: Given = NOTHING) -> None:
+    """Print a verb's result, ending with the files it wrote and the next command.
+
+    Args:
+        result: Of the verb.
+        console: Where to.
+        given: Its options and settings, which the next command keeps.
+    """
 
 
 @tell.register
-def _(result: dict, console: Console) -> None:
+def _(result: dict, console: Console, given: Given = NOTHING) -> None:
     width = max((len(name) for name in result), default=0)
     for name, summary in result.items():
         console.print(f"{name:{width}}  {summary}")
 
 
 @tell.register
-def _(result: Checked, console: Console) -> None:
+def _(result: Checked, console: Console, given: Given = NOTHING) -> None:
     found = result.survey
     console.print(f"{result.source}: {found.num_items:,} items, {found.kind}")
     facts = Table.grid(padding=(0, 2))
@@ -54,25 +69,25 @@ def _(result: Checked, console: Console) -> None:
         console.print("nothing to mend")
     if result.files:
         _files(result.files, console)
-    families = [name for name, row in FAMILIES.items() if found.kind in row.kinds]
-    family = TO_BEGIN_WITH.get(found.kind, families[0])
-    _next(f"ensue train {family} {result.source} --out runs/first", console)
+    family = _to_begin_with(found.kind, given)
+    _next(following("train", family, result.source, out="runs/first", given=given), console)
 
 
 @tell.register
-def _(result: Trained, console: Console) -> None:
+def _(result: Trained, console: Console, given: Given = NOTHING) -> None:
     _training(result, console)
     _files(result.files, console)
     if list(FAMILIES[result.family].kinds) == ["question"]:
-        _next(f"ensue sample {result.run} QUESTIONS.csv --out asked.csv", console)
+        command = following("sample", result.run, "QUESTIONS.csv", out="asked.csv", given=given)
     elif "samples" in FAMILIES[result.family].contracts:
-        _next(f"ensue sample {result.run} --num 100", console)
+        command = following("sample", result.run, num=100, given=given)
     else:
-        _next(f"ensue embed {result.run} DATA --out embeddings.parquet", console)
+        command = following("embed", result.run, "DATA", out="embeddings.parquet", given=given)
+    _next(command, console)
 
 
 @tell.register
-def _(result: Written, console: Console) -> None:
+def _(result: Written, console: Console, given: Given = NOTHING) -> None:
     of = "" if result.what == "items" else f" of {result.num_items:,} items"
     console.print(f"{result.num_rows:,} {result.what}{of}")
     for note in (*left_out(result.skipped), *result.notes):
@@ -83,7 +98,7 @@ def _(result: Written, console: Console) -> None:
         _next(result.next, console)
         return
     if path.suffix in (".png", ""):
-        _next(f"open {path}", console)
+        _next(opened(path), console)
         return
     read = {
         ".parquet": "pyarrow.parquet.read_table",
@@ -91,18 +106,18 @@ def _(result: Written, console: Console) -> None:
         ".npz": "numpy.load",
     }[path.suffix]
     module = read.rpartition(".")[0]
-    _next(f'python -c "import {module}; print({read}({str(path)!r}))"', console)
+    _next(in_python(f"import {module}; print({read}({json.dumps(str(path))}))"), console)
 
 
 @tell.register
-def _(result: Probed, console: Console) -> None:
+def _(result: Probed, console: Console, given: Given = NOTHING) -> None:
     print_probe(result.result, console)
     _files(result.files, console)
-    _next(f"open {result.files[-1]}", console)
+    _next(opened(result.files[-1]), console)
 
 
 @tell.register
-def _(result: Evaluated, console: Console) -> None:
+def _(result: Evaluated, console: Console, given: Given = NOTHING) -> None:
     for section in result.sections:
         table = Table(title=section.title, title_justify="left")
         table.add_column("")
@@ -115,24 +130,33 @@ def _(result: Evaluated, console: Console) -> None:
     for note in result.notes:
         console.print(note)
     _files(result.files, console)
-    _next(f"open {result.files[-1]}", console)
+    _next(opened(result.files[-1]), console)
 
 
 @tell.register
-def _(result: Reported, console: Console) -> None:
+def _(result: Reported, console: Console, given: Given = NOTHING) -> None:
     _files(result.files, console)
-    _next(f"open {result.files[0]}", console)
+    _next(opened(result.files[0]), console)
 
 
 @tell.register
-def _(result: Demo, console: Console) -> None:
+def _(result: Demo, console: Console, given: Given = NOTHING) -> None:
     _training(result.trained, console)
     for probed in result.probes:
         console.print()
         print_probe(probed.result, console)
     console.print(f"\nall in {result.seconds:.0f} s")
     _files(result.files, console)
-    _next("ensue train cpc MY_RECORDINGS/ --out runs/mine", console)
+    _next(following("train", "cpc", "MY_RECORDINGS/", out="runs/mine", given=given), console)
+
+
+def _to_begin_with(kind: str, given: Given) -> str:
+    """A family that models such items, and takes classes where a condition is given."""
+    families = [name for name, row in FAMILIES.items() if kind in row.kinds]
+    usual = TO_BEGIN_WITH.get(kind, families[0])
+    if given.get("condition") is None:
+        return usual
+    return next(filter(has_classes, [usual, *families]), usual)
 
 
 def _training(result: Trained, console: Console) -> None:

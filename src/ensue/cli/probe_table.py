@@ -1,12 +1,14 @@
 """The table of a probe: a row for each kind of features, a column for each figure."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from ensue.evaluation.probes.measured import MeasuredResult
+from ensue.training.probes import notes_of
 
 if TYPE_CHECKING:
     from ensue.evaluation.probes.probe import Accuracy, ProbeResult
@@ -30,7 +32,7 @@ def print_probe(result: "ProbeResult | MeasuredResult", console: Console) -> Non
         table.add_row(*row)
     console.print(table)
     console.print(f"intervals: {result.interval}; seed {result.seed}")
-    for note in _notes(result) if measured else ():
+    for note in notes_of(dataclasses.asdict(result)):
         console.print(note)
 
 
@@ -56,14 +58,3 @@ def _accuracies(found: "Sequence[Accuracy]") -> list[list[str]]:
 def _measured(result: MeasuredResult) -> list[list[str]]:
     rows = [[r.features, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}"] for r in result.rows]
     return [["features", result.measure, "95 % interval"], *rows]
-
-
-def _notes(result: MeasuredResult) -> Iterable[str]:
-    if result.num_pairs is not None:
-        yield f"{result.num_pairs:,} pairs of {result.num_test:,} test items"
-    for values, what in (
-        (result.no_test_example, "no test item has"),
-        (result.no_training_example, "no or every training item has"),
-    ):
-        if values:
-            yield f"{len(values)} values that {what} don't count: {', '.join(values)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def compress(
         num_items=len(items),
         files=(path,),
         notes=(_sizes(loaded, whole, words, total, likelihood),),
-        next=f"ensue decompress {run} {path} --out restored",
+        next=shlex.join(["ensue", "decompress", str(run), str(path), "--out", "restored"]),
     )
 
 
@@ -165,7 +166,7 @@ def decompress(
         num_rows=len(sequences),
         num_items=len(sequences),
         files=(path,),
-        next=f"ensue check {path}" if not path.suffix else None,
+        next=None if path.suffix else shlex.join(["ensue", "check", str(path)]),
     )
 
 

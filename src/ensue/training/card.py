@@ -7,7 +7,7 @@ from huggingface_hub import ModelCardData
 
 from ensue.models.registry import family_row
 from ensue.training.kept import read_kept
-from ensue.training.probes import ask_of, caption_of, measure_of, rows_of
+from ensue.training.probes import ask_of, caption_of, measure_of, notes_of, rows_of
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text
 
@@ -140,7 +140,8 @@ def _probes(run: RunFolder) -> str:
 def _probe(probe: dict[str, Any]) -> str:
     rows = [(r.name, f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})") for r in rows_of(probe)]
     figures = _table(rows, head=("features", measure_of(probe)))
-    return f"**{ask_of(probe)}.** {caption_of(probe)}\n\n{figures}"
+    notes = "".join(f"\n\n{note}." for note in notes_of(probe))
+    return f"**{ask_of(probe)}.** {caption_of(probe)}\n\n{figures}{notes}"
 
 
 def _limits(run: RunFolder) -> list[str]:

@@ -5,10 +5,11 @@ version ``kind interval seed``; its rows stand under ``accuracies``, or under ``
 aren't accuracies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+NAMED = 5
 QUESTIONS = {
     "accuracy": "{label} by {level}",
     "label_curve": "{label} by {level}, few labels",
@@ -27,6 +28,7 @@ class Row:
     low: float
     high: float
     num_labels: int | None = None
+    exact_over: int | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +47,7 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
     Example:
         >>> row = {"features": "MFCC", "accuracy": 0.5, "low": 0.4, "high": 0.6}
         >>> rows_of({"accuracies": [row]})
-        [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None)]
+        [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None, exact_over=None)]
     """
     found = probe["accuracies"] if "accuracies" in probe else probe["rows"]
     return [
@@ -55,6 +57,7 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
             low=r["low"],
             high=r["high"],
             num_labels=r.get("num_labels"),
+            exact_over=r.get("exact_over"),
         )
         for r in found
     ]
@@ -63,6 +66,61 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
 def measure_of(probe: Mapping[str, Any]) -> str:
     """What the figures are: accuracy, or another measure by name."""
     return probe.get("measure", "accuracy")
+
+
+def notes_of(probe: Mapping[str, Any]) -> list[str]:
+    """What must be known to read the figures: what counts as wrong in any case, what doesn't count.
+
+    Example:
+        >>> notes_of({"rows": [], "num_pairs": 1000, "num_test": 46})
+        ['1,000 pairs of 46 test items']
+    """
+    notes = _exact(probe)
+    if unseen := probe.get("unseen"):
+        notes.append(_unseen(unseen))
+    if probe.get("num_pairs") is not None:
+        notes.append(f"{probe['num_pairs']:,} pairs of {probe['num_test']:,} test items")
+    for name, what in (
+        ("no_test_example", "no test item has"),
+        ("no_training_example", "no or every training item has"),
+    ):
+        if values := probe.get(name):
+            notes.append(f"{len(values)} values that {what} don't count: {', '.join(values)}")
+    return notes
+
+
+def _exact(probe: Mapping[str, Any]) -> list[str]:
+    """A sentence on intervals that no bootstrap could give, where there are some."""
+    exact = [r for r in rows_of(probe) if r.exact_over]
+    if not exact:
+        return []
+    units = probe["interval"].rpartition(" over ")[2].removesuffix(" and draws")
+    return [
+        "where all or nearly all are right, or wrong, the interval is exact (Clopper-Pearson), "
+        f"over {exact[0].exact_over:,} {units}: {', '.join(r.name for r in exact)}"
+    ]
+
+
+def _unseen(unseen: Mapping[str, Any]) -> str:
+    classes, most = unseen["classes"], f"{unseen['most']:.1%}"
+    return (
+        f"no training example has {named(classes)}, so that the {unseen['num']:,} of "
+        f"{unseen['num_test']:,} test examples with {'it' if len(classes) == 1 else 'them'} count "
+        f"as wrong: at most {most} can be right (balanced {unseen['most_balanced']:.1%}); give "
+        "training examples of these classes (by a column split, --group or --num-train), or leave "
+        "their labels empty"
+    )
+
+
+def named(values: Sequence[str]) -> str:
+    """A few of them, and how many more there are.
+
+    Example:
+        >>> named(["a", "b"]), named([*"abcdefg"])
+        ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")
+    """
+    more = len(values) - NAMED
+    return ", ".join(map(repr, values[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def ask_of(probe: Mapping[str, Any]) -> str:

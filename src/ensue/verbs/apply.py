@@ -208,6 +208,7 @@ def read_items(
     """Raw items, read as the run's own were."""
     from ensue.configuration import validate
     from ensue.data.config import DataConfig
+    from ensue.data.raws import wanted_by
     from ensue.data.sources import open_items
 
     # Which groups and intervals a run was trained with says nothing of other data.
@@ -215,7 +216,8 @@ def read_items(
     if regions is not None:
         mine["regions"] = regions
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
-    items = open_items(data, config, cache=cache or cache_of(None, loaded.path))
+    place = cache or cache_of(None, loaded.path)
+    items = open_items(data, config, cache=place, wanted=wanted_by(loaded.codec))
     require_kind(loaded.family, items.kind)
     if items.kind != loaded.codec.kind:
         raise ConfigError(

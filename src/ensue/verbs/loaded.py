@@ -44,11 +44,14 @@ class Loaded:
         self.model.to(best_device())
         return self
 
-    def embed(self, raws: Sequence[Any]) -> np.ndarray:
+    def embed(self, raws: Any) -> np.ndarray:
         """One vector for each raw item: (N, E) float32.
 
         Args:
-            raws: Paths or (samples, rate) pairs for sound; rows ``{column: value}`` for tables.
+            raws: A list of items: paths, (samples, rate) pairs, or samples at the run's own rate
+                for sound; texts, which are never taken for paths, or :class:`pathlib.Path`; rows
+                ``{column: value}`` or numbers in the order of the columns; images or their paths.
+                Or an array of several, or a table of them, such as a DataFrame.
 
         Raises:
             DataError: An item can't be read.
@@ -57,8 +60,8 @@ class Loaded:
         import numpy as np
 
         self._require("encodes")
-        _require_several(raws)
-        if not len(raws):
+        raws = self._raws(raws)
+        if not raws:
             raise DataError("there is no item; give at least one")
         return np.stack([self._features(raw).embedding[0].cpu().numpy() for raw in raws])
 
@@ -70,12 +73,12 @@ class Loaded:
             ConfigError: The family has no features by frame.
         """
         self._require("encodes")
-        context = self._features(raw).context
+        context = self._features(self._raw(raw)).context
         if context is None:
             raise ConfigError(f"the family {self.family!r} has no features by frame")
         return context[0].cpu().numpy()
 
-    def score(self, raws: Sequence[Any], *, conditions: Sequence[str] | None = None) -> np.ndarray:
+    def score(self, raws: Any, *, conditions: Sequence[str] | None = None) -> np.ndarray:
         """Nats for each raw item: (N,). Log-densities are those of the original units.
 
         Args:
@@ -91,7 +94,7 @@ class Loaded:
         import torch
 
         self._require("scores")
-        _require_several(raws)
+        raws = self._raws(raws)
         if conditions is not None and len(conditions) != len(raws):
             raise ConfigError(
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
@@ -145,7 +148,7 @@ class Loaded:
 
     def complete(
         self,
-        raws: Sequence[Any],
+        raws: Any,
         *,
         num: int = 1,
         condition: str | None = None,
@@ -171,8 +174,7 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family can't complete, or not with these settings.
         """
-        _require_several(raws)
-        encoded = [self.codec.encode(self.codec.of_user(raw)) for raw in raws]
+        encoded = [self.codec.encode(raw) for raw in self._raws(raws)]
         return self.complete_encoded(
             encoded,
             num=num,
@@ -220,7 +222,7 @@ class Loaded:
             found[i].append(item)
         return found
 
-    def reconstruct(self, raws: Sequence[Any], *, seed: int = 0, **settings: Any) -> list[Any]:
+    def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:
         """What comes back of raw items from the middle of their posteriors, greedily.
 
         Args:
@@ -235,7 +237,7 @@ class Loaded:
         import torch
 
         self._require("latents")
-        _require_several(raws)
+        raws = self._raws(raws)
         settings = {"generator": _generator(seed), **self._usual(settings), **settings}
         with torch.inference_mode():
             return [
@@ -264,7 +266,7 @@ class Loaded:
         self._require("latents")
         require_at_least(1, num=num)
         settings = {"generator": _generator(seed), **self._usual(settings), **settings}
-        ends = [self._features(raw).embedding[0] for raw in (start, end)]
+        ends = [self._features(self._raw(raw)).embedding[0] for raw in (start, end)]
         with torch.inference_mode():
             return self._decoded(self.model.interpolate(*ends, num, **settings))
 
@@ -303,8 +305,8 @@ class Loaded:
         if isinstance(start, int):
             require_at_least(1, start=start)
         else:
-            _require_several(start)
-            if not len(start):
+            start = self._raws(start)
+            if not start:
                 raise ConfigError("start has no items; give at least one, or the number of draws")
         size, generator = self.model.config.latent_size, _generator(seed)
         settings = {"generator": generator, **self._usual(settings), **settings}
@@ -327,8 +329,7 @@ class Loaded:
 
         if not isinstance(self.codec, QuestionCodec):
             return {}
-        questions = [self.codec.of_user(raw) for raw in raws]
-        found = source_of(questions, self.codec, self.config["data"].get("regions"))
+        found = source_of(self._raws(raws), self.codec, self.config["data"].get("regions"))
         return {"condition": found.to(self.device)}
 
     def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
@@ -397,7 +398,23 @@ class Loaded:
             return self.model.encode(self._encoded(raw))
 
     def _encoded(self, raw: Any) -> Any:
-        return self.codec.encode(self.codec.of_user(raw))[None].to(self.device)
+        return self.codec.encode(raw)[None].to(self.device)
+
+    def _raw(self, raw: Any) -> Any:
+        """One item of a user as the codec takes it."""
+        from ensue.data.raws import raw_of
+
+        return raw_of(raw, self.codec)
+
+    def _raws(self, raws: Any) -> list[Any]:
+        """Several items of a user as the codec takes them."""
+        from ensue.configuration import validate
+        from ensue.data.config import DataConfig
+        from ensue.data.raws import raws_of
+
+        # Which groups and intervals a run was trained with says nothing of other data.
+        own = {**self.config["data"], "group": None, "intervals": (), "condition": None}
+        return raws_of(raws, self.codec, validate(DataConfig, own, section="data"))
 
     def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
         """How long what is drawn may get, where the codec knows what is usual."""
@@ -416,16 +433,6 @@ class Loaded:
         from ensue.models.registry import require_contract
 
         require_contract(self.family, contract)
-
-
-def _require_several(raws: Any) -> None:
-    """Refuse one item where several are asked for: a text would be taken for its letters.
-
-    Raises:
-        DataError: It is one, or none.
-    """
-    if raws is None or isinstance(raws, str | bytes | Path):
-        raise DataError(f"the items are {raws!r:.60}; give a list of them")
 
 
 def _generator(seed: int) -> torch.Generator:

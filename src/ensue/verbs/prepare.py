@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +51,13 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
     from ensue.data.config import require_settings_of
-    from ensue.data.sources import open_items
+    from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation, with_held_out_part
     from ensue.models.registry import family_row, model_class
 
     data, training = plan.configs["data"], plan.configs["training"]
-    items = open_items(plan.data, data, cache=cache)
+    wanted = Wanted(family_row(plan.family).kinds)
+    items = open_items(plan.data, data, cache=cache, wanted=wanted)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
     items = with_held_out_part(items, data.validation, data.window_tokens)
@@ -105,9 +106,20 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
     classes = tuple(sorted(set(items.labels[column]) - {""}))
     if not classes:
         raise DataError(f"the column {column!r}, which condition names, is empty")
+    warn_of_lookalikes(column, items.labels[column])
     if len(classes) == 1:
         warnings.warn(f"the column {column!r} has one class only: there is nothing to tell apart")
     return classes
+
+
+def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
+    """Say which values of a label look equal and are classes of their own all the same."""
+    from ensue.data.lookalikes import lookalikes, told_alike
+
+    if groups := lookalikes(values):
+        warnings.warn(
+            f"values of {label!r} look equal and are different classes: {told_alike(groups)}"
+        )
 
 
 def has_classes(family: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from ensue.data.sources.kinds import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
+from ensue.verbs.prepare import warn_of_lookalikes
 from ensue.verbs.probe_question import Question, make_question
 
 if TYPE_CHECKING:
@@ -151,6 +153,7 @@ def probe(
         intervals=intervals,
         progress=progress,
     )
+    warn_of_lookalikes(label, _values(store, label, separator))
     features = {
         **(_baselines(loaded, seed) if baselines else {}),
         f"{loaded.family} (this run)": _frozen(loaded),
@@ -161,6 +164,16 @@ def probe(
     write_card(folder, loaded.model)
     write_report(folder)
     return Probed(result=result, files=(folder.probes, folder.report))
+
+
+def _values(store: Store, label: str, separator: str | None) -> Iterable[str]:
+    """All values of a label, of items or of stretches; none where there is no such label."""
+    from ensue.evaluation.probes.multi_label import values_of
+
+    if label in store.intervals:
+        return [v for _, _, found in store.intervals[label].by_item().values() for v in found]
+    cells = store.labels.get(label, ())
+    return cells if separator is None else chain.from_iterable(values_of(cells, separator))
 
 
 def _answer(

@@ -122,15 +122,23 @@ def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     from ensue.data.config import DataConfig
     from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
     from ensue.data.sources.manifest import with_path
+    from ensue.data.sources.memory import Wanted, columns_in
     from ensue.data.sources.origin import Origin
     from ensue.data.sources.question import read_questions
+    from ensue.data.sources.values import in_memory, plain
 
-    if not isinstance(data, str | Path) or Path(data).suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(
-            f"{data!r:.60} is no manifest; give a table ({', '.join(sorted(TABLE_SUFFIXES))}) with "
-            "the column path or row"
-        )
     mine = {"group": None} if regions is None else {"group": None, "regions": regions}
     config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
-    path = Path(data)
-    return read_questions(Origin.of_file(path), with_path(read_columns(path)), config)
+    if isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES:
+        path = Path(data)
+        return read_questions(Origin.of_file(path), with_path(read_columns(path)), config)
+    columns = None
+    if not isinstance(data, str | Path):
+        columns = columns_in(plain(data), config, Wanted((loaded.codec.kind,)))
+    columns = None if columns is None else with_path(columns)
+    if columns is None or not {"path", "row"} & set(columns.column_names):
+        raise DataError(
+            f"{data!r:.60} is no manifest; give a table ({', '.join(sorted(TABLE_SUFFIXES))}, a "
+            "DataFrame, or a list of rows) with the column path or row"
+        )
+    return read_questions(in_memory(columns), columns, config)

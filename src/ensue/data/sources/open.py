@@ -1,8 +1,8 @@
 """Open what a user names: look at it, and hand it to the source that reads it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from ensue.data.cells import as_text
@@ -11,7 +11,6 @@ from ensue.data.items import Items
 from ensue.data.sources.audio import (
     AUDIO_SUFFIXES,
     is_audio,
-    read_audio_arrays,
     read_audio_file,
     read_audio_folder,
     read_manifest,
@@ -24,13 +23,13 @@ from ensue.data.sources.image import (
     is_idx,
     is_image,
     read_idx,
-    read_image_array,
     read_image_file,
     read_image_folder,
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
 from ensue.data.sources.manifest import PATH, manifest_inside, names_files, with_path
+from ensue.data.sources.memory import ANYTHING, Wanted, columns_in, labelled_in, read_values
 from ensue.data.sources.origin import Origin
 from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
@@ -41,7 +40,7 @@ from ensue.data.sources.smiles import (
     read_smiles_table,
     smiles_column,
 )
-from ensue.data.sources.table import read_array, read_table
+from ensue.data.sources.table import read_table
 from ensue.data.sources.text import (
     TEXT_SUFFIXES,
     is_text,
@@ -49,27 +48,26 @@ from ensue.data.sources.text import (
     read_text_folder,
     read_text_table,
 )
+from ensue.data.sources.values import in_memory, plain
 from ensue.errors import DataError, unknown
 
 
-def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
+def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = ANYTHING) -> Items:
     """The items that ``data`` names.
 
     Args:
         data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, Parquet;
             with a column ``text`` or ``smiles`` its rows are texts or molecules), one file,
-            ``builtin:NAME``, an (N, D) array, an (N, H, W) or (N, H, W, 3) array of images, or a
-            list of paths or (samples, rate) pairs.
+            ``builtin:NAME``, or what a program holds (:mod:`ensue.data.sources.memory`).
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
+        wanted: What decides where values in memory could be several things.
 
     Raises:
         DataError: There is nothing of that name, or nothing in it can be read.
     """
-    if isinstance(data, np.ndarray):
-        return (read_image_array if data.ndim > 2 else read_array)(data, config)
     if not isinstance(data, str | Path):
-        return read_audio_arrays(data, config)
+        return _open_values(data, config, wanted)
     if str(data).startswith("builtin:"):
         return _open_builtin(str(data).removeprefix("builtin:"), config, cache)
     path = Path(data).expanduser()
@@ -119,6 +117,17 @@ def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> I
     if "text" in columns.column_names:
         return read_text_table(origin, columns, config)
     return read_table(origin, columns, config)
+
+
+def _open_values(data: object, config: DataConfig, wanted: Wanted) -> Items:
+    values = data if isinstance(data, Mapping) else plain(data)
+    if (items := labelled_in(values, config, wanted)) is not None:
+        return items
+    values = plain(values)
+    columns = columns_in(values, config, wanted)
+    if columns is None:
+        return read_values(values, config, wanted)
+    return items_of_columns(in_memory(columns), columns, config)
 
 
 def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:

@@ -16,6 +16,8 @@ from ensue.errors import ConfigError, DataError, unknown
 
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
+SPLIT = "split"
+"""The column that says what is for training and what for the test; never modelled unasked."""
 
 Row = dict[str, float | str | None]
 
@@ -65,7 +67,7 @@ def read_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
         raise DataError(f"the table {origin.name!r} has no rows")
     columns, vectors = _unfolded(columns)
     config = replace(config, columns=tuple(n for c in config.columns for n in vectors.get(c, (c,))))
-    names = {config.group, config.condition, ITEM}
+    names = {config.group, config.condition, ITEM, SPLIT}
     numeric = [n for n in columns.column_names if n not in names and holds_numbers(columns, n)]
     if not numeric and not config.columns:
         raise DataError(
@@ -90,18 +92,25 @@ def read_table(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
 
 
 def read_array(
-    data: np.ndarray, config: DataConfig, labels: Mapping[str, Sequence[str]] | None = None
+    data: np.ndarray,
+    config: DataConfig,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    *,
+    names: Sequence[str] | None = None,
 ) -> Items:
-    """An (N, D) array as a table with columns ``x0``, ``x1``, ...
+    """An (N, D) array as a table with columns ``x0``, ``x1``, ..., or others by name.
 
     Raises:
         DataError: It isn't two-dimensional or not of numbers, or has no rows or no columns.
     """
     if data.ndim != 2 or not data.size:
-        raise DataError(f"an array must be (rows, columns) with some of both, not {data.shape}")
+        raise DataError(
+            f"an array must be (rows, columns) with some of both, not {data.shape}; samples come "
+            "with their rate, as a list of (samples, rate) pairs"
+        )
     if data.dtype.kind not in "biuf":
         raise DataError(f"an array must hold numbers, not {data.dtype}")
-    names = [f"x{i}" for i in range(data.shape[1])]
+    names = list(names or (f"x{i}" for i in range(data.shape[1])))
     wanted = _chosen(names, names, config)
     values = np.ascontiguousarray(data[:, [names.index(n) for n in wanted]], dtype=np.float64)
     return Items(

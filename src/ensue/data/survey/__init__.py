@@ -1,5 +1,6 @@
 """Survey: what is in the data, and what to mend before an hour of training."""
 
-from ensue.data.survey.survey import LabelFacts, Survey, survey
+from ensue.data.survey.labels import LabelFacts
+from ensue.data.survey.survey import Survey, survey
 
 __all__ = ["LabelFacts", "Survey", "survey"]

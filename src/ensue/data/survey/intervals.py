@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ensue.data.items import Intervals
+from ensue.data.lookalikes import lookalikes, told_alike
 
 SLACK_SECONDS = 0.05  # tables round
 
@@ -35,5 +36,10 @@ def survey_intervals(
         findings.append(
             f"intervals {name!r} of {len(crossed)} items overlap, such as those of {crossed[0]!r}; "
             "a frame has one label: the one that began last"
+        )
+    spoken = [label for _, _, labels in mine.values() for label in labels.tolist()]
+    if alike := lookalikes(spoken):
+        findings.append(
+            f"labels of the intervals {name!r} look equal and aren't: {told_alike(alike)}"
         )
     return facts, findings

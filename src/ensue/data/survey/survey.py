@@ -1,7 +1,6 @@
 """The survey of any items: their facts by kind, their labels, splits and intervals."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,28 +8,19 @@ import numpy as np
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
+from ensue.data.lookalikes import lookalikes, told_alike
+from ensue.data.sources.table import Rows
 from ensue.data.splits import TEST, splits_of, train_validation, with_held_out_part
 from ensue.data.survey.image import survey_image
 from ensue.data.survey.intervals import survey_intervals
+from ensue.data.survey.labels import LabelFacts, look_at_labels
 from ensue.data.survey.question import survey_question
+from ensue.data.survey.row_numbers import look_for_row_numbers
 from ensue.data.survey.smiles import survey_smiles
 from ensue.data.survey.sound import survey_sound
 from ensue.data.survey.table import survey_table
 from ensue.data.survey.text import survey_text
 from ensue.errors import DataError
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelFacts:
-    """A label column: its different values, the share of the commonest and the rarest, gaps."""
-
-    name: str
-    num_values: int
-    commonest: str
-    commonest_share: float
-    rarest: str
-    rarest_share: float
-    num_empty: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +76,9 @@ def survey(
     if num_test := int(np.isin(split, TEST).sum()):
         facts.append(("left for the test", f"{num_test:,} items"))
     findings = [*own.findings, *_groups(items, split, own.wants_groups)]
-    labels = [_label(name, values) for name, values in items.labels.items()]
-    findings += [text for label in labels for text in _judge(label, len(items))]
+    looked = look_at_labels(items, config.group)
+    facts += looked.facts
+    findings += [*looked.findings, *_rows(items, config)]
     for name, table in items.intervals.items():
         found, texts = survey_intervals(name, table, own.seconds)
         facts.append((f"intervals {name}", found))
@@ -104,7 +95,7 @@ def survey(
         kind=items.kind,
         num_items=len(items),
         facts=facts,
-        labels=labels,
+        labels=looked.labels,
         unreadable=own.unreadable,
         findings=findings,
         usable=len(own.unreadable) <= allowed and len(own.unreadable) < len(items),
@@ -125,6 +116,19 @@ def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
     return list(zip(sides, words, strict=True))
 
 
+def _rows(items: Items, config: DataConfig) -> list[str]:
+    """What is odd about the columns that are modelled, where items are rows of a table."""
+    if not isinstance(items.raw, Rows):
+        return []
+    chosen_by_user = set(config.columns)
+    alike = [
+        f"categories of column {column!r} look equal and aren't: {told_alike(groups)}"
+        for column, number in items.raw.categories.items()
+        if (groups := lookalikes(number))
+    ]
+    return [*look_for_row_numbers(items.raw, without=chosen_by_user), *alike]
+
+
 def _by_group(items: Items) -> str:
     return "" if items.group is None else f", by group ({len(set(items.group))} groups)"
 
@@ -143,38 +147,3 @@ def _groups(items: Items, split: np.ndarray, wanted: bool) -> list[str]:
         f"{len(across)} groups stand in training and in the test (column split), such as "
         f"{min(across).item()!r}; a test on them says nothing of new ones"
     ]
-
-
-def _label(name: str, values: Sequence[str]) -> LabelFacts:
-    counts = Counter(v for v in values if v != "")
-    ordered = [*counts.most_common(), ("", 0)] if not counts else counts.most_common()
-    (commonest, most), (rarest, least) = ordered[0], ordered[-1]
-    total = max(sum(counts.values()), 1)
-    return LabelFacts(
-        name=name,
-        num_values=len(counts),
-        commonest=commonest,
-        commonest_share=most / total,
-        rarest=rarest,
-        rarest_share=least / total,
-        num_empty=len(values) - sum(counts.values()),
-    )
-
-
-def _judge(label: LabelFacts, num_items: int) -> list[str]:
-    known = num_items - label.num_empty
-    if not known:
-        return [f"the label {label.name!r} is empty everywhere; leave the column out"]
-    if label.num_values == 1:
-        return [f"the label {label.name!r} is {label.commonest!r} everywhere; it can't be probed"]
-    findings = []
-    if label.num_values < known and round(label.rarest_share * known) == 1:
-        findings.append(
-            f"the label {label.name!r} has values with one item only, such as {label.rarest!r}; "
-            "a probe can't both learn and test them"
-        )
-    if label.num_empty:
-        findings.append(
-            f"the label {label.name!r} is empty for {label.num_empty} items; probes leave them out"
-        )
-    return findings

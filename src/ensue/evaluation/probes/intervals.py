@@ -1,10 +1,22 @@
-"""How sure a figure is: 95 % intervals by the bootstrap, or by Student's t over groups."""
+"""How sure a figure is: 95 % intervals by the bootstrap, by Student's t over groups, or exact."""
+
+from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
 
 NUM_BOOTSTRAPS = 1000
 LEVELS = (0.025, 0.975)
+FEW = 5
+"""Right or wrong items below which a bootstrap of them is too narrow; with none it has no width."""
+
+
+class Interval(NamedTuple):
+    """A 95 % interval; of an exact one, how many independent units it is over."""
+
+    low: float
+    high: float
+    exact_over: int | None = None
 
 
 def draw_weights(num: int, rng: np.random.Generator, times: int = NUM_BOOTSTRAPS) -> np.ndarray:
@@ -15,6 +27,65 @@ def draw_weights(num: int, rng: np.random.Generator, times: int = NUM_BOOTSTRAPS
         array([5, 5, 5])
     """
     return rng.multinomial(num, np.full(num, 1 / num), size=times)
+
+
+def exact_interval(num_right: int, num: int) -> Interval:
+    r"""The interval of a proportion k of n by Clopper and Pearson (1934): never too narrow.
+
+    .. math:: P(K \ge k \mid p_{low}) = P(K \le k \mid p_{high}) = 0.025
+
+    with K binomial; 0 and 1 at the ends. Where all of n are right it begins at 0.025^(1/n).
+
+    Example:
+        >>> [round(x, 3) for x in exact_interval(267, 267)[:2]]
+        [0.986, 1.0]
+    """
+    found = scipy.stats.binomtest(num_right, num).proportion_ci(LEVELS[1] - LEVELS[0], "exact")
+    return Interval(float(found.low), float(found.high), num)
+
+
+def proportion_interval(right: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> Interval:
+    """The interval of the part that is right: a bootstrap, and exact where that can't tell.
+
+    A bootstrap draws what was seen: where all is right, so is all that it draws. There the interval
+    is exact over units, of which each is then right or wrong as a whole. Where a unit has one value
+    and there is one draw, it is exact up to four right or wrong ones too.
+
+    Args:
+        right: (D, M) booleans, a row for each draw of the training examples.
+        unit: (M,) to what unit each belongs.
+        rng: Draws.
+    """
+    num_units, num_right = len(np.unique(unit)), int(right.sum())
+    # Drawn in any case: the intervals of later rows don't depend on what this one is.
+    found = bootstrap_mean(right, unit, rng)
+    if num_right in (0, right.size):
+        return exact_interval(num_units if num_right else 0, num_units)
+    if right.size == num_units and min(num_right, num_units - num_right) < FEW:
+        return exact_interval(num_right, num_units)
+    return Interval(*found)
+
+
+def interval_over_groups(right: np.ndarray, group: np.ndarray) -> Interval:
+    """:func:`student_interval`; exact over groups where all values are right, or none.
+
+    Args:
+        right: (M,) booleans.
+        group: (M,) to what group each belongs; two groups at least.
+    """
+    return at_an_end(float(right.mean()), student_interval(right, group), len(np.unique(group)))
+
+
+def at_an_end(value: float, interval: tuple[float, float], num_units: int) -> Interval:
+    """The interval of a measure between 0 and 1, exact over units where it is 0 or 1.
+
+    Example:
+        >>> at_an_end(0.5, (0.4, 0.6), 20)
+        Interval(low=0.4, high=0.6, exact_over=None)
+    """
+    if value not in (0, 1):
+        return Interval(*interval)
+    return exact_interval(num_units if value else 0, num_units)
 
 
 def bootstrap_mean(

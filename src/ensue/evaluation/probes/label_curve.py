@@ -14,6 +14,7 @@ from ensue.evaluation.probes.probe import (
     ProbeResult,
     accuracy_of,
     read_folds,
+    unseen_of,
 )
 from ensue.evaluation.probes.task import Task
 from ensue.training.progress import Progress, Silence
@@ -74,6 +75,7 @@ def run_label_curve(
         interval=OVER_ITEMS + " and draws" * (draws > 1),
         draws=draws,
         seed=seed,
+        unseen=unseen_of(task.pool, folds[sizes[0]][:1]),
     )
 
 

@@ -7,8 +7,15 @@ import numpy as np
 from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.probes.classifiers import Kind
-from ensue.evaluation.probes.intervals import student_interval
-from ensue.evaluation.probes.probe import Accuracy, Fold, ProbeResult, balanced_accuracy, read_folds
+from ensue.evaluation.probes.intervals import interval_over_groups
+from ensue.evaluation.probes.probe import (
+    Accuracy,
+    Fold,
+    ProbeResult,
+    balanced_accuracy,
+    read_folds,
+    unseen_of,
+)
 from ensue.evaluation.probes.task import Level, Moments
 from ensue.training.progress import Progress, Silence
 
@@ -60,6 +67,7 @@ def run_leave_group_out(
         kind="leave_one_group_out",
         interval=OVER_GROUPS,
         seed=seed,
+        unseen=unseen_of(pool, folds),
     )
 
 
@@ -98,12 +106,10 @@ def _accuracy(
     for fold, labels in zip(folds, predicted, strict=True):
         found[fold.test] = labels
     right = found == pool.label
-    low, high = student_interval(right, group)
     return Accuracy(
         features=name,
         accuracy=float(right.mean()),
-        low=low,
-        high=high,
         balanced=balanced_accuracy(pool.label, found),
         by_group={str(g): float(right[group == g].mean()) for g in np.unique(group)},
+        **interval_over_groups(right, group)._asdict(),
     )

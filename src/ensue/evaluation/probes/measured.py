@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measured:
-    """The figure of one kind of features with its 95 % interval."""
+    """The figure of one kind of features with its 95 % interval, exact over some units or not."""
 
     features: str
     value: float
     low: float
     high: float
+    exact_over: int | None = None
 
 
 @dataclass(frozen=True)

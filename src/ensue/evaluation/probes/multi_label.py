@@ -8,7 +8,7 @@ from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.probes.classifiers import fitted, logistic_regression
 from ensue.evaluation.probes.features import features_at
-from ensue.evaluation.probes.intervals import LEVELS, draw_weights
+from ensue.evaluation.probes.intervals import LEVELS, at_an_end, draw_weights
 from ensue.evaluation.probes.measured import Measured, MeasuredResult
 from ensue.evaluation.probes.task import Task
 from ensue.evaluation.represent import Represents
@@ -128,7 +128,9 @@ def _measured(name: str, scores: np.ndarray, truth: np.ndarray, weights: np.ndar
     blocks = [weights[b : b + BLOCK] for b in range(0, len(weights), BLOCK)]
     drawn = np.concatenate([_mean_precision(scores, truth, block) for block in blocks])
     low, high = np.nanquantile(drawn, LEVELS)
-    return Measured(name, value, float(low), float(high))
+    # Where every item with a value comes before all without, these items are what was right.
+    num_with = int(truth.any(1).sum())
+    return Measured(name, value, *at_an_end(value, (float(low), float(high)), num_with))
 
 
 def _mean_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:

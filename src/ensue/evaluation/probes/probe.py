@@ -11,8 +11,9 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.evaluation.probes.classifiers import Kind, chance
-from ensue.evaluation.probes.intervals import bootstrap_mean
+from ensue.evaluation.probes.intervals import proportion_interval
 from ensue.evaluation.probes.task import Level, Moments, Task
+from ensue.evaluation.probes.unseen import Unseen, unseen_in
 from ensue.training.progress import Progress, Silence
 
 OVER_ITEMS = "95 % bootstrap over test items"
@@ -38,6 +39,7 @@ class Accuracy:
         balanced: The mean over classes of the part of each that was read right.
         num_labels: Labelled training moments of a draw, in a curve over them.
         by_group: Accuracy in each group, where groups were left out in turn.
+        exact_over: Units that the interval is exact over, where all or none were right.
     """
 
     features: str
@@ -47,6 +49,7 @@ class Accuracy:
     balanced: float | None = None
     num_labels: int | None = None
     by_group: dict[str, float] | None = None
+    exact_over: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ProbeResult:
         interval: What the intervals are.
         draws: Of the labelled examples, for a curve.
         seed: Of splits, draws and the bootstrap.
+        unseen: Classes of the test part without a training example, which count as wrong.
     """
 
     label: str
@@ -78,6 +82,7 @@ class ProbeResult:
     interval: str = OVER_ITEMS
     draws: int = 1
     seed: int = 0
+    unseen: Unseen | None = None
 
 
 def run_probe(
@@ -111,7 +116,13 @@ def run_probe(
         num_classes=len(np.unique(task.train.label)),
         accuracies=tuple(accuracies),
         seed=seed,
+        unseen=unseen_of(pool, [fold]),
     )
+
+
+def unseen_of(pool: Moments, folds: Sequence[Fold]) -> Unseen | None:
+    """The classes that no fold can get right: tested there, and not trained on."""
+    return unseen_in((pool.label[fold.train], pool.label[fold.test]) for fold in folds)
 
 
 def read_folds(
@@ -143,9 +154,15 @@ def accuracy_of(
 ) -> Accuracy:
     """Mean accuracy over the draws of one test part, with its bootstrap interval."""
     right = np.stack([p == truth.label for p in predicted])
-    low, high = bootstrap_mean(right, truth.row, rng)
+    interval = proportion_interval(right, truth.row, rng)
     balanced = float(np.mean([balanced_accuracy(truth.label, p) for p in predicted]))
-    return Accuracy(features, float(right.mean()), low, high, balanced, num_labels)
+    return Accuracy(
+        features=features,
+        accuracy=float(right.mean()),
+        balanced=balanced,
+        num_labels=num_labels,
+        **interval._asdict(),
+    )
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.probes.features import features_at
-from ensue.evaluation.probes.intervals import LEVELS, draw_weights
+from ensue.evaluation.probes.intervals import LEVELS, at_an_end, draw_weights
 from ensue.evaluation.probes.measured import Measured, MeasuredResult
 from ensue.evaluation.probes.task import Task
 from ensue.evaluation.represent import Represents
@@ -141,7 +141,8 @@ def _measured(name: str, score: np.ndarray, same: np.ndarray, draws: "_Draws") -
         if (weight * same_).any() and (weight * ~same_).any():
             rates.append(_crossing(weight, same_, last))
     low, high = np.quantile(rates, LEVELS)
-    return Measured(name, equal_error_rate(score, same), float(low), float(high))
+    rate, num_units = equal_error_rate(score, same), draws.times.shape[1]
+    return Measured(name, rate, *at_an_end(rate, (float(low), float(high)), num_units))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """What is read off the features, beside chance and baselines: one chart a probe, with intervals."""
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
 from ensue.report.charts import SERIES, chart, drawn, table
-from ensue.training.probes import Row, ask_of, caption_of, measure_of, rows_of
+from ensue.training.probes import Row, ask_of, caption_of, measure_of, notes_of, rows_of
 from ensue.training.run_folder import RunFolder
 
 
@@ -23,6 +24,7 @@ def _probe(probe: dict[str, Any]) -> str:
     return (
         f"<h3>{ask_of(probe)}</h3>"
         + draw(rows, measure, caption_of(probe))
+        + "".join(f"<p>{html.escape(note)}.</p>" for note in notes_of(probe))
         + f"<details><summary>Figures</summary>{figures}</details>"
     )
 

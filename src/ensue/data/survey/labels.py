@@ -1,0 +1,152 @@
+"""The survey of labels: their balance and gaps, values that look equal; what is no label."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ensue.data.items import Items
+from ensue.data.lookalikes import lookalikes, told_alike
+from ensue.data.sources.table import SPLIT
+
+FEW_VALUES = 20
+"""Whole numbers of at most so many values may be classes; others are measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFacts:
+    """A label column: its different values, the share of the commonest and the rarest, gaps."""
+
+    name: str
+    num_values: int
+    commonest: str
+    commonest_share: float
+    rarest: str
+    rarest_share: float
+    num_empty: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The columns that are labels, facts about those that aren't, and what to mend."""
+
+    labels: Sequence[LabelFacts]
+    facts: Sequence[tuple[str, str]]
+    findings: Sequence[str]
+
+
+def look_at_labels(items: Items, group: str | None) -> Labels:
+    """Look at every column that isn't modelled: labels, numbers, and the column ``split``.
+
+    Args:
+        items: The data.
+        group: The column that groups, which is one of names, whatever it holds.
+    """
+    facts, findings, labels, numbers = [], [], [], []
+    for name, values in items.labels.items():
+        if name == SPLIT:
+            facts.append((f"column {SPLIT}", _counted(values)))
+        elif name != group and is_measured(values):
+            numbers.append(name)
+        else:
+            label = _facts_of(name, values)
+            labels.append(label)
+            # A number of a table that wasn't chosen is hardly there to be probed.
+            is_class = items.kind != "table" or name == group or not are_numbers(values)
+            findings += [*_gaps(label, len(items)), *_rare(label, len(items)) * is_class]
+            findings += _alike(name, values)
+    if numbers:
+        facts.append(("numbers that aren't labels", ", ".join(numbers)))
+    return Labels(labels=labels, facts=facts, findings=findings)
+
+
+def are_numbers(values: Sequence[str]) -> bool:
+    """Whether all cells that aren't empty are numbers, and some are.
+
+    Example:
+        >>> are_numbers(["1", "", "2.5"]), are_numbers(["1", "x"]), are_numbers([""])
+        (True, False, False)
+    """
+    return all(_is_number(v) for v in values if v) and any(values)
+
+
+def is_measured(values: Sequence[str]) -> bool:
+    """Whether a column holds measurements: fractions, or whole numbers of many values.
+
+    Example:
+        >>> is_measured(["0.5", "1"]), is_measured(["0", "1"])
+        (True, False)
+    """
+    if not are_numbers(values):
+        return False
+    different = {float(v) for v in values if v}
+    return len(different) > FEW_VALUES or any(v != v or v % 1 for v in different)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return not math.isnan(float(text)) or text.lower() == "nan"
+    except ValueError:
+        return False
+
+
+def _counted(values: Sequence[str]) -> str:
+    counts = Counter(value or "empty, and so trained on" for value in values)
+    return ", ".join(f"{name} ({num:,})" for name, num in counts.most_common())
+
+
+def _facts_of(name: str, values: Sequence[str]) -> LabelFacts:
+    counts = Counter(v for v in values if v != "")
+    ordered = [*counts.most_common(), ("", 0)] if not counts else counts.most_common()
+    (commonest, most), (rarest, least) = ordered[0], ordered[-1]
+    total = max(sum(counts.values()), 1)
+    return LabelFacts(
+        name=name,
+        num_values=len(counts),
+        commonest=commonest,
+        commonest_share=most / total,
+        rarest=rarest,
+        rarest_share=least / total,
+        num_empty=len(values) - sum(counts.values()),
+    )
+
+
+def _gaps(label: LabelFacts, num_items: int) -> list[str]:
+    if label.num_empty == num_items:
+        return [f"the label {label.name!r} is empty everywhere; leave the column out"]
+    if label.num_values == 1:
+        return [f"the label {label.name!r} is {label.commonest!r} everywhere; it can't be probed"]
+    if label.num_empty:
+        return [
+            f"the label {label.name!r} is empty for {label.num_empty} items; probes leave them out"
+        ]
+    return []
+
+
+def _rare(label: LabelFacts, num_items: int) -> list[str]:
+    known = num_items - label.num_empty
+    if not 1 < label.num_values < known or round(label.rarest_share * known) != 1:
+        return []
+    return [
+        f"the label {label.name!r} has values with one item only, such as {label.rarest!r}; "
+        "a probe can't both learn and test them"
+    ]
+
+
+def _alike(name: str, values: Sequence[str]) -> list[str]:
+    """Values that look equal; those that differ in capitals only are told by themselves."""
+    equal = lookalikes(values)
+    known = {value for group in equal for value, _ in group}
+    capitals = [
+        group
+        for group in lookalikes((v for v in values if len(v) > 2), capitals=False)
+        if not {value for value, _ in group} <= known
+    ]
+    findings = []
+    if equal:
+        findings.append(f"values of the label {name!r} look equal and aren't: {told_alike(equal)}")
+    if capitals:
+        findings.append(
+            f"values of the label {name!r} differ in capitals only: {told_alike(capitals)}"
+        )
+    return findings
