@@ -56,9 +56,9 @@ def open_items(data: Data, config: DataConfig, *, cache: Path) -> Items:
     """The items that ``data`` names.
 
     Args:
-        data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, Parquet;
-            with a column ``text`` or ``smiles`` its rows are texts or molecules), one file,
-            ``builtin:NAME``, an (N, D) array, an (N, H, W) or (N, H, W, 3) array of images, or a
+        data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, JSON
+            Lines, Parquet; with a column ``text`` or ``smiles`` its rows are texts or molecules),
+            one file, ``builtin:NAME``, an (N, D) array, an (N, H, W) or (N, H, W, 3) array of images, or a
             list of paths or (samples, rate) pairs.
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
