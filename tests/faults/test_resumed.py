@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -249,9 +252,28 @@ def test_unfinished_run_has_the_weights_of_its_checkpoint(unfinished: Path) -> N
     assert all(torch.equal(saved[f"model.{n}"], v) for n, v in model.state_dict().items())
 
 
-def test_run_without_a_checkpoint_is_refused_in_words(unfinished: Path, tmp_path: Path) -> None:
-    import shutil
+@pytest.mark.slow
+def test_two_processes_that_are_made_longer_end_as_two_that_had_that_length(
+    unfinished: Path, tmp_path: Path
+) -> None:
+    """Between two lines of metrics each process keeps sums of its own."""
+    settings = {name: value for name, value in SETTINGS.items() if name != "quiet"}
+    options = [w for k, v in settings.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc-per-node=2", "-m", "ensue", "train", "realnvp"]
 
+    def run(out: str, *words: str) -> None:
+        command = [*torchrun, str(unfinished / "table.csv"), "--out", str(tmp_path / out), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+
+    run("whole", *options, "--max-steps", "14")
+    run("parts", *options, "--max-steps", "7")
+    run("parts", "--resume", "--max-steps", "14")
+    assert state(tmp_path / "parts") == state(tmp_path / "whole")
+
+
+def test_run_without_a_checkpoint_is_refused_in_words(unfinished: Path, tmp_path: Path) -> None:
     shutil.copytree(unfinished / "run", tmp_path / "run")
     (RunFolder(tmp_path / "run").checkpoints / "codec.json").unlink()
     with pytest.raises(CheckpointError, match=r"no model yet.*--resume"):
