@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ensue
-from ensue.cli import main
 from ensue.data.codecs import AudioCodec, MuLawCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip

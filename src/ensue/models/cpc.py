@@ -277,6 +277,15 @@ class CPC(
             raise ConfigError("the receptive field of a user's encoder isn't known")
         return self.encoder.receptive_field
 
+    def num_whole_frames(self, num_samples: int) -> int:
+        """Frames of a waveform that see nothing of the padding after its end.
+
+        Of a user's encoder it isn't known, and all count.
+        """
+        if isinstance(self.encoder, StridedStack):
+            return self.encoder.num_whole_frames(num_samples)
+        return num_samples // self.hop
+
     @property
     def shortest(self) -> int:
         """Samples of the shortest waveform that has a future to predict."""

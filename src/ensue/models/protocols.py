@@ -229,6 +229,13 @@ class HasLatents(Protocol):
 
 
 @runtime_checkable
+class SeesAhead(Protocol):
+    """Has frames of which the last see beyond the end of an item, where there is only padding."""
+
+    def num_whole_frames(self, num_samples: int) -> int: ...
+
+
+@runtime_checkable
 class HasLayers(Protocol):
     """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
 
