@@ -26,11 +26,13 @@ __all__ = [
     "HasLayers",
     "HasLogProb",
     "Loss",
+    "RefusesTraining",
     "Remarks",
     "Samples",
     "Score",
     "ScoreKind",
     "Scores",
+    "SeesAhead",
     "Standardizes",
     "Steps",
     "Trains",
@@ -129,6 +131,13 @@ class Standardizes(Protocol):
     """Looks at a batch before the first step, to begin where that is standard."""
 
     def standardize(self, batch: Batch) -> None: ...
+
+
+@runtime_checkable
+class RefusesTraining(Protocol):
+    """Settings of a model that can be loaded, but not trained, with some values."""
+
+    def require_trainable(self) -> None: ...
 
 
 @runtime_checkable
