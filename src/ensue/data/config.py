@@ -12,7 +12,7 @@ Tokens = Literal["bytes", "characters", "words", "smiles"]
 
 OF_KIND = {
     "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
-    "image": ("levels", "image_size", "grayscale"),
+    "image": ("levels", "image_size", "grayscale", "white"),
     "table": ("columns",),
     "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
     "smiles": ("tokens", "window_tokens", "max_vocabulary"),
@@ -23,6 +23,7 @@ OF_KIND = {
         "patch_stride",
         "image_size",
         "grayscale",
+        "white",
         "tokens",
         "window_tokens",
         "max_vocabulary",
@@ -84,6 +85,15 @@ class DataConfig:
         Field(description="height and width that images are resized to; none: as they are"),
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False
+    white: Annotated[
+        int | None,
+        Field(
+            gt=255,
+            le=65535,
+            description="value that is white in gray images of more than 8 bits, such as 4095; "
+            "none: what a file says, else 65535",
+        ),
+    ] = None
     regions: Annotated[
         str | None,
         Field(

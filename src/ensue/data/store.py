@@ -31,6 +31,8 @@ from ensue.data.items import Intervals, Items, fingerprint, require_few_skipped
 from ensue.errors import DataError
 
 LABEL, VALUES = "label.", "values.bin"
+READING = "cells as written, samples typed, stretches exact"
+"""Changes when the same files come to be read otherwise: old stores aren't used then."""
 ITEMS_A_TASK = 8
 STEPS_AHEAD = 2**20
 """Steps of an item that are read before it is its turn; the rest of a long one is read then."""
@@ -114,7 +116,7 @@ def open_store(
     # The index holds names, groups and labels, which settings may change and the files not.
     index = [list(items.ids), items.group and list(items.group), items.labels]
     settings = [shortest, *sorted(to_plain(codec).items())]
-    key = fingerprint([FORMAT, "as written", items.fingerprint, *index, settings])
+    key = fingerprint([FORMAT, READING, items.fingerprint, *index, settings])
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,25 @@ import torch
 from torch import Tensor
 
 from ensue.nn import mel_filterbank
+from ensue.nn.spectral import most_bands
 
-FRAMES_A_BLOCK = 8192
+FRAMES_A_BLOCK, SHORTEST_WINDOW = 8192, 8
 WINDOW_SECONDS, HOP_SECONDS, NUM_MELS, NUM_COEFFICIENTS, DELTA_WIDTH = 0.025, 0.010, 40, 13, 9
 
 
 def mfcc_frame_rate(sample_rate: int) -> float:
     """Frames a second: about 100, since a hop is a whole number of samples."""
-    return sample_rate / round(HOP_SECONDS * sample_rate)
+    return sample_rate / _geometry(sample_rate)[1]
+
+
+def _geometry(sample_rate: int) -> tuple[int, int]:
+    """Samples of a window and of a hop; at low rates a window of 25 ms would be too few.
+
+    >>> _geometry(16000), _geometry(360), _geometry(50), _geometry(1)
+    ((400, 160), (9, 4), (8, 1), (8, 1))
+    """
+    window, hop = (round(seconds * sample_rate) for seconds in (WINDOW_SECONDS, HOP_SECONDS))
+    return max(window, SHORTEST_WINDOW), max(hop, 1)
 
 
 def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
@@ -23,8 +34,9 @@ def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
     .. math:: \mathrm{mfcc} = \mathrm{DCT}_{II}\big(10 \log_{10}(W |\mathrm{FFT}(w x)|^2)\big)
 
     floored 80 dB below the loudest value; a delta is the slope of a line through 9 frames.
-    Frame t is centered on its hop, so that it lies where frame t of an encoder lies. What is
-    shorter than a hop is one frame.
+    Of 40 bands and 13 coefficients there are as many as hold a frequency: below 2 kHz some are
+    left out. Frame t is centered on its hop, so that it lies where frame t of an encoder lies.
+    What is shorter than a hop is one frame.
 
     Args:
         x: (S,) samples.
@@ -52,12 +64,12 @@ def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
 
 def mfcc(x: Tensor, sample_rate: int) -> np.ndarray:
     """The (13, T) coefficients alone; see :func:`mfcc_with_deltas`."""
-    window, hop = round(WINDOW_SECONDS * sample_rate), round(HOP_SECONDS * sample_rate)
+    window, hop = _geometry(sample_rate)
     size = 2 ** int(np.ceil(np.log2(window)))
     extra, margin, lacking = size - hop, size - window, max(0, hop - len(x))
     padded = torch.nn.functional.pad(x, (extra // 2, extra - extra // 2 + lacking))
     taper = torch.nn.functional.pad(torch.hann_window(window), (margin // 2, margin - margin // 2))
-    filters = mel_filterbank(sample_rate, size, NUM_MELS).T
+    filters = mel_filterbank(sample_rate, size, most_bands(sample_rate, size, NUM_MELS)).T
     blocks = [  # the spectra of an hour wouldn't fit in memory, its mel bands do
         10 * np.log10(np.maximum((_power(frames, taper) @ filters).numpy(), 1e-10))
         for frames in padded.unfold(0, size, hop).split(FRAMES_A_BLOCK)

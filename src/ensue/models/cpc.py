@@ -36,7 +36,7 @@ from ensue.models.protocols import Features, Loss, Score
 from ensue.models.saved import SavedModel
 from ensue.nn import GRU, ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
 from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
-from ensue.nn.spectral import LogMel
+from ensue.nn.spectral import LogMel, most_log_mels, require_bands
 
 ENCODER_ENTRY_POINTS = "ensue.encoders"
 ENCODERS = ("waveform", "log_mel")
@@ -150,6 +150,15 @@ class CPCConfig:
                 "set own_sequence true or num_negatives above 0"
             )
 
+    def require_trainable(self) -> None:
+        """Refuse log-mel bands that hold no frequency at this rate; an old run may have them.
+
+        Raises:
+            ConfigError: There are some.
+        """
+        if self.encoder == "log_mel" and self.sample_rate is not None:
+            require_bands(self.sample_rate, self.num_mels)
+
     @property
     def num_predictions(self) -> int:
         """K, from ``nearest`` to ``horizon``."""
@@ -218,6 +227,10 @@ class CPC(
                 "past, and processes don't share them; norm 'channel' does neither"
             )
         self.encoder = _build_encoder(config)
+        try:
+            config.require_trainable()
+        except ConfigError as error:
+            warnings.warn(str(error))
         D, C = self.encoder.num_features, config.context_size
         make = GRU if config.recurrent == "ensue" else nn.GRU
         self.context = make(D, C, config.num_context_layers, batch_first=True)
@@ -278,11 +291,14 @@ class CPC(
         if self.config.encoder not in ENCODERS:
             return {self.config.encoder: self.config}
         none = dict.fromkeys(OF_LOG_MEL, 0)
-        waveform = dataclasses.replace(self.config, encoder="waveform", **none)
-        return {
-            "waveform": waveform,
-            "log_mel": dataclasses.replace(self.config, encoder="log_mel"),
-        }
+        variants = {"waveform": dataclasses.replace(self.config, encoder="waveform", **none)}
+        num_mels = self.config.num_mels
+        if self.config.encoder != "log_mel" and self.config.sample_rate is not None:
+            num_mels = most_log_mels(self.config.sample_rate, num_mels)
+        if num_mels:
+            log_mel = dataclasses.replace(self.config, encoder="log_mel", num_mels=num_mels)
+            variants["log_mel"] = log_mel
+        return variants
 
     @property
     def hop(self) -> int:
@@ -299,6 +315,15 @@ class CPC(
         if isinstance(self.encoder, _UserEncoder):
             raise ConfigError("the receptive field of a user's encoder isn't known")
         return self.encoder.receptive_field
+
+    def num_whole_frames(self, num_samples: int) -> int:
+        """Frames of a waveform that see nothing of the padding after its end.
+
+        Of a user's encoder it isn't known, and all count.
+        """
+        if isinstance(self.encoder, StridedStack):
+            return self.encoder.num_whole_frames(num_samples)
+        return num_samples // self.hop
 
     @property
     def shortest(self) -> int:

@@ -27,11 +27,13 @@ __all__ = [
     "HasLogProb",
     "HasSchedule",
     "Loss",
+    "RefusesTraining",
     "Remarks",
     "Samples",
     "Score",
     "ScoreKind",
     "Scores",
+    "SeesAhead",
     "Standardizes",
     "Steps",
     "Trains",
@@ -149,6 +151,13 @@ class HasSchedule(Protocol):
 
 
 @runtime_checkable
+class RefusesTraining(Protocol):
+    """Settings of a model that can be loaded, but not trained, with some values."""
+
+    def require_trainable(self) -> None: ...
+
+
+@runtime_checkable
 class Remarks(Protocol):
     """Says what is wrong with the figures of a validation, and the remedy."""
 
@@ -243,6 +252,13 @@ class HasLatents(Protocol):
     def reconstruct(self, x: Tensor, lengths: Tensor | None = None, **settings: Any) -> Samples: ...
 
     def interpolate(self, start: Tensor, end: Tensor, num: int = 8, **settings: Any) -> Samples: ...
+
+
+@runtime_checkable
+class SeesAhead(Protocol):
+    """Has frames of which the last see beyond the end of an item, where there is only padding."""
+
+    def num_whole_frames(self, num_samples: int) -> int: ...
 
 
 @runtime_checkable

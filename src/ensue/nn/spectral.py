@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ensue.errors import ConfigError
+
 
 def hz_to_mel(hz: Tensor) -> Tensor:
     """Slaney's mel scale: linear below 1 kHz (3 mel a 200 Hz), logarithmic above."""
@@ -18,6 +20,7 @@ def mel_to_hz(mel: Tensor) -> Tensor:
 
 
 _LOG_64 = math.log(6.4)
+WINDOW_SECONDS, HOP_SECONDS = 0.025, 0.010
 
 
 def warp_frequency(hz: Tensor, factor: Tensor, nyquist: float) -> Tensor:
@@ -72,6 +75,79 @@ def mel_filterbank(
     return (torch.minimum(rising, falling).clamp_min(0) * 2 / (high - low)).float()
 
 
+def most_bands(sample_rate: int, fft_size: int, num_mels: int) -> int:
+    """The most bands, ``num_mels`` at most, of which each holds a frequency of the transform.
+
+    Args:
+        sample_rate: Hz.
+        fft_size: Samples per transform.
+        num_mels: Bands that are wanted.
+
+    Example:
+        >>> most_bands(16000, 512, 80), most_bands(360, 16, 80)
+        (80, 14)
+    """
+    numbers = range(num_mels, 0, -1)
+    return next((n for n in numbers if not num_empty(sample_rate, fft_size, n)), 0)
+
+
+def num_empty(sample_rate: int, fft_size: int, num_mels: int) -> int:
+    """Bands of :func:`mel_filterbank` that hold no frequency of the transform, and are constant."""
+    return int((mel_filterbank(sample_rate, fft_size, num_mels) == 0).all(1).sum())
+
+
+def frame_geometry(
+    sample_rate: int, window_seconds: float = WINDOW_SECONDS, hop_seconds: float = HOP_SECONDS
+) -> tuple[int, int, int]:
+    """Samples of a frame, of a hop and of a transform.
+
+    Raises:
+        ConfigError: The rate is so low that a frame has less than two samples, or a hop none.
+
+    Example:
+        >>> frame_geometry(16000)
+        (400, 160, 512)
+    """
+    window, hop = round(window_seconds * sample_rate), round(hop_seconds * sample_rate)
+    if window < 2 or hop < 1:
+        raise ConfigError(
+            f"at {sample_rate} Hz a log-mel frame of {window_seconds * 1000:g} ms each "
+            f"{hop_seconds * 1000:g} ms has {window} samples each {hop}, and needs two and one; "
+            "use the encoder waveform, or a higher sample_rate"
+        )
+    return window, hop, 2 ** math.ceil(math.log2(window))
+
+
+def most_log_mels(sample_rate: int, num_mels: int) -> int:
+    """The most log-mel bands at a rate, ``num_mels`` at most; 0 where there can be none.
+
+    Example:
+        >>> most_log_mels(16000, 80), most_log_mels(360, 80), most_log_mels(20, 80)
+        (80, 14, 0)
+    """
+    try:
+        return most_bands(sample_rate, frame_geometry(sample_rate)[2], num_mels)
+    except ConfigError:
+        return 0
+
+
+def require_bands(sample_rate: int, num_mels: int) -> None:
+    """Refuse log-mel bands that hold no frequency: they would be constant.
+
+    Raises:
+        ConfigError: Some do, at this rate.
+    """
+    window, _, fft_size = frame_geometry(sample_rate)
+    if not (empty := num_empty(sample_rate, fft_size, num_mels)):
+        return
+    most = most_log_mels(sample_rate, num_mels)
+    remedy = f"num_mels {most} or the encoder waveform" if most else "the encoder waveform"
+    raise ConfigError(
+        f"num_mels is {num_mels}, and at {sample_rate} Hz, where a frame has {window} samples, "
+        f"{empty} of these bands hold no frequency; use {remedy}, or a higher sample_rate"
+    )
+
+
 class LogMel(nn.Module):
     r"""Log-mel frames of a waveform, shaped as a strided layer: kernel = window, stride = hop.
 
@@ -88,6 +164,9 @@ class LogMel(nn.Module):
         warp: (B,) factors by which the frequencies of each row are scaled; see
             :func:`warp_frequency`.
 
+    Raises:
+        ConfigError: The rate is so low that a frame has less than two samples, or a hop none.
+
     Example:
         >>> LogMel(16000, num_mels=40)(torch.randn(2, 1, 4000)).shape
         torch.Size([2, 40, 23])
@@ -101,16 +180,16 @@ class LogMel(nn.Module):
         sample_rate: int,
         *,
         num_mels: int = 80,
-        window_seconds: float = 0.025,
-        hop_seconds: float = 0.010,
+        window_seconds: float = WINDOW_SECONDS,
+        hop_seconds: float = HOP_SECONDS,
         warp: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.kernel_size = round(window_seconds * sample_rate)
-        self.stride = round(hop_seconds * sample_rate)
+        self.kernel_size, self.stride, self.fft_size = frame_geometry(
+            sample_rate, window_seconds, hop_seconds
+        )
         extra = self.kernel_size - self.stride
         self.padding = (extra // 2, extra - extra // 2)
-        self.fft_size = 2 ** math.ceil(math.log2(self.kernel_size))
         self.in_channels, self.out_channels = 1, num_mels
         self.register_buffer("window", torch.hann_window(self.kernel_size), persistent=False)
         self.register_buffer(

@@ -134,6 +134,17 @@ class StridedStack(nn.Module):
             num_samples = _frames_after(layer, num_samples)
         return num_samples
 
+    def num_whole_frames(self, num_samples: int) -> int:
+        """Frames of a waveform that see nothing of the padding after its end.
+
+        Example:
+            >>> stack = waveform_encoder(channels=16)
+            >>> stack.num_frames(3200), stack.num_whole_frames(3200)
+            (20, 19)
+        """
+        whole = (num_samples + self.offset - self.receptive_field) // self.hop + 1
+        return max(0, min(whole, self.num_frames(num_samples)))
+
     def init_state(self, num_rows: int, like: Tensor) -> list[Tensor]:
         """The buffers before the first sample: each layer's left padding, (B, C, p)."""
         return [like.new_zeros(num_rows, la.in_channels, la.padding[0]) for la in self._layers()]

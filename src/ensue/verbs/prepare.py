@@ -53,6 +53,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     from ensue.data.config import require_settings_of
     from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation, with_held_out_part
+    from ensue.models.protocols import RefusesTraining
     from ensue.models.registry import family_row, model_class
 
     data, training = plan.configs["data"], plan.configs["training"]
@@ -65,6 +66,8 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}
     model_config = fill(plan.configs["model"], facts)
+    if isinstance(model_config, RefusesTraining):
+        model_config.require_trainable()
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)

@@ -7,16 +7,15 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, Positions
+from ensue.data.pixels import Raw, is_deep, opened
 from ensue.errors import ConfigError, DataError
-
-Raw = Picture | np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,8 @@ class ImageCodec:
         levels: Values of a channel of a pixel.
         shape: C (1 gray, 3 color), H and W.
         resize: Whether images of another size are resized; otherwise they can't be used.
+        white: The value that is white in images of more than 8 bits; None is what a file says,
+            else 65535. See :func:`ensue.data.pixels.opened`.
 
     Example:
         >>> codec = ImageCodec(levels=2, shape=(1, 1, 3))
@@ -45,6 +46,7 @@ class ImageCodec:
     levels: Annotated[int, Field(gt=1, le=256)]
     shape: tuple[int, int, int]
     resize: bool = False
+    white: Annotated[int | None, Field(gt=255, le=65535)] = None
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "ImageCodec":
@@ -56,7 +58,7 @@ class ImageCodec:
         reason = "there is none"
         for row in rows:
             try:
-                image = opened(items.raw[row])
+                image = opened(items.raw[row], config.white)
             except DataError as error:
                 reason = str(error)
                 continue
@@ -66,6 +68,7 @@ class ImageCodec:
                 levels=config.levels,
                 shape=(1 if gray else 3, height, width),
                 resize=config.image_size is not None,
+                white=config.white,
             )
         raise DataError(f"no training image can be used: {reason}")
 
@@ -73,10 +76,10 @@ class ImageCodec:
         """An image to (C, H, W) uint8.
 
         Raises:
-            DataError: It can't be read, or has another size.
+            DataError: It can't be read, has another size, or a value above white.
         """
         C, H, W = self.shape
-        image = opened(raw).convert("L" if C == 1 else "RGB")
+        image = opened(raw, self.white).convert("L" if C == 1 else "RGB")
         if (image.height, image.width) != (H, W):
             if not self.resize:
                 raise DataError(
@@ -127,11 +130,13 @@ class ImageCodec:
         Raises:
             DataError: It can't be read.
         """
-        found, image = self.decode(self.encode(raw)), opened(raw)
+        found, image = self.decode(self.encode(raw)), opened(raw, self.white)
+        if is_deep(raw):
+            return "it has more than 8 bits"
         if not isinstance(raw, np.ndarray):
             with Image.open(raw.path) as file:
                 if file.mode not in ("1", "L", "P", "RGB") or file.has_transparency_data:
-                    return f"it has transparency or more than 8 bits (mode {file.mode})"
+                    return f"it has transparency or other colors (mode {file.mode})"
         if np.array_equal(found, np.asarray(image)):
             return ""
         kinds = {"L": "gray", "RGB": "in color"}
@@ -157,36 +162,3 @@ class ImageCodec:
     def of_user(raw: Any) -> Any:
         """An array itself, or the path of an image."""
         return Picture(Path(raw)) if isinstance(raw, str | Path) else raw
-
-
-def opened(raw: Raw) -> Image.Image:
-    """The image in 8 bits, gray or color, upright as a camera says; what is transparent is white.
-
-    Raises:
-        DataError: It can't be read.
-    """
-    if isinstance(raw, np.ndarray):
-        if raw.dtype != np.uint8 or not (raw.ndim == 2 or (raw.ndim == 3 and raw.shape[2] == 3)):
-            raise DataError(
-                f"an image is an array (H, W) or (H, W, 3) of uint8, not {raw.shape} of {raw.dtype}"
-            )
-        return Image.fromarray(np.ascontiguousarray(raw))
-    try:
-        with Image.open(raw.path) as image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode == "F":
-                raise ValueError("its pixels are fractions; save them in 8 or 16 bits")
-            if image.mode in ("I;16", "I;16B", "I"):
-                return Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
-            if image.mode in ("1", "L"):
-                return image.convert("L")
-            if image.has_transparency_data:
-                whole = image.convert("RGBA")
-                paper = Image.new("RGBA", whole.size, "white")
-                return Image.alpha_composite(paper, whole).convert("RGB")
-            return image.convert("RGB")
-    except UnidentifiedImageError as error:
-        raise DataError(f"{str(raw.path)!r} is no image that can be read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"can't read {str(raw.path)!r}: {error}") from error

@@ -14,7 +14,8 @@ from ensue.configuration import STRICT, Format
 from ensue.data.codecs.audio import NUM_ITEMS_FOR_LEVEL, AudioCodec
 from ensue.data.codecs.beginnings import side_by_side
 from ensue.data.config import DataConfig
-from ensue.data.items import Clip, Items, Positions
+from ensue.data.items import Items, Positions
+from ensue.data.recordings import Recording
 from ensue.errors import ConfigError, DataError
 
 MU = 255
@@ -84,7 +85,7 @@ class MuLawCodec:
             raise DataError(f"no training item can be used: {reason}")
         return cls(sample_rate=config.sample_rate, peak=peak, longest=longest + 2)
 
-    def encode(self, raw: Clip | tuple[Any, int]) -> Tensor:
+    def encode(self, raw: Recording) -> Tensor:
         """A clip of a file, or (samples, rate), to (T,) int32, bos and eos included.
 
         Raises:
@@ -92,7 +93,7 @@ class MuLawCodec:
         """
         return torch.cat(list(self.pieces(raw)))
 
-    def pieces(self, raw: Clip | tuple[Any, int]) -> Iterator[Tensor]:
+    def pieces(self, raw: Recording) -> Iterator[Tensor]:
         """:meth:`encode` piece by piece, for what is long."""
         yield torch.tensor([BOS], dtype=torch.int32)
         plain = AudioCodec(sample_rate=self.sample_rate, level=self.peak)

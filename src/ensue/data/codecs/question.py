@@ -14,10 +14,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import STRICT, Format
 from ensue.data.batches import Source
-from ensue.data.codecs.image import ImageCodec, opened
+from ensue.data.codecs.image import ImageCodec
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig, Tokens
 from ensue.data.items import Items, Picture, Positions, Question, listed, plain
+from ensue.data.pixels import opened
 from ensue.data.regions import Features, patches, read_regions
 from ensue.errors import DataError, unknown
 
@@ -114,7 +115,7 @@ class QuestionCodec:
         if not text.strip():
             raise DataError("the question is empty")
         if isinstance(raw.source, Picture):
-            require_picture(raw.source)
+            require_picture(raw.source, self.picture.white if self.picture else None)
         self.encode_answer(raw)
         self.encode_concepts(raw)
         return self.text.encode(text)
@@ -326,19 +327,19 @@ def plain_answer(raw: Question) -> str:
 
 
 @lru_cache(maxsize=100_000)
-def _reason(picture: Picture) -> str | None:
+def _reason(picture: Picture, white: int | None) -> str | None:
     try:
-        opened(picture)
+        opened(picture, white)
     except DataError as error:
         return str(error)
     return None
 
 
-def require_picture(picture: Picture) -> None:
+def require_picture(picture: Picture, white: int | None = None) -> None:
     """Refuse a picture that can't be read; each file is looked at once.
 
     Raises:
         DataError: It can't.
     """
-    if (reason := _reason(picture)) is not None:
+    if (reason := _reason(picture, white)) is not None:
         raise DataError(reason)

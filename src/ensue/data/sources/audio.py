@@ -19,6 +19,7 @@ from ensue.data.items import (
     fingerprint,
     group_of,
 )
+from ensue.data.recordings import as_samples
 from ensue.data.sources.columns import read_columns
 from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.origin import Origin
@@ -79,23 +80,20 @@ def read_audio_arrays(data: Sequence[Any], config: DataConfig) -> Items:
     Paths are the names of their items; the pairs are ``000000``, ``000001``, ...
 
     Raises:
-        DataError: The list is empty, or its members are something else.
+        DataError: The list is empty, its members are something else, or the full scale of samples
+            isn't known.
     """
     if not len(data):
         raise DataError("the list of recordings is empty")
     if all(isinstance(d, str | Path) for d in data):
         clips = [Clip(Path(d).expanduser()) for d in data]
         return _items(clips, _unique_ids([str(d) for d in data], clips), {}, config, Path())
-    for d in data:
-        if not (isinstance(d, tuple) and len(d) == 2 and np.ndim(d[0]) in (1, 2)):
-            raise DataError(
-                f"a list of recordings holds paths or (samples, rate) pairs, not {type(d).__name__}"
-            )
-    return _items(list(data), [f"{i:06d}" for i in range(len(data))], {}, config, Path())
+    pairs = [as_samples(d) for d in data]
+    return _items(pairs, [f"{i:06d}" for i in range(len(data))], {}, config, Path())
 
 
 def _items(
-    raw: Sequence[Clip] | Sequence[tuple[Any, int]],
+    raw: Sequence[Clip] | Sequence[tuple[np.ndarray, int]],
     ids: list[str],
     labels: dict[str, list[str]],
     config: DataConfig,
@@ -124,10 +122,10 @@ def _items(
     )
 
 
-def _facts(raw: Clip | tuple[Any, int]) -> tuple[Any, ...]:
+def _facts(raw: Clip | tuple[np.ndarray, int]) -> tuple[Any, ...]:
     if isinstance(raw, tuple):
-        x = np.asarray(raw[0])
-        return x.dtype.str, x.shape, x.tobytes(), raw[1]
+        x, rate = raw
+        return x.dtype.str, x.shape, x.tobytes(), rate
     return (*file_facts(raw.path), raw.start, raw.end)
 
 

@@ -1,6 +1,6 @@
 """Images: files, folders of them, IDX files, and arrays.
 
-An item is a :class:`ensue.data.items.Picture`, or an array (H, W) or (H, W, 3) of 8 bits.
+An item is a :class:`ensue.data.items.Picture`, or an array (H, W) or (H, W, 3) of 8 or 16 bits.
 """
 
 import math
@@ -124,19 +124,19 @@ def read_idx(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
 def read_image_array(
     data: np.ndarray, config: DataConfig, labels: dict[str, list[str]] | None = None
 ) -> Items:
-    """An array (N, H, W) or (N, H, W, 3) of 8 bits.
+    """An array (N, H, W) or (N, H, W, 3) of uint8 or uint16.
 
     Raises:
         DataError: It has another shape, holds something else, or no image.
     """
     gray_or_color = data.ndim == 3 or (data.ndim == 4 and data.shape[3] == 3)
-    if not gray_or_color or not data.size or data.dtype != np.uint8:
+    if not gray_or_color or not data.size or data.dtype not in (np.uint8, np.uint16):
         raise DataError(
-            f"images are an array (N, H, W) or (N, H, W, 3) of uint8, not {data.shape} of "
-            f"{data.dtype}"
+            f"images are an array (N, H, W) or (N, H, W, 3) of uint8 or uint16, not {data.shape} "
+            f"of {data.dtype}"
         )
     ids = [f"{i:06d}" for i in range(len(data))]
-    facts = [data.shape, data.tobytes()]
+    facts = [data.shape, *([data.dtype.str] if data.itemsize > 1 else []), data.tobytes()]
     return _items(list(data), ids, labels or {}, config, facts)
 
 

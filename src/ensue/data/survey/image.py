@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 
-from ensue.data.codecs.image import opened
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
+from ensue.data.pixels import WHITE, largest_of, opened
 from ensue.data.survey.own import Own
 from ensue.errors import DataError
 
@@ -14,10 +14,11 @@ def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) 
     """Every image, read once."""
     unreadable, sizes, modes = [], Counter(), Counter()
     seen: dict[int, int] = {}
-    twice = []
+    twice, deep = [], []
     for number, (name, raw) in enumerate(zip(items.ids, items.raw, strict=True)):
         try:
-            image = opened(raw)
+            image = opened(raw, config.white)
+            deep.append(largest_of(raw))
         except DataError as error:
             unreadable.append((name, str(error)))
             continue
@@ -35,7 +36,12 @@ def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) 
     return Own(
         facts=facts if sizes else [],
         unreadable=unreadable,
-        findings=[*_sizes(sizes, config), *_modes(modes, config), *_twice(twice)],
+        findings=[
+            *_sizes(sizes, config),
+            *_modes(modes, config),
+            *_dark(deep, config),
+            *_twice(twice),
+        ],
     )
 
 
@@ -57,6 +63,19 @@ def _modes(modes: Counter[str], config: DataConfig) -> list[str]:
     return [
         "some images are gray and some in color; all become what the first one is, or gray with "
         "grayscale"
+    ]
+
+
+def _dark(largest: list[int | None], config: DataConfig) -> list[str]:
+    """Images of more than 8 bits that use the lower half of them, or less."""
+    deep = [value for value in largest if value is not None]
+    most = max(deep, default=0)
+    if config.white or not 0 < 2 * most <= WHITE:
+        return []
+    white = max(2 ** most.bit_length() - 1, 511)
+    return [
+        f"{len(deep)} images of 16 bits have no value above {most:,} of {WHITE:,} and come out "
+        f"dark; --white {white} makes that white (color of 16 bits: save it in 8)"
     ]
 
 

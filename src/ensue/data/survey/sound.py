@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ensue.data.codecs.audio import open_blocks
 from ensue.data.config import DataConfig
-from ensue.data.items import Clip, Items
+from ensue.data.items import Items
+from ensue.data.recordings import Recording, open_blocks
 from ensue.data.survey.own import Own
 from ensue.errors import DataError
 
 SILENT, CLIPPED, CLIPPED_SHARE = 1e-4, 0.999, 0.001
+LOUD = 2.0
+"""Times full scale; resampled files and those of floats may lie a little above 1."""
 LITTLE_SECONDS = 600
 NAMED = 3
 
@@ -37,7 +38,7 @@ class Sound:
 def survey_sound(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Own:
     """Every recording, read in threads."""
 
-    def examine(item: str, raw: Clip | tuple[Any, int]) -> Sound | tuple[str, str]:
+    def examine(item: str, raw: Recording) -> Sound | tuple[str, str]:
         try:
             return _listen(item, raw)
         except DataError as error:
@@ -60,7 +61,7 @@ def survey_sound(items: Items, config: DataConfig, on_item: Callable[[], None]) 
     )
 
 
-def _listen(item: str, raw: Clip | tuple[Any, int]) -> Sound:
+def _listen(item: str, raw: Recording) -> Sound:
     rate, blocks = open_blocks(raw)
     num, channels, peak, clipped, digest = 0, 1, 0.0, 0, hashlib.blake2b(digest_size=16)
     for block, _ in blocks:
@@ -128,7 +129,15 @@ def _levels(sounds: list[Sound]) -> list[str]:
     silent = [s.item for s in sounds if s.peak < SILENT]
     if silent:
         findings.append(f"silent: {len(silent)} of {len(sounds)} ({_some(silent)}); remove them")
-    clipped = [s.item for s in sounds if s.clipped > CLIPPED_SHARE]
+    loud = [s.item for s in sounds if s.peak > LOUD]
+    if loud:
+        highest = max(s.peak for s in sounds)
+        findings.append(
+            f"louder than full scale: {len(loud)} of {len(sounds)} ({_some(loud)}), up to "
+            f"{highest:,.5g}, where files are within 1; whole numbers made fractions? divide them "
+            "by their full scale, 32768 of int16"
+        )
+    clipped = [s.item for s in sounds if s.clipped > CLIPPED_SHARE and s.peak <= LOUD]
     if clipped:
         findings.append(
             f"clipped, with more than {CLIPPED_SHARE:.1%} of the samples at full scale: "

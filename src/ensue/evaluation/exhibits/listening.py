@@ -12,6 +12,7 @@ from torch import Tensor
 from ensue.evaluation.exhibits.sound import envelope, mp3, spectrogram
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.evaluation.surprise import surprise_by_frame
+from ensue.models.protocols import SeesAhead
 
 NUM_CLIPS, NUM_CANDIDATES = 4, 24
 CLIP_SECONDS, NUM_STRETCHES = 8.0, 500
@@ -59,7 +60,10 @@ def _listen(subject: Subject, rows: np.ndarray) -> Iterator[Heard]:
 def _clip(subject: Subject, heard: Heard) -> dict[str, Any]:
     chance = math.log(len(heard.terms))
     nearest = getattr(subject.model.config, "nearest", 1)
-    surprise = surprise_by_frame(heard.terms, nearest=nearest, chance=chance)
+    model, whole = subject.model, None
+    if isinstance(model, SeesAhead):
+        whole = model.num_whole_frames(len(heard.x))
+    surprise = surprise_by_frame(heard.terms, nearest=nearest, chance=chance, whole=whole)
     labels = subject.labels(np.array([heard.row]))
     return {
         "item": subject.store.ids[heard.row],

@@ -9,9 +9,10 @@ import soxr
 import torch
 from torch import Tensor
 
-from ensue.nn.spectral import LogMel
+from ensue.nn.spectral import LogMel, most_bands
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+SHORTEST_WINDOW = 8
 COMPRESSION = 0.9  # about 3 kilobytes a second at 16 kHz
 
 
@@ -38,10 +39,18 @@ def mp3(samples: np.ndarray, sample_rate: int) -> bytes:
 
 
 def spectrogram(x: Tensor, sample_rate: int, *, num_mels: int = 80) -> bytes:
-    """The log-mel spectrogram of a waveform (S,) as PNG: a row a band, a column each 10 ms."""
-    frames = LogMel(sample_rate, num_mels=num_mels)
+    """The log-mel spectrogram of a waveform (S,) as PNG: a row a band, a column each 10 ms.
+
+    At low rates a column is at least a sample, and bands are as many as hold a frequency.
+    """
+    seconds = {
+        "window_seconds": max(0.025, SHORTEST_WINDOW / sample_rate),
+        "hop_seconds": max(0.010, 1 / sample_rate),
+    }
+    size = LogMel(sample_rate, num_mels=1, **seconds).fft_size
+    frames = LogMel(sample_rate, num_mels=most_bands(sample_rate, size, num_mels), **seconds)
     # Of less than a window there is no frame.
-    x = torch.nn.functional.pad(x, (0, max(0, sample_rate // 20 - len(x))))
+    x = torch.nn.functional.pad(x, (0, max(0, 2 * frames.kernel_size - len(x))))
     padded = torch.nn.functional.pad(x[None, None], frames.padding)
     buffer = io.BytesIO()
     matplotlib.image.imsave(
