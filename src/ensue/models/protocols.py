@@ -33,6 +33,7 @@ __all__ = [
     "Scores",
     "Standardizes",
     "Steps",
+    "SuitsRows",
     "Trains",
     "select",
 ]
@@ -126,9 +127,22 @@ class Trains(Protocol):
 
 @runtime_checkable
 class Standardizes(Protocol):
-    """Looks at a batch before the first step, to begin where that is standard."""
+    """Looks at a batch before the first step, to begin where that is standard.
+
+    ``num_standardized`` is how many items it makes use of, at most.
+    """
+
+    @property
+    def num_standardized(self) -> int: ...
 
     def standardize(self, batch: Batch) -> None: ...
+
+
+@runtime_checkable
+class SuitsRows(Protocol):
+    """A configuration that leaves sizes open until there are rows to learn from."""
+
+    def suited(self, num_rows: int) -> Any: ...
 
 
 @runtime_checkable

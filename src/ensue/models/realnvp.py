@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
-from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models import by_density
 from ensue.models.condition import class_condition
@@ -23,6 +22,21 @@ from ensue.models.dequantize import LearntNoise, Levels, Rows
 from ensue.models.flow import Flow
 from ensue.models.foreign import rename_nvpnet
 from ensue.models.images import require_facts
+from ensue.models.sizes import (
+    DROPOUT,
+    MARGINAL_BINS,
+    OF_ROWS,
+    PLAIN,
+    START,
+    TRANSFORM,
+    Start,
+    Transform,
+    beginning,
+    for_rows,
+    refuse_other_transform,
+    refuse_sizes,
+    sized,
+)
 from ensue.nn import (
     MLP,
     ActNorm,
@@ -39,22 +53,35 @@ from ensue.nn.mlp import Activation
 from ensue.nn.multiscale import MultiScale
 from ensue.nn.resnet import ConvResNet
 
+DEPTH = 8
+"""Couplings, where nothing else is asked for; those of the benchmark ``tables``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RealNVPConfig:
-    """Settings of a Real NVP. The defaults are those of the benchmark ``tables``."""
+    """Settings of a Real NVP; sizes that are left open follow the rows (``models.sizes``)."""
 
     __pydantic_config__ = STRICT
 
     format: Format = 1
     family: Literal["realnvp"] = "realnvp"
     depth: Annotated[
-        int, Field(gt=0, description="number of couplings; of images by each mask of each scale")
-    ] = 8
+        int | None,
+        Field(
+            gt=0,
+            description="number of couplings, of images by each mask of each scale; none: 8, or "
+            "by the number of rows",
+        ),
+    ] = None
     hidden_sizes: Annotated[
-        tuple[Annotated[int, Field(gt=0)], ...],
-        Field(description="rows: widths of the layers of each network"),
-    ] = (64, 64)
+        tuple[Annotated[int, Field(gt=0)], ...] | None,
+        Field(
+            description="rows: widths of the layers of each network; none: by the number of rows"
+        ),
+    ] = None
+    start: Annotated[Start, START] = None
+    marginal_bins: Annotated[int | None, MARGINAL_BINS] = None
+    dropout: Annotated[float | None, DROPOUT] = None
     activation: Annotated[
         Activation, Field(description="rows: between the layers of a network")
     ] = "relu"
@@ -79,10 +106,7 @@ class RealNVPConfig:
         Literal["uniform", "variational"],
         Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
     ] = "uniform"
-    transform: Annotated[
-        Literal["affine", "spline"],
-        Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
-    ] = "affine"
+    transform: Annotated[Transform, TRANSFORM] = None
     scale_bound: Annotated[
         float | None,
         Field(gt=0, description="affine: the logarithm of a scale stays below it; none: any"),
@@ -112,17 +136,17 @@ class RealNVPConfig:
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:
-        other = {
-            "affine": dict.fromkeys(("num_bins", "spline_bound"), "the transform spline"),
-            "spline": {"scale_bound": "the transform affine"},
-        }
-        refuse_unread(self, other.get(self.transform, {}))
+        refuse_other_transform(self)
         if self.shape is not None:
-            of_rows = ("hidden_sizes", "activation", "mask")
-            refuse_unread(self, dict.fromkeys(of_rows, "rows of tables"))
+            refuse_sizes(self, OF_ROWS, "rows of tables")
+            refuse_unread(self, dict.fromkeys(("activation", "mask"), "rows of tables"))
         elif self.num_features is not None:
             of_images = ("channels", "num_blocks", "num_scales", "alpha", "dequantization")
             refuse_unread(self, dict.fromkeys(of_images, "images"))
+
+    def suited(self, num_rows: int) -> "RealNVPConfig":
+        """What was left open, as suits so many rows of a table; of images nothing depends on it."""
+        return self if self.shape is not None else for_rows(self, num_rows, depth=DEPTH)
 
 
 class RealNVP(
@@ -155,7 +179,8 @@ class RealNVP(
 
     def __init__(self, config: RealNVPConfig) -> None:
         super().__init__()
-        self.config = config = validate(RealNVPConfig, config, section="model")
+        config = sized(validate(RealNVPConfig, config, section="model"), {"depth": DEPTH, **PLAIN})
+        self.config = config
         layers, entry = _of_images(config) if config.shape else _of_rows(config)
         classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
         self.density = Density(Flow(layers), entry, noise=config.noise, classes=classes)
@@ -193,13 +218,12 @@ class RealNVP(
     sample_and_log_prob = by_density.sample_and_log_prob
     distribution = by_density.distribution
 
-    def standardize(self, batch: Batch) -> None:
-        """Set the scales and shifts of act norms by a first batch, before training."""
-        self.density.standardize(batch)
+    num_standardized = property(by_density.num_standardized)
+    standardize = by_density.standardize
 
 
 def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
-    """The couplings, and where they are asked for linear maps between every two of them."""
+    """What begins with the data, the couplings, and where asked for maps between every two."""
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")
@@ -219,12 +243,13 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
             hidden_sizes=config.hidden_sizes,
             activation=config.activation,
             context_size=CLASS_SIZE if config.classes else 0,
+            dropout=config.dropout,
         )
         for i in range(config.depth)
     ]
+    layers = beginning(config, D)
     if not config.mixing:
-        return [Coupling(mask, networks, transform)], entry
-    layers: list[nn.Module] = []
+        return [*layers, Coupling(mask, networks, transform)], entry
     for i in range(0, config.depth, 2):
         layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
     return layers[:-1], entry

@@ -62,7 +62,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}
-    model_config = fill(plan.configs["model"], facts)
+    model_config = _suited(fill(plan.configs["model"], facts), len(chosen), progress)
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
@@ -77,6 +77,19 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
     )
+
+
+def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
+    """The configuration with the sizes that its user left open, and a line that tells them."""
+    from ensue.models.protocols import SuitsRows
+    from ensue.models.sizes import told
+
+    if not isinstance(config, SuitsRows):
+        return config
+    suited = config.suited(num_rows)
+    if line := told(config, suited, num_rows):
+        progress.say(line)
+    return suited
 
 
 def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
