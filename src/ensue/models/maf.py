@@ -84,6 +84,7 @@ class MAFConfig:
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    limits: tuple[tuple[float | None, float | None], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
@@ -100,7 +101,7 @@ class MAFConfig:
         """What was left open, as suits so many rows of a table; of images nothing depends on it."""
         if self.shape is not None or self.num_features is None:
             return self
-        return for_rows(self, num_rows, depth=DEPTH)
+        return for_rows(self, num_rows, depth=DEPTH, narrowest=self.num_features - 1)
 
 
 class MAF(
@@ -169,7 +170,7 @@ def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
         layers.append(Raster(shape))
     elif config.num_features is not None:
         D = config.num_features
-        entry = Rows(D, config.grid)
+        entry = Rows(D, config.grid, config.limits)
         layers += beginning(config, D)
     else:
         raise ConfigError("a MAF needs num_features, the number of values of an item")

@@ -130,6 +130,7 @@ class RealNVPConfig:
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    limits: tuple[tuple[float | None, float | None], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
@@ -235,7 +236,7 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
         raise ConfigError(f"mixing is of every two couplings, and depth is {config.depth}; take 3")
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
-    transform, entry = _transform(config), Rows(D, config.grid)
+    transform, entry = _transform(config), Rows(D, config.grid, config.limits)
     networks = [
         MLP(
             sizes[i % 2],

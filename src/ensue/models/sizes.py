@@ -19,8 +19,8 @@ Start = Literal["gaussian", "identity"] | None
 Transform = Literal["affine", "spline"] | None
 
 START = Field(
-    description="rows: before training a model is the Gaussian that fits them, or the standard one; "
-    "none: gaussian"
+    description="rows: before training a model is the Gaussian that fits them (gaussian), or the "
+    "standard one (identity); none: gaussian"
 )
 TRANSFORM = Field(
     description="how a value is moved: scaled and shifted (affine), or by a monotonic spline; "
@@ -71,15 +71,17 @@ def sized(config: C, sizes: Mapping[str, Any]) -> C:
     return dataclasses.replace(config, **open_)  # type: ignore[type-var]
 
 
-def for_rows(config: C, num_rows: int, *, depth: int) -> C:
+def for_rows(config: C, num_rows: int, *, depth: int, narrowest: int = 1) -> C:
     """The configuration with what its user left open, as suits so many rows.
 
     Args:
         config: Of a flow.
         num_rows: Rows to learn from.
         depth: Layers of the family, of many rows.
+        narrowest: Units that a hidden layer must have, at least.
     """
     sizes = {**(FEW if num_rows < FEW_ROWS else {"depth": depth, **MANY})}
+    sizes["hidden_sizes"] = tuple(max(size, narrowest) for size in sizes["hidden_sizes"])
     cls = type(config)
     if getattr(config, "scale_bound", None) != getattr(cls, "scale_bound", None):
         sizes["transform"] = "affine"
@@ -94,7 +96,9 @@ def told(before: Any, after: Any, num_rows: int) -> str | None:
     if not names:
         return None
     chosen = ", ".join(f"{n} {_as_given(getattr(after, n))}" for n in names)
-    return f"suited to {num_rows:,} rows: {chosen}; each is a setting, such as --{_dashed(names[0])}"
+    return (
+        f"suited to {num_rows:,} rows: {chosen}; each is a setting, such as --{_dashed(names[0])}"
+    )
 
 
 def _as_given(value: Any) -> str:

@@ -13,6 +13,7 @@ from torch.nn.functional import dropout
 
 from ensue.errors import DataError
 from ensue.nn.elementwise import Affine, Spline
+from ensue.nn.made import warn_of_unconnected
 from ensue.nn.mlp import ACTIVATIONS, Activation
 from ensue.nn.product import linear
 
@@ -51,6 +52,8 @@ class MaskedMLP(nn.Module):
     ) -> None:
         super().__init__()
         D = num_values
+        if hidden_sizes:
+            warn_of_unconnected(D, min(hidden_sizes), "the narrowest of hidden_sizes")
         # Of inputs: how many values must be seen to see this one. A context comes before all.
         degrees = [torch.cat([torch.arange(1, D + 1), torch.zeros(context_size)])]
         # Spread up to D - 1, however few units there are. Of degree 0 they see the context alone.

@@ -141,9 +141,7 @@ class Spline(nn.Module):
         return f"num_bins={self.num_bins}, bound={self.bound}"
 
 
-def rational_quadratic(
-    x: Tensor, xs: Tensor, ys: Tensor, slopes: Tensor
-) -> tuple[Tensor, Tensor]:
+def rational_quadratic(x: Tensor, xs: Tensor, ys: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
     """Monotonic rational quadratics through given knots, the identity outside.
 
     Args:

@@ -25,7 +25,7 @@ times its width, and a weight moves by about 1 in a thousand steps of 1e-3."""
 
 
 class Marginals(nn.Module):
-    r"""z_j = f_j(x_j) for each value: rational quadratics between K + 1 knots, the identity outside.
+    r"""z_j = f_j(x_j): rational quadratics between K + 1 knots, the identity outside.
 
     .. math:: \log \left| \det \frac{\partial z}{\partial x} \right| = \sum_j \log f_j'(x_j)
 
