@@ -7,9 +7,10 @@ Gaussian (maximum likelihood or Ledoit and Wolf, whichever did better on the hel
 mixture whose number and kind of components did best there. Nats are of test rows, in the units of
 the table, with 95 % intervals over the test rows.
 
-Columns in which many rows share a value have no density in the strict sense: whoever puts a narrower
-peak there wins. All have a floor: scikit-learn's mixtures a variance of 1e-6, our splines of columns
-a bin of 1e-3 deviations. Compare such tables with the others (breast cancer, wine) in mind.
+Columns in which many rows share a value have no density in the strict sense: whoever puts a
+narrower peak there wins. There is a floor: of scikit-learn's mixtures a variance of 1e-6, of our
+splines of columns a bin of 1e-3 deviations. Read such tables (all but breast cancer and wine) with
+that in mind.
 """
 
 import tempfile
@@ -92,7 +93,7 @@ def ours(family: str, x: np.ndarray, seed: int) -> Density:
 
 
 def of_zuko(x: np.ndarray, held: np.ndarray, seed: int) -> Density:
-    """Neural spline flows as zuko makes them, in the same steps, the best of the same judgements."""
+    """Neural spline flows as zuko makes them: the same steps, the best of the same judgements."""
     import zuko
 
     torch.manual_seed(seed)

@@ -85,9 +85,7 @@ class DataConfig:
     ] = ()
     bounds: Annotated[
         tuple[str, ...],
-        Field(
-            description="COLUMN=LOW:HIGH of a table, either of which may be missing: draws stay inside"
-        ),
+        Field(description="COLUMN=LOW:HIGH of a table, or one of the two: draws stay inside"),
     ] = ()
     log: Annotated[
         tuple[str, ...],

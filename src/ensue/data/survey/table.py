@@ -1,4 +1,4 @@
-"""The survey of a table: gaps, columns without a density, extreme values, what draws would leave."""
+"""The survey of a table: gaps, columns without a density, extreme values, draws out of range."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def survey_table(items: Items, config: DataConfig, on_item: Callable[[], None]) 
         unreadable=unreadable,
         findings=[
             *_gaps(table, known),
-            *_values(different, config),
+            *_values(different),
             *_shapes(table, known, config),
             *_copies(table, known),
         ],
@@ -52,13 +52,13 @@ def _gaps(table: Rows, known: np.ndarray) -> list[str]:
     ]
 
 
-def _values(different: dict[str, np.ndarray], config: DataConfig) -> list[str]:
+def _values(different: dict[str, np.ndarray]) -> list[str]:
     """From the different values of each column; whole numbers and categories have steps."""
     constant = [c for c, values in different.items() if len(values) == 1]
     few = [
         c
         for c, values in different.items()
-        if 1 < len(values) <= FEW_VALUES and bool((values != values.round()).any())
+        if 1 < len(values) <= FEW_VALUES and not _is_whole(values)
     ]
     findings = []
     if constant:
