@@ -315,6 +315,15 @@ def test_model_saved_before_there_were_sizes_is_read_as_it_was() -> None:
     assert RealNVP(validate(RealNVPConfig, images, section="config.json")).config.depth == 2
 
 
+def test_weights_of_a_run_carry_over_with_the_sizes_chosen_for_it(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    settings = {"max_steps": 2, "num_threads": 1, "quiet": True, "cache": tmp_path}
+    ensue.train("realnvp", x, out=tmp_path / "a", depth=2, **settings)
+    ensue.train("realnvp", x + 1, out=tmp_path / "b", init_from=tmp_path / "a", **settings)
+    a, b = (load_model(tmp_path / name / "model").config for name in "ab")
+    assert a == b
+
+
 @pytest.mark.slow
 def test_small_table_with_no_settings_beats_one_gaussian(tmp_path: Path) -> None:
     from sklearn.datasets import load_wine

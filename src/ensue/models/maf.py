@@ -5,8 +5,9 @@ The layers stand in ``ensue.nn.autoregressive``; what families of flows share is
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -49,6 +50,7 @@ class MAFConfig:
     """Settings of a masked autoregressive flow; open sizes follow the rows (``models.sizes``)."""
 
     __pydantic_config__ = STRICT
+    older: ClassVar[Mapping[str, Any]] = PLAIN
 
     format: Format = 1
     family: Literal["maf"] = "maf"

@@ -6,7 +6,7 @@ families of flows share is in ``models.density``. Dims: B batch, D values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -62,6 +62,7 @@ class RealNVPConfig:
     """Settings of a Real NVP; sizes that are left open follow the rows (``models.sizes``)."""
 
     __pydantic_config__ = STRICT
+    older: ClassVar[Mapping[str, Any]] = PLAIN
 
     format: Format = 1
     family: Literal["realnvp"] = "realnvp"

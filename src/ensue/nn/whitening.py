@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 SHRINKAGES = (1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
 FOLDS = 5
-FEWEST = 20
-"""Rows below which the shrinkage is given by a formula (Ledoit and Wolf 2004)."""
+FEWEST, WIDEST = 20, 200
+"""Of fewer rows or more columns the shrinkage is given by a formula (Ledoit and Wolf 2004)."""
 
 
 class Whitening(nn.Module):
@@ -85,7 +85,7 @@ def fitted_gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (569 rows of 30 columns) a held-out row has 24.7 nats by it, and 29.3 by five folds.
     """
     num, D = x.shape
-    if num < FEWEST:
+    if num < FEWEST or D > WIDEST:
         found = LedoitWolf().fit(x)
         covariance = found.covariance_ + 1e-6 * np.eye(D)
     else:

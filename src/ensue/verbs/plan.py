@@ -7,6 +7,7 @@ the last word.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def resumed_plan(
             "leave them out, or start another run"
         )
     classes = section_classes(plan.family)
+    begun["model"] = {**_older(plan.family), **begun["model"]}
     configs = validate_all({n: (classes[n], begun[n]) for n in SECTIONS})
     return dataclasses.replace(plan, configs=configs)
 
@@ -114,7 +116,16 @@ def _model_settings(init_from: Path, family: str) -> dict[str, Any]:
     if found["family"] != family:
         raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
     names = {s.name for s in settings(section_classes(family)["model"])}
-    return {n: v for n, v in found["model"].items() if n in names}
+    path = RunFolder(init_from).model / "config.json"
+    # With the sizes that were chosen for its data, where the user left them open.
+    chosen = json.loads(path.read_text()) if path.exists() else {}
+    every = {**_older(family), **found["model"], **chosen}
+    return {n: v for n, v in every.items() if n in names}
+
+
+def _older(family: str) -> Mapping[str, Any]:
+    """What the settings of a model mean that runs of older versions don't have."""
+    return getattr(section_classes(family)["model"], "older", {})
 
 
 def describe(data: Any) -> str:
