@@ -31,6 +31,7 @@ from ensue.models.sizes import (
     Start,
     Transform,
     beginning,
+    chosen,
     for_rows,
     refuse_other_transform,
     refuse_sizes,
@@ -185,14 +186,14 @@ def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
             MaskedMLP(
                 D,
                 transform.num_parameters,
-                hidden_sizes=config.hidden_sizes,
+                hidden_sizes=chosen(config.hidden_sizes),
                 activation=config.activation,
                 context_size=CLASS_SIZE if config.classes else 0,
-                dropout=config.dropout,
+                dropout=chosen(config.dropout),
             ),
             torch.arange(D) if i % 2 == 0 else torch.arange(D).flip(0),
             transform,
         )
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
     return layers, entry

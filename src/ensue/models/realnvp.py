@@ -32,6 +32,7 @@ from ensue.models.sizes import (
     Start,
     Transform,
     beginning,
+    chosen,
     for_rows,
     refuse_other_transform,
     refuse_sizes,
@@ -233,7 +234,7 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
         raise ConfigError(
             "a Real NVP moves some values by others, and there is one; take maf, or more columns"
         )
-    if config.mixing and config.depth < 3:
+    if config.mixing and chosen(config.depth) < 3:
         raise ConfigError(f"mixing is of every two couplings, and depth is {config.depth}; take 3")
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
@@ -242,17 +243,17 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
         MLP(
             sizes[i % 2],
             transform.num_parameters * sizes[1 - i % 2],
-            hidden_sizes=config.hidden_sizes,
+            hidden_sizes=chosen(config.hidden_sizes),
             activation=config.activation,
             context_size=CLASS_SIZE if config.classes else 0,
-            dropout=config.dropout,
+            dropout=chosen(config.dropout),
         )
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
     layers = beginning(config, D)
     if not config.mixing:
         return [*layers, Coupling(mask, networks, transform)], entry
-    for i in range(0, config.depth, 2):
+    for i in range(0, chosen(config.depth), 2):
         layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
     return layers[:-1], entry
 
@@ -294,7 +295,8 @@ def _pixels(config: RealNVPConfig, shape: tuple[int, int, int], *, beside: int =
         return _channels(config, shape[0], beside=beside)
     C, transform = shape[0], _transform(config)
     networks = [
-        _network(config, C, transform.num_parameters * C, beside) for _ in range(config.depth)
+        _network(config, C, transform.num_parameters * C, beside)
+        for _ in range(chosen(config.depth))
     ]
     return Coupling(checkerboard_mask(shape), networks, transform)
 
@@ -305,7 +307,7 @@ def _channels(config: RealNVPConfig, channels: int, *, beside: int = 0) -> Coupl
     sizes = int(mask.sum()), channels - int(mask.sum())
     networks = [
         _network(config, sizes[i % 2], transform.num_parameters * sizes[1 - i % 2], beside)
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
     return Coupling(mask, networks, transform)
 

@@ -63,12 +63,19 @@ MANY: Mapping[str, Any] = {**PLAIN, "start": "gaussian"}
 OF_SPLINES = ("num_bins", "spline_bound")
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 def sized(config: C, sizes: Mapping[str, Any]) -> C:
     """The configuration with the settings that are None taken from ``sizes``."""
     open_ = {n: v for n, v in sizes.items() if getattr(config, n) is None}
     return dataclasses.replace(config, **open_)  # type: ignore[type-var]
+
+
+def chosen(size: T | None) -> T:
+    """A size of a configuration that has gone through :func:`sized`."""
+    assert size is not None
+    return size
 
 
 def for_rows(config: C, num_rows: int, *, depth: int, narrowest: int = 1) -> C:

@@ -86,7 +86,8 @@ def _shapes(table: Rows, known: np.ndarray, config: DataConfig) -> list[str]:
         elif name in mapped:
             continue
         elif (words := extremes(values)) is not None:
-            findings.append(f"column {name!r} has {words}; correct them, or use --rank {name}")
+            remedy = f"--log {name} or --rank {name}" if values.min() > 0 else f"--rank {name}"
+            findings.append(f"column {name!r} has {words}; correct them, or use {remedy}")
         elif values.min() >= 0 and _is_whole(values) and spills_over(values, values.min()):
             whole.append(name)
         elif values.min() > 0 and spills_over(values):
