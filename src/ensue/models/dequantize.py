@@ -64,8 +64,8 @@ class Rows(nn.Module):
         low = [-math.inf if a is None else a for a, _ in limits or [(None, None)]]
         high = [math.inf if b is None else b for _, b in limits or [(None, None)]]
         self.is_limited = bool(limits)
-        self.register_buffer("low", torch.tensor(low, dtype=torch.float64), persistent=False)
-        self.register_buffer("high", torch.tensor(high, dtype=torch.float64), persistent=False)
+        self.register_buffer("low", torch.tensor(low), persistent=False)
+        self.register_buffer("high", torch.tensor(high), persistent=False)
 
     def spread(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
         """Items (B, D) to values (B S, D) around them, and what limits add to their nats (B S,).
@@ -85,28 +85,23 @@ class Rows(nn.Module):
 
     def _freed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B, D) between limits to free ones, and the logarithm of the slope (B,)."""
-        low, high = self.low.double().to(x.device), self.high.double().to(x.device)
         # A draw may lie on a limit itself, or beyond it by rounding.
-        least = self.width.double() * 1e-6
-        above = (x.double() - low).maximum(least)
-        below = (high - x.double()).maximum(least)
+        least = self.width * 1e-6
+        above, below = (x - self.low).maximum(least), (self.high - x).maximum(least)
         from_low, to_high = above.isfinite(), below.isfinite()
         free = torch.where(from_low, above.log(), 0) - torch.where(to_high, below.log(), 0)
         slope = torch.where(from_low, 1 / above, 0) + torch.where(to_high, 1 / below, 0)
         limited = from_low | to_high
         added = torch.where(limited, slope, 1).log().sum(1)
-        return torch.where(limited, free, x.double()).to(x.dtype), added
+        return torch.where(limited, free, x), added
 
     def _limited(self, free: Tensor) -> Tensor:
         """Undo :meth:`_freed`."""
-        low, high, y = self.low.double(), self.high.double(), free.double()
+        low, high, y = self.low, self.high, free
         has_low, has_high = low.isfinite(), high.isfinite()
-        both = (
-            torch.where(has_low, low, 0)
-            + (torch.where(has_high, high, 0) - torch.where(has_low, low, 0)) * y.sigmoid()
-        )
+        both = low + (high - low) * y.sigmoid()
         one = torch.where(has_low, low + y.exp(), torch.where(has_high, high - (-y).exp(), y))
-        return torch.where(has_low & has_high, both, one).to(free.dtype)
+        return torch.where(has_low & has_high, both, one)
 
     def collect(self, x: Tensor) -> Tensor:
         """Values (B, D) to items: what comes in steps on the nearest one."""

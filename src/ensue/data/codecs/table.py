@@ -11,27 +11,15 @@ import torch
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
-from ensue.data.codecs.columns import Bounded, ColumnMap, Ranked, read_bounds, span
-from ensue.data.columns import extremes
+from ensue.data.codecs.columns import Bounded, ColumnMap, Ranked, span
+from ensue.data.codecs.fitted_columns import Column, ColumnSettings, Value, warn_of_extremes
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.sources.table import Rows
 from ensue.errors import ConfigError, DataError, unknown
 
-MAX_CATEGORIES = 256
-WIDEST = 2**20
-"""Whole numbers over a wider range are taken as continuous: float32 couldn't tell their steps."""
-
 FARTHEST = 2**22
 """Steps from the mean up to which float32 tells one whole number from the next."""
-
-EVERY = "all"
-"""As the setting ``continuous``: every column."""
-
-NUM_EXAMPLES = 64
-"""Values of each column that are kept to compare a row's with."""
-
-Value = float | int | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +81,9 @@ class TableCodec:
                 f"every row has a missing value, most of them in {worst!r}; "
                 "fill them, or choose other columns with columns"
             )
-        settings = _Settings.of(config, table)
+        settings = ColumnSettings.of(config, table)
         found = [
-            _Column.of(name, x, table.categories.get(name), steps=not settings.is_continuous(name))
+            Column.of(name, x, table.categories.get(name), steps=not settings.is_continuous(name))
             for name, x in zip(table.columns, values.T, strict=True)
         ]
         constants = {c.name: c.constant for c in found if c.constant is not None}
@@ -107,7 +95,7 @@ class TableCodec:
         maps = {c.name: m for c in kept if (m := settings.map_of(c)) is not None}
         mapped = [maps[c.name].forward(c.values) if c.name in maps else c.values for c in kept]
         limits = {c.name: settings.bounds[c.name] for c in kept if c.name in settings.bounds}
-        _warn_of_extremes([c for c in kept if not c.is_stepped and c.name not in maps])
+        warn_of_extremes([c for c in kept if not c.is_stepped and c.name not in maps])
         return cls(
             columns=tuple(c.name for c in kept),
             mean=tuple(float(x.mean()) for x in mapped),
@@ -237,7 +225,7 @@ class TableCodec:
         ]
 
     def _mapped(self, column: str, raw: np.ndarray) -> np.ndarray:
-        map_ = (self.maps or {}).get(column)
+        map_: ColumnMap | None = (self.maps or {}).get(column)
         return raw if map_ is None else map_.forward(raw)
 
     def window(self, config: DataConfig) -> None:
@@ -254,7 +242,7 @@ class TableCodec:
             "num_features": len(self.columns),
             "columns": list(self.columns),
             "grid": grid if stepped else (),
-            "limits": tuple(map(self._limits, self.columns)) if self.limits else (),
+            **({"limits": tuple(map(self._limits, self.columns))} if self.limits else {}),
         }
 
     def _limits(self, column: str) -> tuple[float | None, float | None]:
@@ -289,127 +277,3 @@ def _grid(mean: float, std: float, categories: tuple[str, ...] | None) -> tuple[
     """
     origin = (round(mean) - mean if categories is None else -mean) / std
     return origin, 1 / std, len(categories or ())
-
-
-@dataclass(frozen=True)
-class _Column:
-    """What the training data say of a column; ``constant`` is None where it varies."""
-
-    name: str
-    values: np.ndarray
-    constant: Value | None
-    is_whole: bool
-    categories: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, values: np.ndarray, names: Any, *, steps: bool) -> "_Column":
-        if names is not None:
-            return cls._of_categories(name, values, names)
-        rounded = values.round()
-        is_whole = steps and bool((rounded == values).all()) and np.ptp(values) <= WIDEST
-        mean, std = float(values.mean()), float(values.std())
-        # Relative: masses in kilograms and times since 1970 vary too.
-        varies = std > 1e-12 * abs(mean)
-        constant = None if varies else round(mean) if is_whole else mean
-        return cls(name, values, constant, is_whole, ())
-
-    @classmethod
-    def _of_categories(cls, name: str, values: np.ndarray, names: Any) -> "_Column":
-        """Those in the training rows alone, numbered anew."""
-        seen, numbers = np.unique(values.astype(int), return_inverse=True)
-        if len(seen) > MAX_CATEGORIES:
-            raise ConfigError(
-                f"column {name!r} has {len(seen)} different categories, and at most "
-                f"{MAX_CATEGORIES} can be modelled; leave it out of columns"
-            )
-        kept = tuple(names[i] for i in seen)
-        return cls(name, numbers.astype(float), kept[0] if len(kept) == 1 else None, False, kept)
-
-    @property
-    def is_stepped(self) -> bool:
-        return self.is_whole or bool(self.categories)
-
-    def examples(self) -> tuple[float, ...]:
-        """Its values at evenly spread ranks."""
-        ranks = (np.arange(NUM_EXAMPLES) + 0.5) / NUM_EXAMPLES * len(self.values)
-        return tuple(np.sort(self.values)[ranks.astype(int)].tolist())
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What the user said of single columns."""
-
-    bounds: dict[str, tuple[float | None, float | None]]
-    ranked: tuple[str, ...]
-    continuous: tuple[str, ...]
-
-    @classmethod
-    def of(cls, config: DataConfig, table: Rows) -> "_Settings":
-        """Raise ConfigError for columns that aren't there, have categories or are named twice."""
-        bounds = read_bounds(config.bounds)
-        of_column = {
-            "bounds": tuple(bounds),
-            "log": config.log,
-            "rank": config.rank,
-            "continuous": () if EVERY in config.continuous else config.continuous,
-        }
-        for setting, names in of_column.items():
-            for name in names:
-                if name not in table.columns:
-                    raise ConfigError(unknown(f"column for {setting}", name, table.columns))
-                if name in table.categories:
-                    raise ConfigError(
-                        f"{setting} names {name!r}, a column of categories; leave it out"
-                    )
-        mapped = [*bounds, *config.log, *config.rank]
-        twice = next((name for name in mapped if mapped.count(name) > 1), None)
-        if twice is not None:
-            raise ConfigError(
-                f"the column {twice!r} is named twice by bounds, log and rank; leave one out"
-            )
-        bounds |= dict.fromkeys(config.log, (0.0, None))
-        return cls(bounds, config.rank, config.continuous)
-
-    def is_continuous(self, name: str) -> bool:
-        return EVERY in self.continuous or name in self.continuous
-
-    def map_of(self, column: _Column) -> ColumnMap | None:
-        """The map of a column; None where there is none, or its steps are bounded by the model."""
-        if column.name in self.ranked:
-            if column.is_whole:
-                raise ConfigError(
-                    f"rank is for continuous columns, and {column.name!r} holds whole numbers; add "
-                    f"--continuous {column.name}, or leave rank out"
-                )
-            return Ranked.fit(column.values)
-        if column.name not in self.bounds:
-            return None
-        low, high = self.bounds[column.name]
-        if column.is_whole:
-            self._refuse_outside(column, low, high)
-            return None
-        bounded = Bounded(low=low, high=high)
-        bounded.refuse(column.name, column.values)
-        return bounded
-
-    @staticmethod
-    def _refuse_outside(column: _Column, low: float | None, high: float | None) -> None:
-        first, last = column.values.min(), column.values.max()
-        for bad, is_out in (
-            (first, low is not None and first < low),
-            (last, high is not None and last > high),
-        ):
-            if is_out:
-                raise DataError(
-                    f"column {column.name!r} has the value {bad:g}, outside its bounds; give wider "
-                    "bounds, or correct the value"
-                )
-
-
-def _warn_of_extremes(columns: list[_Column]) -> None:
-    for column in columns:
-        if (found := extremes(column.values)) is not None:
-            warnings.warn(
-                f"column {column.name!r} has {found}, which rule its mean and deviation; correct "
-                f"them, or give its ranks to the model with --rank {column.name}"
-            )
