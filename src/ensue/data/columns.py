@@ -67,7 +67,8 @@ def copies(values: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _same_order(a: np.ndarray, b: np.ndarray) -> bool:
-    return abs(float(spearmanr(a, b).statistic)) > 0.999
+    correlation, _ = spearmanr(a, b)
+    return abs(float(correlation)) > 0.999
 
 
 def spills_over(values: np.ndarray, limit: float = 0.0) -> bool:
