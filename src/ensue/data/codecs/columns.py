@@ -49,9 +49,10 @@ class Bounded:
     high: float | None
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
-        below = 0.0 if self.low is None else np.log(raw - self.low)
-        above = 0.0 if self.high is None else np.log(self.high - raw)
-        return below - above
+        none = np.zeros_like(raw, dtype=np.float64)
+        below = none if self.low is None else np.log(raw - self.low)
+        above = none if self.high is None else np.log(self.high - raw)
+        return np.asarray(below - above)
 
     def inverse(self, y: np.ndarray) -> np.ndarray:
         """Strictly inside, whatever rounding says."""
