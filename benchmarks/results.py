@@ -23,6 +23,8 @@ ROWS = {
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
+    "small_tables": "flows with no settings on five small tables (ROW='small_tables FOLDER')",
+    "bounded_tables": "columns with bounds, and without them (ROW='bounded_tables FOLDER')",
     "anomaly": "recordings of a speaker left out, by density of embeddings (ROW='anomaly FOLDER')",
     "sequence_vae": "the sequence VAE beside the usual one on torch.nn: step, collating, sampling",
     "molecules": "molecules in ten minutes of two cores (ROW='molecules FOLDER [zinc plain qm9]')",

@@ -13,7 +13,7 @@ Tokens = Literal["bytes", "characters", "words", "smiles"]
 OF_KIND = {
     "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
     "image": ("levels", "image_size", "grayscale", "white"),
-    "table": ("columns",),
+    "table": ("columns", "continuous", "bounds", "log", "rank"),
     "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
     "smiles": ("tokens", "window_tokens", "max_vocabulary"),
     "question": (
@@ -75,6 +75,28 @@ class DataConfig:
         tuple[str, ...],
         Field(
             description="columns of a table to model, text as categories; none: all numeric ones"
+        ),
+    ] = ()
+    continuous: Annotated[
+        tuple[str, ...],
+        Field(
+            description="columns of a table whose whole numbers are measurements, with no steps "
+            "between them; all: every column"
+        ),
+    ] = ()
+    bounds: Annotated[
+        tuple[str, ...],
+        Field(description="COLUMN=LOW:HIGH of a table, or one of the two: draws stay inside"),
+    ] = ()
+    log: Annotated[
+        tuple[str, ...],
+        Field(description="columns of a table modeled by their logarithm: draws stay above 0"),
+    ] = ()
+    rank: Annotated[
+        tuple[str, ...],
+        Field(
+            description="columns of a table modeled by the rank of their values, where tails are "
+            "heavy or values extreme"
         ),
     ] = ()
     levels: Annotated[

@@ -14,6 +14,9 @@ from ensue.models.flow import Flow, FlowDistribution
 from ensue.models.images import require_no_lengths
 from ensue.models.protocols import Features, Loss, Samples, Score
 
+ITEMS_STANDARDIZED, ROWS_FITTED = 256, 100_000
+"""Images, and rows of a table, that a flow looks at before its first step, at most."""
+
 
 class _Family(Protocol):
     config: Any
@@ -120,3 +123,13 @@ def sample_and_log_prob(
 def distribution(self: _Family, condition: Tensor | None = None) -> FlowDistribution:
     """The density as a distribution of torch, one for each class of ``condition`` (...)."""
     return self.density.distribution(condition)
+
+
+def num_standardized(self: _Family) -> int:
+    """Items that :meth:`standardize` looks at, at most."""
+    return ROWS_FITTED if len(self.density.entry.shape) == 1 else ITEMS_STANDARDIZED
+
+
+def standardize(self: _Family, batch: Batch) -> None:
+    """Set the layers that begin with data by a first batch, before training."""
+    self.density.standardize(batch)

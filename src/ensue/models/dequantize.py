@@ -9,6 +9,7 @@ with steps w; a mean of several densities inside the logarithm is a closer bound
 function of the item and a seed. Dims: B batch, D values, S draws, V levels.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,14 +33,26 @@ class Rows(nn.Module):
         grid: Of each value the origin and the width w of its steps, 0 where it is continuous, and
             how many there are, from the origin on, 0 where there is no end; empty where all are
             continuous.
+        limits: Of each value what it stays above and below, half a step beyond its bounds, or None;
+            empty where nothing has bounds. What enters the flow then is v = log((x - a) / (b - x)),
+            or log(x - a), or -log(b - x), and the logarithm of its slope is added to the nats.
     """
 
     origin: Tensor
     width: Tensor
     last: Tensor
+    low: Tensor
+    high: Tensor
 
-    def __init__(self, num_features: int, grid: Sequence[tuple[float, float, int]] = ()) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        grid: Sequence[tuple[float, float, int]] = (),
+        limits: Sequence[tuple[float | None, float | None]] = (),
+    ) -> None:
         super().__init__()
+        if len(limits) not in (0, num_features):
+            raise ConfigError(f"limits are of {len(limits)} values, and there are {num_features}")
         if len(grid) not in (0, num_features):
             raise ConfigError(f"grid is of {len(grid)} values, and there are {num_features}")
         self.shape = (num_features,)
@@ -48,9 +61,14 @@ class Rows(nn.Module):
         last = torch.where(count > 0, count - 1, torch.inf)
         for name, value in {"origin": origin, "width": width, "last": last}.items():
             self.register_buffer(name, value.float(), persistent=False)
+        low = [-math.inf if a is None else a for a, _ in limits or [(None, None)]]
+        high = [math.inf if b is None else b for _, b in limits or [(None, None)]]
+        self.is_limited = bool(limits)
+        self.register_buffer("low", torch.tensor(low), persistent=False)
+        self.register_buffer("high", torch.tensor(high), persistent=False)
 
     def spread(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
-        """Items (B, D) to values (B S, D) around them; nothing is added to their nats.
+        """Items (B, D) to values (B S, D) around them, and what limits add to their nats (B S,).
 
         Raises:
             DataError: The items are of another width.
@@ -62,15 +80,48 @@ class Rows(nn.Module):
         x = x if x.is_floating_point() else x.to(self.width.dtype)
         noise = uniform_of(whole(x), seed, draws * x.shape[1]).to(x) - 0.5
         around = x[:, None] + noise.unflatten(1, (draws, -1)) * self.width
-        return around.flatten(0, 1), None
+        around = around.flatten(0, 1)
+        return self._freed(around) if self.is_limited else (around, None)
+
+    def _freed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (B, D) between limits to free ones, and the logarithm of the slope (B,)."""
+        # A draw may lie on a limit itself, or beyond it by rounding.
+        least = self.width * 1e-6
+        above, below = (x - self.low).maximum(least), (self.high - x).maximum(least)
+        from_low, to_high = above.isfinite(), below.isfinite()
+        free = torch.where(from_low, above.log(), 0) - torch.where(to_high, below.log(), 0)
+        slope = torch.where(from_low, 1 / above, 0) + torch.where(to_high, 1 / below, 0)
+        limited = from_low | to_high
+        added = torch.where(limited, slope, 1).log().sum(1)
+        return torch.where(limited, free, x), added
+
+    def _limited(self, free: Tensor) -> Tensor:
+        """Undo :meth:`_freed`."""
+        low, high, y = self.low, self.high, free
+        has_low, has_high = low.isfinite(), high.isfinite()
+        both = low + (high - low) * y.sigmoid()
+        one = torch.where(has_low, low + y.exp(), torch.where(has_high, high - (-y).exp(), y))
+        return torch.where(has_low & has_high, both, one)
 
     def collect(self, x: Tensor) -> Tensor:
         """Values (B, D) to items: what comes in steps on the nearest one."""
         if not self.is_stepped:
             return x
-        first = torch.where(self.last < torch.inf, 0, -torch.inf)
-        number = ((x - self.origin) / self.width).round().clamp(first, self.last)
+        first, last = self._ends()
+        x = self._limited(x) if self.is_limited else x
+        number = ((x - self.origin) / self.width).round().clamp(first, last)
         return torch.where(self.width > 0, self.origin + number * self.width, x)
+
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        """The numbers of the first and the last step of each value."""
+        first = torch.where(self.last < torch.inf, 0, -torch.inf)
+        if not self.is_limited:
+            return first, self.last
+        within = ((t - self.origin) / self.width for t in (self.low, self.high))
+        low, high = (
+            (n + half).round().to(first) for n, half in zip(within, (0.5, -0.5), strict=True)
+        )
+        return first.maximum(low), self.last.minimum(high)
 
 
 class Levels(nn.Module):

@@ -14,6 +14,8 @@ from torch.distributions import Distribution, constraints
 from ensue.errors import ConfigError
 from ensue.information.variational import normal_log_prob
 from ensue.nn.invertible import ActNorm
+from ensue.nn.marginals import Marginals
+from ensue.nn.whitening import Whitening
 
 
 class Flow(nn.Module):
@@ -56,12 +58,12 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def standardize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """By (B, ...) x, let each :class:`ensue.nn.invertible.ActNorm` give what is standard."""
-        # A hook runs before the layer does: each norm sees what the ones before it have made.
+        """By (B, ...) x, let each layer that begins with data give what is standard."""
+        # A hook runs before the layer does: each sees what the ones before it have made.
         hooks = [
             norm.register_forward_pre_hook(_standardize_by)
             for norm in self.modules()
-            if isinstance(norm, ActNorm)
+            if isinstance(norm, ActNorm | Marginals | Whitening)
         ]
         try:
             self(x, context)

@@ -5,8 +5,9 @@ The layers stand in ``ensue.nn.autoregressive``; what families of flows share is
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -21,30 +22,51 @@ from ensue.models.dequantize import Levels, Rows
 from ensue.models.flow import Flow
 from ensue.models.images import require_facts
 from ensue.models.saved import SavedModel
+from ensue.models.sizes import (
+    DROPOUT,
+    MARGINAL_BINS,
+    PLAIN,
+    START,
+    TRANSFORM,
+    Start,
+    Transform,
+    beginning,
+    chosen,
+    for_rows,
+    refuse_other_transform,
+    refuse_sizes,
+    sized,
+)
 from ensue.nn import Affine, Spline
 from ensue.nn.autoregressive import Autoregressive, MaskedMLP
 from ensue.nn.invertible import Raster
 from ensue.nn.mlp import Activation
 
+DEPTH = 5
+"""Layers, where nothing else is asked for; those of the benchmark ``tables``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MAFConfig:
-    """Settings of a masked autoregressive flow, with the defaults of the benchmark ``tables``."""
+    """Settings of a masked autoregressive flow; open sizes follow the rows (``models.sizes``)."""
 
     __pydantic_config__ = STRICT
+    older: ClassVar[Mapping[str, Any]] = PLAIN
 
     format: Format = 1
     family: Literal["maf"] = "maf"
-    depth: Annotated[int, Field(gt=0, description="number of layers")] = 5
+    depth: Annotated[
+        int | None, Field(gt=0, description="number of layers; none: 5, or by the number of rows")
+    ] = None
     hidden_sizes: Annotated[
-        tuple[Annotated[int, Field(gt=0)], ...],
-        Field(description="widths of the layers of each network"),
-    ] = (64, 64)
+        tuple[Annotated[int, Field(gt=0)], ...] | None,
+        Field(description="widths of the layers of each network; none: by the number of rows"),
+    ] = None
+    start: Annotated[Start, START] = None
+    marginal_bins: Annotated[int | None, MARGINAL_BINS] = None
+    dropout: Annotated[float | None, DROPOUT] = None
     activation: Annotated[Activation, Field(description="between the layers of a network")] = "relu"
-    transform: Annotated[
-        Literal["affine", "spline"],
-        Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
-    ] = "affine"
+    transform: Annotated[Transform, TRANSFORM] = None
     scale_bound: Annotated[
         float | None,
         Field(gt=0, description="affine: the logarithm of a scale stays below it; none: any"),
@@ -65,19 +87,24 @@ class MAFConfig:
     ] = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    limits: tuple[tuple[float | None, float | None], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:
-        other = {
-            "affine": dict.fromkeys(("num_bins", "spline_bound"), "the transform spline"),
-            "spline": {"scale_bound": "the transform affine"},
-        }
-        refuse_unread(self, other.get(self.transform, {}))
-        if self.num_features is not None:
+        refuse_other_transform(self)
+        if self.shape is not None:
+            refuse_sizes(self, ("start", "marginal_bins"), "rows of tables")
+        elif self.num_features is not None:
             refuse_unread(self, {"alpha": "images"})
+
+    def suited(self, num_rows: int) -> "MAFConfig":
+        """What was left open, as suits so many rows of a table; of images nothing depends on it."""
+        if self.shape is not None or self.num_features is None:
+            return self
+        return for_rows(self, num_rows, depth=DEPTH, narrowest=self.num_features - 1)
 
 
 class MAF(
@@ -111,7 +138,8 @@ class MAF(
 
     def __init__(self, config: MAFConfig) -> None:
         super().__init__()
-        self.config = config = validate(MAFConfig, config, section="model")
+        config = sized(validate(MAFConfig, config, section="model"), {"depth": DEPTH, **PLAIN})
+        self.config = config
         layers, entry = _layers(config)
         classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
         self.density = Density(Flow(layers), entry, noise=config.noise, classes=classes)
@@ -131,6 +159,8 @@ class MAF(
     rsample = by_density.rsample
     sample_and_log_prob = by_density.sample_and_log_prob
     distribution = by_density.distribution
+    num_standardized = property(by_density.num_standardized)
+    standardize = by_density.standardize
 
 
 def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
@@ -143,7 +173,8 @@ def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
         layers.append(Raster(shape))
     elif config.num_features is not None:
         D = config.num_features
-        entry = Rows(D, config.grid)
+        entry = Rows(D, config.grid, config.limits)
+        layers += beginning(config, D)
     else:
         raise ConfigError("a MAF needs num_features, the number of values of an item")
     if config.transform == "affine":
@@ -155,13 +186,14 @@ def _layers(config: MAFConfig) -> tuple[list[nn.Module], Rows | Levels]:
             MaskedMLP(
                 D,
                 transform.num_parameters,
-                hidden_sizes=config.hidden_sizes,
+                hidden_sizes=chosen(config.hidden_sizes),
                 activation=config.activation,
                 context_size=CLASS_SIZE if config.classes else 0,
+                dropout=chosen(config.dropout),
             ),
             torch.arange(D) if i % 2 == 0 else torch.arange(D).flip(0),
             transform,
         )
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
     return layers, entry

@@ -36,6 +36,7 @@ __all__ = [
     "SeesAhead",
     "Standardizes",
     "Steps",
+    "SuitsRows",
     "Trains",
     "select",
 ]
@@ -133,7 +134,13 @@ class Trains(Protocol):
 
 @runtime_checkable
 class Standardizes(Protocol):
-    """Looks at a batch before the first step, to begin where that is standard."""
+    """Looks at a batch before the first step, to begin where that is standard.
+
+    ``num_standardized`` is how many items it makes use of, at most.
+    """
+
+    @property
+    def num_standardized(self) -> int: ...
 
     def standardize(self, batch: Batch) -> None: ...
 
@@ -155,6 +162,13 @@ class RefusesTraining(Protocol):
     """Settings of a model that can be loaded, but not trained, with some values."""
 
     def require_trainable(self) -> None: ...
+
+
+@runtime_checkable
+class SuitsRows(Protocol):
+    """A configuration that leaves sizes open until there are rows to learn from."""
+
+    def suited(self, num_rows: int) -> Any: ...
 
 
 @runtime_checkable

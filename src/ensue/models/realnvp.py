@@ -6,14 +6,13 @@ families of flows share is in ``models.density``. Dims: B batch, D values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ensue.configuration import STRICT, Format, from_data, refuse_unread, validate
-from ensue.data.batches import Batch
 from ensue.errors import ConfigError
 from ensue.models import by_density
 from ensue.models.condition import class_condition
@@ -23,6 +22,22 @@ from ensue.models.flow import Flow
 from ensue.models.foreign import load_renamed, rename_nvpnet
 from ensue.models.images import require_facts
 from ensue.models.saved import SavedModel
+from ensue.models.sizes import (
+    DROPOUT,
+    MARGINAL_BINS,
+    OF_ROWS,
+    PLAIN,
+    START,
+    TRANSFORM,
+    Start,
+    Transform,
+    beginning,
+    chosen,
+    for_rows,
+    refuse_other_transform,
+    refuse_sizes,
+    sized,
+)
 from ensue.nn import (
     MLP,
     ActNorm,
@@ -40,22 +55,36 @@ from ensue.nn.mlp import Activation
 from ensue.nn.multiscale import MultiScale
 from ensue.nn.resnet import ConvResNet
 
+DEPTH = 8
+"""Couplings, where nothing else is asked for; those of the benchmark ``tables``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RealNVPConfig:
-    """Settings of a Real NVP. The defaults are those of the benchmark ``tables``."""
+    """Settings of a Real NVP; sizes that are left open follow the rows (``models.sizes``)."""
 
     __pydantic_config__ = STRICT
+    older: ClassVar[Mapping[str, Any]] = PLAIN
 
     format: Format = 1
     family: Literal["realnvp"] = "realnvp"
     depth: Annotated[
-        int, Field(gt=0, description="number of couplings; of images by each mask of each scale")
-    ] = 8
+        int | None,
+        Field(
+            gt=0,
+            description="number of couplings, of images by each mask of each scale; none: 8, or "
+            "by the number of rows",
+        ),
+    ] = None
     hidden_sizes: Annotated[
-        tuple[Annotated[int, Field(gt=0)], ...],
-        Field(description="rows: widths of the layers of each network"),
-    ] = (64, 64)
+        tuple[Annotated[int, Field(gt=0)], ...] | None,
+        Field(
+            description="rows: widths of the layers of each network; none: by the number of rows"
+        ),
+    ] = None
+    start: Annotated[Start, START] = None
+    marginal_bins: Annotated[int | None, MARGINAL_BINS] = None
+    dropout: Annotated[float | None, DROPOUT] = None
     activation: Annotated[
         Activation, Field(description="rows: between the layers of a network")
     ] = "relu"
@@ -80,10 +109,7 @@ class RealNVPConfig:
         Literal["uniform", "variational"],
         Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
     ] = "uniform"
-    transform: Annotated[
-        Literal["affine", "spline"],
-        Field(description="how a value is moved: scaled and shifted, or by a monotonic spline"),
-    ] = "affine"
+    transform: Annotated[Transform, TRANSFORM] = None
     scale_bound: Annotated[
         float | None,
         Field(gt=0, description="affine: the logarithm of a scale stays below it; none: any"),
@@ -108,31 +134,37 @@ class RealNVPConfig:
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     masks: tuple[Annotated[str, Field(pattern="^[01]+$")], ...] = from_data(())
     grid: tuple[tuple[float, float, int], ...] = from_data(())
+    limits: tuple[tuple[float | None, float | None], ...] = from_data(())
     num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     bos: Annotated[int | None, Field(ge=0)] = from_data()
     shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:
-        other = {
-            "affine": dict.fromkeys(("num_bins", "spline_bound"), "the transform spline"),
-            "spline": {"scale_bound": "the transform affine"},
-        }
-        refuse_unread(self, other.get(self.transform, {}))
+        refuse_other_transform(self)
         if self.masks:
-            alike = ("mask", "mixing", "transform")
-            refuse_unread(self, dict.fromkeys(alike, "couplings that have no masks of their own"))
+            refuse_unread(
+                self, dict.fromkeys(("mask", "mixing"), "couplings with masks of their own")
+            )
+            if self.transform == "spline":
+                raise ConfigError(
+                    "couplings with masks of their own are affine, and transform is spline"
+                )
             if {len(m) for m in self.masks} != {self.num_features} or len(self.masks) != self.depth:
                 raise ConfigError(
                     f"masks are {', '.join(self.masks)}; they must be {self.depth} (depth), each "
                     f"of {self.num_features} values (num_features)"
                 )
         if self.shape is not None:
-            of_rows = ("hidden_sizes", "activation", "mask")
-            refuse_unread(self, dict.fromkeys(of_rows, "rows of tables"))
+            refuse_sizes(self, OF_ROWS, "rows of tables")
+            refuse_unread(self, dict.fromkeys(("activation", "mask"), "rows of tables"))
         elif self.num_features is not None:
             of_images = ("channels", "num_blocks", "num_scales", "alpha", "dequantization")
             refuse_unread(self, dict.fromkeys(of_images, "images"))
+
+    def suited(self, num_rows: int) -> "RealNVPConfig":
+        """What was left open, as suits so many rows of a table; of images nothing depends on it."""
+        return self if self.shape is not None else for_rows(self, num_rows, depth=DEPTH)
 
 
 class RealNVP(
@@ -165,7 +197,8 @@ class RealNVP(
 
     def __init__(self, config: RealNVPConfig) -> None:
         super().__init__()
-        self.config = config = validate(RealNVPConfig, config, section="model")
+        config = sized(validate(RealNVPConfig, config, section="model"), {"depth": DEPTH, **PLAIN})
+        self.config = config
         layers, entry = _of_images(config) if config.shape else _of_rows(config)
         classes = class_condition(config.classes, CLASS_SIZE, hidden=config.condition_hidden)
         self.density = Density(Flow(layers), entry, noise=config.noise, classes=classes)
@@ -217,41 +250,41 @@ class RealNVP(
     sample_and_log_prob = by_density.sample_and_log_prob
     distribution = by_density.distribution
 
-    def standardize(self, batch: Batch) -> None:
-        """Set the scales and shifts of act norms by a first batch, before training."""
-        self.density.standardize(batch)
+    num_standardized = property(by_density.num_standardized)
+    standardize = by_density.standardize
 
 
 def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
-    """The couplings, and where they are asked for linear maps between every two of them."""
+    """What begins with the data, the couplings, and where asked for maps between every two."""
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")
     if config.masks:
-        return _of_masks(config, D), Rows(D, config.grid)
+        return _of_masks(config, D), Rows(D, config.grid, config.limits)
     if D == 1:
         raise ConfigError(
             "a Real NVP moves some values by others, and there is one; take maf, or more columns"
         )
-    if config.mixing and config.depth < 3:
+    if config.mixing and chosen(config.depth) < 3:
         raise ConfigError(f"mixing is of every two couplings, and depth is {config.depth}; take 3")
     mask = (alternating_mask if config.mask == "alternating" else half_mask)(D)
     sizes = int(mask.sum()), D - int(mask.sum())
-    transform, entry = _transform(config), Rows(D, config.grid)
+    transform, entry = _transform(config), Rows(D, config.grid, config.limits)
     networks = [
         MLP(
             sizes[i % 2],
             transform.num_parameters * sizes[1 - i % 2],
-            hidden_sizes=config.hidden_sizes,
+            hidden_sizes=chosen(config.hidden_sizes),
             activation=config.activation,
             context_size=CLASS_SIZE if config.classes else 0,
+            dropout=chosen(config.dropout),
         )
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
+    layers = beginning(config, D)
     if not config.mixing:
-        return [Coupling(mask, networks, transform)], entry
-    layers: list[nn.Module] = []
-    for i in range(0, config.depth, 2):
+        return [*layers, Coupling(mask, networks, transform)], entry
+    for i in range(0, chosen(config.depth), 2):
         layers += [Coupling(mask, networks[i : i + 2], transform), InvertibleLinear(D, seed=i)]
     return layers[:-1], entry
 
@@ -259,7 +292,10 @@ def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
 def _of_masks(config: RealNVPConfig, num_features: int) -> list[nn.Module]:
     """A coupling by each mask, with networks of whole rows for the scale and for the shift."""
     D, E = num_features, CLASS_SIZE if config.classes else 0
-    shape: Any = {"hidden_sizes": config.hidden_sizes, "activation": config.activation}
+    shape: Any = {
+        "hidden_sizes": chosen(config.hidden_sizes),
+        "activation": config.activation,
+    }
     return [
         Coupling(
             torch.tensor([kept == "1" for kept in mask]),
@@ -308,7 +344,8 @@ def _pixels(config: RealNVPConfig, shape: tuple[int, int, int], *, beside: int =
         return _channels(config, shape[0], beside=beside)
     C, transform = shape[0], _transform(config)
     networks = [
-        _network(config, C, transform.num_parameters * C, beside) for _ in range(config.depth)
+        _network(config, C, transform.num_parameters * C, beside)
+        for _ in range(chosen(config.depth))
     ]
     return Coupling(checkerboard_mask(shape), networks, transform)
 
@@ -319,7 +356,7 @@ def _channels(config: RealNVPConfig, channels: int, *, beside: int = 0) -> Coupl
     sizes = int(mask.sum()), channels - int(mask.sum())
     networks = [
         _network(config, sizes[i % 2], transform.num_parameters * sizes[1 - i % 2], beside)
-        for i in range(config.depth)
+        for i in range(chosen(config.depth))
     ]
     return Coupling(mask, networks, transform)
 

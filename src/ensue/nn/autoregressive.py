@@ -9,9 +9,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from ensue.errors import DataError
 from ensue.nn.elementwise import Affine, Spline
+from ensue.nn.made import warn_of_unconnected
 from ensue.nn.mlp import ACTIVATIONS, Activation
 from ensue.nn.product import linear
 
@@ -31,6 +33,7 @@ class MaskedMLP(nn.Module):
         activation: What stands between them.
         context_size: E, features that every output sees (the first one, too, where there are two
             hidden units or more), or 0.
+        dropout: Part of the hidden units that are 0 in training.
 
     Example:
         >>> MaskedMLP(3, 2, hidden_sizes=(8,))(torch.ones(1, 3)).shape
@@ -45,9 +48,12 @@ class MaskedMLP(nn.Module):
         hidden_sizes: Sequence[int],
         activation: Activation = "relu",
         context_size: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         D = num_values
+        if hidden_sizes:
+            warn_of_unconnected(D, min(hidden_sizes), "the narrowest of hidden_sizes")
         # Of inputs: how many values must be seen to see this one. A context comes before all.
         degrees = [torch.cat([torch.arange(1, D + 1), torch.zeros(context_size)])]
         # Spread up to D - 1, however few units there are. Of degree 0 they see the context alone.
@@ -60,7 +66,7 @@ class MaskedMLP(nn.Module):
         self.last = nn.Linear(sizes[-1], num_groups * D)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.activation = activation
+        self.activation, self.dropout = activation, dropout
         for i, (a, b) in enumerate(pairwise(degrees)):
             self.register_buffer(f"mask{i}", (b[:, None] >= a).float(), persistent=False)
         sees = torch.arange(D).repeat(num_groups)[:, None] >= degrees[-1]
@@ -76,6 +82,7 @@ class MaskedMLP(nn.Module):
         for i, layer in enumerate(self.hidden):
             assert isinstance(layer, nn.Linear)
             x = activate(linear(x, layer.weight * getattr(self, f"mask{i}"), layer.bias))
+            x = dropout(x, self.dropout, self.training) if self.dropout else x
         return linear(x, self.last.weight * self.last_mask, self.last.bias)
 
 

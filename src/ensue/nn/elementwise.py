@@ -114,28 +114,12 @@ class Spline(nn.Module):
     def forward(self, x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B, M) and parameters (B, P M) to z and its log-slope, both (B, M)."""
         xs, ys, slopes = self._knots(parameters)
-        bin = _find(x, xs, xs, ys, slopes)
-        inside = x.abs() < self.bound
-        xi = ((x - bin.x) / bin.width).clamp(0, 1)
-        z, log_slope = _rational(xi, bin)
-        return torch.where(inside, z, x), torch.where(inside, log_slope, 0)
+        return rational_quadratic(x, xs, ys, slopes)
 
     def inverse(self, z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B, M) and parameters (B, P M) to x and its log-slope, both (B, M)."""
         xs, ys, slopes = self._knots(parameters)
-        bin = _find(z, ys, xs, ys, slopes)
-        inside = z.abs() < self.bound
-        s, up = bin.height / bin.width, (z - bin.y).clamp(min=0).minimum(bin.height)
-        bend = (bin.right + bin.left - 2 * s) * up
-        a = bin.height * (s - bin.left) + bend
-        b = bin.height * bin.left - bend
-        c = -s * up
-        # Never negative, but by rounding.
-        root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
-        xi = (2 * c / (-b - root)).clamp(0, 1)
-        _, log_slope = _rational(xi, bin)
-        x = bin.x + xi * bin.width
-        return torch.where(inside, x, z), torch.where(inside, -log_slope, 0)
+        return inverse_rational_quadratic(z, xs, ys, slopes)
 
     def _knots(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Knots in x and in y, and the slopes there: each (B, K + 1, M)."""
@@ -155,6 +139,46 @@ class Spline(nn.Module):
 
     def extra_repr(self) -> str:
         return f"num_bins={self.num_bins}, bound={self.bound}"
+
+
+def rational_quadratic(x: Tensor, xs: Tensor, ys: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Monotonic rational quadratics through given knots, the identity outside.
+
+    Args:
+        x: Values (B, M).
+        xs: Knots (B, K + 1, M), increasing along dimension 1.
+        ys: What they become, increasing too; the first and the last stay where they are.
+        slopes: There, above 0; those of the first and the last are 1.
+
+    Returns:
+        z and its log-slope, both (B, M) (eq. 4 and 5, Durkan et al. 2019).
+    """
+    bin, inside = _find(x, xs, xs, ys, slopes), _inside(x, xs)
+    xi = ((x - bin.x) / bin.width).clamp(0, 1)
+    z, log_slope = _rational(xi, bin)
+    return torch.where(inside, z, x), torch.where(inside, log_slope, 0)
+
+
+def inverse_rational_quadratic(
+    z: Tensor, xs: Tensor, ys: Tensor, slopes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Undo :func:`rational_quadratic`: x and its log-slope, both (B, M) (eq. 6 to 8, ibid.)."""
+    bin, inside = _find(z, ys, xs, ys, slopes), _inside(z, ys)
+    s, up = bin.height / bin.width, (z - bin.y).clamp(min=0).minimum(bin.height)
+    bend = (bin.right + bin.left - 2 * s) * up
+    a = bin.height * (s - bin.left) + bend
+    b = bin.height * bin.left - bend
+    c = -s * up
+    # Never negative, but by rounding.
+    root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
+    xi = (2 * c / (-b - root)).clamp(0, 1)
+    _, log_slope = _rational(xi, bin)
+    x = bin.x + xi * bin.width
+    return torch.where(inside, x, z), torch.where(inside, -log_slope, 0)
+
+
+def _inside(at: Tensor, edges: Tensor) -> Tensor:
+    return (at > edges[:, 0]) & (at < edges[:, -1])
 
 
 def _find(at: Tensor, edges: Tensor, xs: Tensor, ys: Tensor, slopes: Tensor) -> _Bin:

@@ -7,6 +7,7 @@ Dims: B batch, D values, T tokens, F features of a value, H hidden, V levels, N 
 """
 
 import math
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ class MADE(nn.Module):
         num_orders: N random orders, or 0 for the natural one.
         dropout: Of what a layer adds.
 
+    Warns where H is below D - 1: some values aren't seen by the next ones then.
+
     Example:
         >>> made = MADE(6, 3, embedding_size=4, hidden_size=8, num_layers=1, num_orders=2)
         >>> made(torch.zeros(5, 6, dtype=torch.long), 1).shape
@@ -55,6 +58,7 @@ class MADE(nn.Module):
     ) -> None:
         super().__init__()
         D, V, F, H = num_values, num_levels, embedding_size, hidden_size
+        warn_of_unconnected(D, H, "hidden_size")
         self.num_levels, self.dropout = V, dropout
         self.embedding = nn.Embedding(V, F)
         self.weight = nn.Parameter(torch.empty(D, F, H).uniform_(-1, 1) / math.sqrt(D * F))
@@ -91,6 +95,20 @@ class MADE(nn.Module):
             h = dropout(first.relu(), self.dropout, self.training)
             first = first + linear(h, layer.weight * self.inside, layer.bias)
         return first.relu()
+
+
+def warn_of_unconnected(num_values: int, num_units: int, setting: str) -> None:
+    """Warn where a layer has too few units for each value to be seen by the next one.
+
+    A value reaches those after it through a unit of its degree, and the last reaches none: that
+    takes a unit for each of D - 1 degrees. Of fewer, some values are seen only by later ones.
+    """
+    if num_units < num_values - 1:
+        warnings.warn(
+            f"there are {num_values} values and {setting} is {num_units}: some values aren't seen "
+            f"by the next ones; take {setting} {num_values - 1} or more, or fewer values",
+            stacklevel=3,
+        )
 
 
 class InOrder:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import dropout, silu
 
 from ensue.nn.product import linear
 
@@ -32,6 +32,7 @@ class MLP(nn.Module):
         hidden_sizes: Of the layers between.
         activation: What stands between them.
         context_size: E, features of what is read beside x, or 0.
+        dropout: Part of the hidden units that are 0 in training.
 
     Example:
         >>> MLP(3, 2, hidden_sizes=(8, 8))(torch.ones(1, 3))
@@ -46,6 +47,7 @@ class MLP(nn.Module):
         hidden_sizes: Sequence[int],
         activation: Activation = "relu",
         context_size: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         sizes = [in_features + context_size, *hidden_sizes]
@@ -53,7 +55,7 @@ class MLP(nn.Module):
         self.last = nn.Linear(sizes[-1], out_features)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.activation = activation
+        self.activation, self.dropout = activation, dropout
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, I), and a context (B, E) where there is one, to (B, O)."""
@@ -63,6 +65,7 @@ class MLP(nn.Module):
         for layer in self.hidden:
             assert isinstance(layer, nn.Linear)
             x = activate(linear(x, layer.weight, layer.bias))
+            x = dropout(x, self.dropout, self.training) if self.dropout else x
         return linear(x, self.last.weight, self.last.bias)
 
     def extra_repr(self) -> str:

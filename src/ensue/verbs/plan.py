@@ -6,6 +6,7 @@ the last word.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,10 @@ def make_plan(
     if init_from is not None:
         begun = _run_of(Path(init_from), family)
         told = {**_lengths_in({"model": {}, **begun}, {"model": classes["model"]}), **told}
-        base["model"] = {**_model_settings(begun, classes["model"]), **base["model"]}
+        base["model"] = {
+            **_model_settings(Path(init_from), begun, classes["model"]),
+            **base["model"],
+        }
     merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
     _, of_data = merged["data"]
     if isinstance(of_data.get("regions"), str | Path):
@@ -102,11 +106,21 @@ def _run_of(init_from: Path, family: str) -> dict[str, Any]:
     return found
 
 
-def _model_settings(begun: Mapping[str, Any], cls: type) -> dict[str, Any]:
+def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """The settings of a run's model, with the sizes that were chosen for its data."""
     from ensue.configuration import settings
+    from ensue.training.run_folder import RunFolder
 
     names = {s.name for s in settings(cls)}
-    return {n: v for n, v in begun["model"].items() if n in names}
+    path = RunFolder(init_from).model / "config.json"
+    chosen = json.loads(path.read_text()) if path.exists() else {}
+    every = {**older_settings(cls), **begun["model"], **chosen}
+    return {n: v for n, v in every.items() if n in names}
+
+
+def older_settings(cls: type) -> Mapping[str, Any]:
+    """The meaning of settings of a model that runs of older versions don't have."""
+    return getattr(cls, "older", {})
 
 
 def describe(data: Any) -> str:

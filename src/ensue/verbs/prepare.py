@@ -68,6 +68,7 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     model_config = fill(plan.configs["model"], facts)
     if isinstance(model_config, RefusesTraining):
         model_config.require_trainable()
+    model_config = _suited(model_config, len(chosen), progress)
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
@@ -82,6 +83,19 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     return Prepared(
         model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
     )
+
+
+def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
+    """The configuration with the sizes that its user left open, and a line that tells them."""
+    from ensue.models.protocols import SuitsRows
+    from ensue.models.sizes import told
+
+    if not isinstance(config, SuitsRows):
+        return config
+    suited = config.suited(num_rows)
+    if line := told(config, suited, num_rows):
+        progress.say(line)
+    return suited
 
 
 def _classes(plan: Plan, items: Items) -> tuple[str, ...]:

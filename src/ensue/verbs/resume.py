@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import lengths
 from ensue.errors import CheckpointError, ConfigError
-from ensue.verbs.plan import Plan, describe, section_classes
+from ensue.verbs.plan import Plan, describe, older_settings, section_classes
 from ensue.verbs.recipes import SECTIONS, read_recipe
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def resumed_plan(
             f"another run (it may change {', '.join((*END_SETTINGS, *FREE_SETTINGS))})"
         )
     classes = section_classes(plan.family)
-    sections = {**begun, "training": {**begun["training"], **free}}
+    sections = {
+        **begun,
+        "model": {**older_settings(classes["model"]), **begun["model"]},
+        "training": {**begun["training"], **free},
+    }
     configs = validate_all({n: (classes[n], sections[n]) for n in SECTIONS})
     return dataclasses.replace(plan, configs=configs)
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NUM_NAMED = 10
 """Items held out that ``data.json`` names."""
 FEWEST_UNSEEN = 30
-NUM_STANDARDIZED, VALUES_STANDARDIZED = 256, 1_000_000
-"""Items that a model may look at before its first step, of so many values at most."""
+VALUES_STANDARDIZED = 1_000_000
+"""Values that a model may look at before its first step, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +204,7 @@ def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     elif isinstance(ready.model, Standardizes):
         windows = ready.data.train
         size = math.prod(windows.store.values.shape[1:])
-        num = max(1, min(NUM_STANDARDIZED, VALUES_STANDARDIZED // size))
+        num = max(1, min(ready.model.num_standardized, VALUES_STANDARDIZED // size))
         ready.model.standardize(windows.fixed(num, num)[0])
 
 

@@ -1,4 +1,4 @@
-"""Tables: columns standardized; whole numbers and categories in steps, constant ones dropped."""
+"""Tables: columns mapped and standardized; whole numbers, categories in steps; no constants."""
 
 import math
 import warnings
@@ -11,33 +11,32 @@ import torch
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
+from ensue.data.codecs.columns import Bounded, ColumnMap, Ranked, span
+from ensue.data.codecs.fitted_columns import Column, ColumnSettings, Value, warn_of_extremes
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.sources.table import Rows
 from ensue.errors import ConfigError, DataError, unknown
 
-MAX_CATEGORIES = 256
-WIDEST = 2**20
-"""Whole numbers over a wider range are taken as continuous: float32 couldn't tell their steps."""
-
-NUM_EXAMPLES = 64
-"""Values of each column that are kept to compare a row's with."""
-
-Value = float | int | str
+FARTHEST = 2**22
+"""Steps from the mean up to which float32 tells one whole number from the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableCodec:
-    """Rows to (D,) float32: x_j = (raw_j - mean_j) / std_j, of categories their number.
+    """Rows to (D,) float32: x_j = (f_j(raw_j) - mean_j) / std_j, of categories their number.
 
     Args:
         columns: The D columns, in order.
-        mean: Of each in the training data.
-        std: Of each in the training data.
+        mean: Of f_j(raw_j) in the training data.
+        std: Of f_j(raw_j) in the training data.
         constants: Columns that had one value only, and that value; they aren't modelled.
         whole: Columns of whole numbers.
         categories: Columns of categories, and those in the training data.
         examples: Values of each column, spread as in the training data.
+        maps: The f_j of columns that have one; others are taken as they are.
+        limits: The lowest and highest whole number of columns of them that have bounds. What is
+            between their steps is spread inside these by the model.
 
     Example:
         >>> codec = TableCodec(columns=("a",), mean=(1.0,), std=(2.0,))
@@ -60,6 +59,8 @@ class TableCodec:
     whole: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] | None = None
     examples: dict[str, tuple[float, ...]] | None = None
+    maps: dict[str, Bounded | Ranked] | None = None
+    limits: dict[str, tuple[float | None, float | None]] | None = None
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "TableCodec":
@@ -80,8 +81,9 @@ class TableCodec:
                 f"every row has a missing value, most of them in {worst!r}; "
                 "fill them, or choose other columns with columns"
             )
+        settings = ColumnSettings.of(config, table)
         found = [
-            _Column.of(name, x, table.categories.get(name))
+            Column.of(name, x, table.categories.get(name), steps=not settings.is_continuous(name))
             for name, x in zip(table.columns, values.T, strict=True)
         ]
         constants = {c.name: c.constant for c in found if c.constant is not None}
@@ -90,23 +92,45 @@ class TableCodec:
         if constants:
             warnings.warn(f"constant columns aren't modelled: {', '.join(constants)}")
         kept = [c for c in found if c.constant is None]
+        maps = {c.name: m for c in kept if (m := settings.map_of(c)) is not None}
+        mapped = [maps[c.name].forward(c.values) if c.name in maps else c.values for c in kept]
+        limits = {c.name: settings.bounds[c.name] for c in kept if c.name in settings.bounds}
+        warn_of_extremes([c for c in kept if not c.is_stepped and c.name not in maps])
         return cls(
             columns=tuple(c.name for c in kept),
-            mean=tuple(float(c.values.mean()) for c in kept),
-            std=tuple(float(c.values.std()) for c in kept),
+            mean=tuple(float(x.mean()) for x in mapped),
+            std=tuple(float(x.std()) for x in mapped),
             constants=constants or None,
             whole=tuple(c.name for c in kept if c.is_whole),
             categories={c.name: c.categories for c in kept if c.categories} or None,
             examples={c.name: c.examples() for c in kept},
+            maps=maps or None,
+            limits={name: limits[name] for name in limits if name not in maps} or None,
         )
 
     def encode(self, raw: Mapping[str, Any]) -> Tensor:
         """A row ``{column: value}`` to (D,) float32.
 
         Raises:
-            DataError: A column is missing, or its value is missing, infinite, no number or no
-                category of the training data.
+            DataError: A column is missing, or its value is missing, infinite, no number, no
+                category of the training data, or one that the column can't have: a fraction among
+                whole numbers, or outside its bounds.
         """
+        values = self._numbers(raw)
+        for name, map_ in (self.maps or {}).items():
+            j = self.columns.index(name)
+            map_.refuse(name, values[j : j + 1])
+            values[j] = map_.forward(values[j : j + 1])[0]
+        for name in self.whole:
+            self._refuse_other_than_whole(name, values[self.columns.index(name)])
+        x = torch.from_numpy((values - self.mean) / self.std).float()
+        if not x.isfinite().all():
+            far = [c for c, v in zip(self.columns, x.tolist(), strict=True) if not math.isfinite(v)]
+            raise DataError(f"values are too large in {', '.join(far)}; correct or drop them")
+        return x
+
+    def _numbers(self, raw: Mapping[str, Any]) -> np.ndarray:
+        """The values of the columns (D,) float64, all finite."""
         gone = [c for c in self.columns if c not in raw]
         if gone:
             raise DataError(f"the columns {gone} are missing; the model needs {self.columns}")
@@ -122,7 +146,28 @@ class TableCodec:
                 f"values are missing or infinite in {', '.join(bad)}; fill or drop them (a flow "
                 "needs all; of values in levels, the family masked can leave some open)"
             )
-        return torch.from_numpy((values - self.mean) / self.std).float()
+        return values
+
+    def _refuse_other_than_whole(self, column: str, value: float) -> None:
+        """Raise DataError for what a column of whole numbers can't have."""
+        if value != round(value):
+            raise DataError(
+                f"column {column!r} has the value {value:g}, and it held whole numbers only when "
+                "the model was trained; round the value, or train with the column as continuous "
+                f"(--continuous {column})"
+            )
+        mean = self.mean[self.columns.index(column)]
+        if abs(value - mean) > FARTHEST:
+            raise DataError(
+                f"column {column!r} has the value {value:g}, too far from its mean {mean:g} to "
+                "tell it from the next whole number; correct it, or drop the row"
+            )
+        low, high = (self.limits or {}).get(column, (None, None))
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise DataError(
+                f"column {column!r} has the value {value:g}, outside its bounds "
+                f"{span(low, high)}; correct it, or train with wider bounds"
+            )
 
     def pieces(self, raw: Mapping[str, Any]) -> Iterator[Tensor]:
         """A row is one piece: (1, D)."""
@@ -137,15 +182,34 @@ class TableCodec:
                 f"the model gave no finite number for {', '.join(bad)}; train it longer"
             )
         row: dict[str, Value] = dict(zip(self.columns, values.tolist(), strict=True))
+        for name, map_ in (self.maps or {}).items():
+            row[name] = float(map_.inverse(np.array([row[name]]))[0])
         for column in self.whole:
-            row[column] = round(float(row[column]))
+            low, high = (self.limits or {}).get(column, (None, None))
+            inside = max(float(row[column]), -math.inf if low is None else low)
+            row[column] = round(min(inside, math.inf if high is None else high))
         for column, names in (self.categories or {}).items():
             row[column] = names[min(max(round(float(row[column])), 0), len(names) - 1)]
         return {**row, **(self.constants or {})}
 
     def log_det(self, raw: Mapping[str, Any]) -> float:
-        """-sum_j log std_j, the same for every row; it holds for steps as for continuous values."""
-        return -sum(map(math.log, self.std))
+        """sum_j log f_j'(raw_j) - log std_j; it holds for steps as for continuous values."""
+        slopes = [
+            float(map_.log_slope(np.array([self._number(name, raw[name])]))[0])
+            for name, map_ in (self.maps or {}).items()
+        ]
+        return sum(slopes) - sum(map(math.log, self.std))
+
+    def axis(self, column: str, first: float, last: float, num: int) -> np.ndarray:
+        """At most ``num`` values between two that the column can have, evenly spread."""
+        map_ = (self.maps or {}).get(column)
+        if isinstance(map_, Bounded):
+            first, last = map_.within(first), map_.within(last)
+        values = np.linspace(first, last, num)
+        if column not in self.whole:
+            return values
+        low, high = (self.limits or {}).get(column, (None, None))
+        return np.unique(np.clip(values.round(), low, high))
 
     def encoded_examples(self) -> list[np.ndarray]:
         """Of each column its training values (M,), as :meth:`encode` makes them.
@@ -156,15 +220,19 @@ class TableCodec:
         if self.examples is None:
             raise ConfigError("this codec keeps no training values of its columns; train again")
         return [
-            (np.array(self.examples[c]) - m) / s
+            (self._mapped(c, np.array(self.examples[c])) - m) / s
             for c, m, s in zip(self.columns, self.mean, self.std, strict=True)
         ]
+
+    def _mapped(self, column: str, raw: np.ndarray) -> np.ndarray:
+        map_: ColumnMap | None = (self.maps or {}).get(column)
+        return raw if map_ is None else map_.forward(raw)
 
     def window(self, config: DataConfig) -> None:
         """Rows are taken whole."""
 
     def facts(self) -> dict[str, Any]:
-        """The modelled columns, their number, and of each the origin, width and number of steps."""
+        """The modelled columns, their number, and of each its steps and their limits."""
         stepped = {*self.whole, *(self.categories or {})}
         grid = tuple(
             _grid(m, s, (self.categories or {}).get(c)) if c in stepped else (0, 0, 0)
@@ -174,7 +242,17 @@ class TableCodec:
             "num_features": len(self.columns),
             "columns": list(self.columns),
             "grid": grid if stepped else (),
+            **({"limits": tuple(map(self._limits, self.columns))} if self.limits else {}),
         }
+
+    def _limits(self, column: str) -> tuple[float | None, float | None]:
+        """Half a step beyond the bounds of a column of whole numbers, standardized."""
+        j = self.columns.index(column)
+        low, high = (self.limits or {}).get(column, (None, None))
+        return (
+            None if low is None else (low - 0.5 - self.mean[j]) / self.std[j],
+            None if high is None else (high + 0.5 - self.mean[j]) / self.std[j],
+        )
 
     @staticmethod
     def of_user(raw: Any) -> Any:
@@ -199,43 +277,3 @@ def _grid(mean: float, std: float, categories: tuple[str, ...] | None) -> tuple[
     """
     origin = (round(mean) - mean if categories is None else -mean) / std
     return origin, 1 / std, len(categories or ())
-
-
-@dataclass(frozen=True)
-class _Column:
-    """What the training data say of a column; ``constant`` is None where it varies."""
-
-    name: str
-    values: np.ndarray
-    constant: Value | None
-    is_whole: bool
-    categories: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, values: np.ndarray, names: Any) -> "_Column":
-        if names is not None:
-            return cls._of_categories(name, values, names)
-        rounded = values.round()
-        is_whole = bool((rounded == values).all()) and np.ptp(values) <= WIDEST
-        mean, std = float(values.mean()), float(values.std())
-        # Relative: masses in kilograms and times since 1970 vary too.
-        varies = std > 1e-12 * abs(mean)
-        constant = None if varies else round(mean) if is_whole else mean
-        return cls(name, values, constant, is_whole, ())
-
-    @classmethod
-    def _of_categories(cls, name: str, values: np.ndarray, names: Any) -> "_Column":
-        """Those in the training rows alone, numbered anew."""
-        seen, numbers = np.unique(values.astype(int), return_inverse=True)
-        if len(seen) > MAX_CATEGORIES:
-            raise ConfigError(
-                f"column {name!r} has {len(seen)} different categories, and at most "
-                f"{MAX_CATEGORIES} can be modelled; leave it out of columns"
-            )
-        kept = tuple(names[i] for i in seen)
-        return cls(name, numbers.astype(float), kept[0] if len(kept) == 1 else None, False, kept)
-
-    def examples(self) -> tuple[float, ...]:
-        """Its values at evenly spread ranks."""
-        ranks = (np.arange(NUM_EXAMPLES) + 0.5) / NUM_EXAMPLES * len(self.values)
-        return tuple(np.sort(self.values)[ranks.astype(int)].tolist())

@@ -1,10 +1,12 @@
-"""The survey of a table: gaps, constant columns, and columns of few values."""
+"""The survey of a table: gaps, columns without a density, extreme values, draws out of range."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ensue.data.cells import is_gap, reads_as_number
+from ensue.data.codecs.columns import read_bounds
+from ensue.data.columns import copies, extremes, has_heavy_tail, near_constant, spills_over
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.table import Rows
@@ -33,7 +35,13 @@ def survey_table(items: Items, config: DataConfig, on_item: Callable[[], None]) 
     return Own(
         facts=[("rows", f"{len(table):,}"), ("columns", f"{len(table.columns)}")],
         unreadable=unreadable,
-        findings=[*_gaps(table, known), *_values(different), *_almost(items.labels)],
+        findings=[
+            *_gaps(table, known),
+            *_values(different),
+            *_shapes(table, known, config),
+            *_copies(table, known),
+            *_almost(items.labels),
+        ],
     )
 
 
@@ -66,7 +74,7 @@ def _values(different: dict[str, np.ndarray]) -> list[str]:
     few = [
         c
         for c, values in different.items()
-        if 1 < len(values) <= FEW_VALUES and bool((values != values.round()).any())
+        if 1 < len(values) <= FEW_VALUES and not _is_whole(values)
     ]
     findings = []
     if constant:
@@ -78,3 +86,58 @@ def _values(different: dict[str, np.ndarray]) -> list[str]:
             "name them there, as categories"
         )
     return findings
+
+
+def _shapes(table: Rows, known: np.ndarray, config: DataConfig) -> list[str]:
+    """Columns that hardly vary, have extreme values or heavy tails, or that draws would leave."""
+    bounds = read_bounds(config.bounds)
+    mapped = {*bounds, *config.log, *config.rank}
+    findings, heavy, positive, whole = [], [], [], []
+    for j, name in enumerate(table.columns):
+        values = table.values[known[:, j], j]
+        if name in table.categories or not len(values) or np.ptp(values) == 0:
+            continue
+        if (words := near_constant(values)) is not None:
+            findings.append(f"column {name!r} {words}: a density of it is a needle; leave it out")
+        elif name in mapped:
+            continue
+        elif (words := extremes(values)) is not None:
+            remedy = f"--log {name} or --rank {name}" if values.min() > 0 else f"--rank {name}"
+            findings.append(f"column {name!r} has {words}; correct them, or use {remedy}")
+        elif values.min() >= 0 and _is_whole(values) and spills_over(values, values.min()):
+            whole.append(name)
+        elif values.min() > 0 and spills_over(values):
+            positive.append(name)
+        elif has_heavy_tail(values):
+            heavy.append(name)
+    if positive:
+        findings.append(_proposal("are always above 0", positive, f"--log {','.join(positive)}"))
+    if whole:
+        spans = ",".join(f"{name}=0:" for name in whole)
+        findings.append(_proposal("are never below 0", whole, f"--bounds {spans}"))
+    if heavy:
+        findings.append(
+            f"columns with heavy tails ({', '.join(heavy)}): --rank {','.join(heavy)} keeps rare "
+            "values from ruling the others"
+        )
+    return findings
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    return bool((values == values.round()).all())
+
+
+def _proposal(what: str, names: list[str], remedy: str) -> str:
+    return (
+        f"columns that {what} ({', '.join(names)}), as draws may not be: {remedy} keeps them there"
+    )
+
+
+def _copies(table: Rows, known: np.ndarray) -> list[str]:
+    complete = known.all(1)
+    pairs = copies(table.values[complete]) if complete.any() else []
+    return [
+        f"column {table.columns[j]!r} is a copy of {table.columns[i]!r}, scaled and shifted or "
+        "not: both together have no density; leave one out by columns"
+        for i, j in pairs
+    ]

@@ -46,12 +46,13 @@ def _grid(
     for column in columns:
         of = np.array([row[column] for row in data])
         room = MARGIN * np.ptp(of)
-        axes.append(np.linspace(of.min() - room, of.max() + room, GRID))
+        axes.append(subject.codec.axis(column, of.min() - room, of.max() + room, GRID))
     raws = [dict(zip(columns, xy, strict=True)) for xy in _product(*axes)]
     x = torch.stack([subject.codec.encode(raw) for raw in raws])
     with torch.inference_mode():
-        nats = subject.model.log_prob(x).numpy() + subject.codec.log_det(raws[0])
-    table = np.nan_to_num(nats, neginf=-1e4).reshape(GRID, GRID).round(3)
+        nats = subject.model.log_prob(x).numpy()
+    nats = nats + np.array([subject.codec.log_det(raw) for raw in raws])
+    table = np.nan_to_num(nats, neginf=-1e4).reshape(len(axes[1]), len(axes[0])).round(3)
     return {"x": axes[0].tolist(), "y": axes[1].tolist(), "log_density": table.tolist()}
 
 
