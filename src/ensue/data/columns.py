@@ -15,7 +15,7 @@ def extremes(values: np.ndarray) -> str | None:
 
     Example:
         >>> extremes(np.array([1.0, 2.0, 3.0, 4.0] * 10 + [1e15]))
-        '1 value of 41 far from the others (up to 1e+15; the middle half is 2 to 3)'
+        '1 value of 41 far from the others (up to 1e+15; the middle half is 2 to 4)'
     """
     low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
     width = high - low or np.ptp(np.quantile(values, (0.05, 0.95)))

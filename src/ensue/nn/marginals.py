@@ -94,9 +94,8 @@ def knots_of(values: np.ndarray, num_bins: int) -> np.ndarray:
     """Knots (K + 1,) of values (N,): around those that many rows share, else at quantiles.
 
     Example:
-        >>> knots_of(np.array([0.0] * 50 + [1.0] * 50), 5).round(4)
-        array([-5.000e-01, -5.000e-04,  5.000e-04,  9.995e-01,  1.000e+00,
-                1.500e+00])
+        >>> knots_of(np.array([0.0] * 50 + [1.0] * 50), 5).round(4).tolist()
+        [-0.5, -0.0005, 0.0005, 0.5002, 1.0, 1.5]
     """
     room = max(0.1 * np.ptp(values), 0.5)
     first, last = values.min() - room, values.max() + room

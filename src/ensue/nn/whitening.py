@@ -31,7 +31,7 @@ class Whitening(nn.Module):
         >>> layer = Whitening(2)
         >>> layer.standardize(torch.randn(5000, 2) @ torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
         >>> z, log_det = layer(torch.zeros(1, 2))
-        >>> round(float(log_det), 1)  # - log 3
+        >>> round(log_det.item(), 1)  # - log 3
         -1.1
     """
 
