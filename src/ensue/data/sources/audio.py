@@ -20,7 +20,7 @@ from ensue.data.items import (
     fingerprint,
     group_of,
 )
-from ensue.data.recordings import as_samples
+from ensue.data.samples import as_samples
 from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.table import label_columns, read_columns
 from ensue.errors import ConfigError, DataError
