@@ -28,7 +28,7 @@ def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:
         )
     samples, rate = raw
     x = _array(samples)
-    if x.ndim not in (1, 2) or not _is_rate(rate) or (x.ndim == 2 and x.shape[0] < x.shape[1]):
+    if x.ndim not in (1, 2) or not _is_rate(rate) or (x.ndim == 2 and 0 < x.shape[0] < x.shape[1]):
         raise DataError(
             f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels), "
             "and a rate above 0"
