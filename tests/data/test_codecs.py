@@ -59,7 +59,7 @@ def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, r
     soundfile.write(path, samples, rate, subtype="FLOAT")
     codec = AudioCodec(sample_rate=8000, level=1.0)
     at_once = soxr.resample(samples.astype(np.float32).mean(1), rate, 8000)
-    monkeypatch.setattr("ensue.data.codecs.audio.BLOCK_VALUES", 2 * 1234)
+    monkeypatch.setattr("ensue.data.recordings.BLOCK_VALUES", 2 * 1234)
     for raw in (Clip(path), (samples, rate)):
         pieces = list(codec.pieces(raw))
         assert len(pieces) > 1

@@ -113,12 +113,12 @@ def _of_array(x: np.ndarray, white: int | None) -> Image.Image:
 
 def _is_deep(image: Image.Image) -> bool:
     """Before it is loaded: Pillow keeps only in the tiles that color has 16 bits."""
-    return image.mode in DEEP or any(";16" in str(tile[3]) for tile in image.tile)
+    return image.mode in DEEP or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def _white_of(image: Image.Image) -> int | None:
     """What the file says; before it is loaded."""
-    if any(tile[0] in ("ppm", "ppm_plain") for tile in image.tile):
+    if any(tile[0] in ("ppm", "ppm_plain") for tile in getattr(image, "tile", ())):
         return WHITE  # Pillow has scaled its maxval to that
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(BITS_PER_SAMPLE, (16,))[0]

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from torch import Tensor
 
 from ensue.data.items import Clip
 from ensue.data.mp3 import length_of_mp3
+from ensue.data.samples import as_samples, scaled
 from ensue.errors import DataError
 
 BLOCK_VALUES = 2**20
@@ -35,9 +35,6 @@ OPUS_LEAD = 48_000
 """The same for Opus, which settles within 80 ms; from 4,800 samples on all are equal to the bit."""
 VORBIS_BLOCK, OGG_PAGE = 8192, 65_307
 """The most samples of a block, and the most bytes of a page."""
-FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
-"""What 1.0 is in whole numbers, as in the subtypes PCM_S8, PCM_U8, PCM_16 and PCM_32 of files."""
-
 Recording = Clip | tuple[Any, int]
 Blocks = Iterator[tuple[np.ndarray, bool]]
 """Stretches of (samples,) or (samples, channels), and whether it is the last."""
@@ -63,66 +60,11 @@ def open_blocks(raw: Recording) -> tuple[int, Blocks]:
     return _open(raw) if isinstance(raw, Clip) else _cut(*as_samples(raw))
 
 
-def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:
-    """Samples as an array of their own type, and the rate.
-
-    Raises:
-        DataError: It is no pair of (samples,) or (samples, channels) and a rate in Hz, or the full
-            scale of the samples isn't known.
-    """
-    if not (isinstance(raw, tuple) and len(raw) == 2):
-        raise DataError(
-            f"a recording is a path or a pair (samples, rate), not {type(raw).__name__}; give the "
-            "rate in Hz with the samples"
-        )
-    samples, rate = raw
-    x = _array(samples)
-    if x.ndim not in (1, 2) or not _is_rate(rate) or (x.ndim == 2 and x.shape[0] < x.shape[1]):
-        raise DataError(
-            f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels), "
-            "and a rate above 0"
-        )
-    if x.dtype.kind != "f" and x.dtype.name not in FULL_SCALE:
-        raise DataError(
-            f"its samples are of {x.dtype.name}, whose full scale isn't known; give fractions, "
-            f"such as x / 32768, or one of {', '.join(FULL_SCALE)}"
-        )
-    return x, int(rate)
-
-
-def _array(samples: Any) -> np.ndarray:
-    if isinstance(samples, Tensor):
-        samples = samples.detach().cpu()
-        samples = samples.float() if samples.is_floating_point() else samples
-    try:
-        return np.asarray(samples)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"its samples are no array: {error}") from error
-
-
-def _is_rate(rate: Any) -> bool:
-    """
-    >>> _is_rate(8000), _is_rate(np.float64(8000)), _is_rate(0), _is_rate("8000"), _is_rate(0.5)
-    (True, True, False, False, False)
-    """
-    is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-    return is_number and bool(math.isfinite(rate) and rate >= 1)
-
-
 def _cut(x: np.ndarray, rate: int) -> tuple[int, Blocks]:
     """Samples that are in memory already, as blocks."""
     size = max(BLOCK_VALUES // math.prod(x.shape[1:]), 1)
     starts = range(0, max(len(x), 1), size)
-    return rate, ((_scaled(x[i : i + size]), i + size >= len(x)) for i in starts)
-
-
-def _scaled(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused later
-        y = x.astype(np.float32)
-    scale = FULL_SCALE.get(x.dtype.name)
-    if scale is None:
-        return y
-    return (y - 128 if x.dtype.name == "uint8" else y) / np.float32(scale)
+    return rate, ((scaled(x[i : i + size]), i + size >= len(x)) for i in starts)
 
 
 class _Forward(soundfile.SoundFile):

@@ -159,7 +159,7 @@ class HasSchedule(Protocol):
 
 @runtime_checkable
 class RefusesTraining(Protocol):
-    """Settings of a model that can be loaded, but not trained, with some values."""
+    """Settings with which a model may be loaded, but not always trained."""
 
     def require_trainable(self) -> None: ...
 

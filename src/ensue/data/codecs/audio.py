@@ -18,7 +18,8 @@ from torch import Tensor
 from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items, Positions
-from ensue.data.recordings import Recording, as_samples, open_blocks
+from ensue.data.recordings import Recording, open_blocks
+from ensue.data.samples import as_samples
 from ensue.errors import DataError
 
 NUM_ITEMS_FOR_LEVEL = 200

@@ -19,7 +19,7 @@ from ensue.data.items import (
     fingerprint,
     group_of,
 )
-from ensue.data.recordings import as_samples
+from ensue.data.samples import as_samples
 from ensue.data.sources.columns import read_columns
 from ensue.data.sources.files import folder_label, walk
 from ensue.data.sources.origin import Origin

@@ -9,7 +9,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from ensue.nn.spectral import LogMel, most_bands
+from ensue.nn.spectral import LogMel, frame_geometry, most_bands
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 SHORTEST_WINDOW = 8
@@ -43,12 +43,9 @@ def spectrogram(x: Tensor, sample_rate: int, *, num_mels: int = 80) -> bytes:
 
     At low rates a column is at least a sample, and bands are as many as hold a frequency.
     """
-    seconds = {
-        "window_seconds": max(0.025, SHORTEST_WINDOW / sample_rate),
-        "hop_seconds": max(0.010, 1 / sample_rate),
-    }
-    size = LogMel(sample_rate, num_mels=1, **seconds).fft_size
-    frames = LogMel(sample_rate, num_mels=most_bands(sample_rate, size, num_mels), **seconds)
+    window, hop = max(0.025, SHORTEST_WINDOW / sample_rate), max(0.010, 1 / sample_rate)
+    num_mels = most_bands(sample_rate, frame_geometry(sample_rate, window, hop)[2], num_mels)
+    frames = LogMel(sample_rate, num_mels=num_mels, window_seconds=window, hop_seconds=hop)
     # Of less than a window there is no frame.
     x = torch.nn.functional.pad(x, (0, max(0, 2 * frames.kernel_size - len(x))))
     padded = torch.nn.functional.pad(x[None, None], frames.padding)
