@@ -126,7 +126,8 @@ def test_validations_before_the_end_of_schedules_do_not_compete(seed: int) -> No
         settled_at = 30
 
     rng = np.random.default_rng(seed)
-    lines = [{"step": 10 * k, "val_loss": float(x)} for k, x in enumerate(rng.normal(size=9), 1)]
+    drawn = rng.uniform(size=9) - [9, 9, 0, 0, 0, 0, 0, 0, 0]  # the first two look the best
+    lines = [{"step": 10 * k, "val_loss": float(x)} for k, x in enumerate(drawn, 1)]
     best = best_of(validations(Model(), lines))
     assert best is not None
     assert best.loss == min(x["val_loss"] for x in lines if x["step"] >= 30)
