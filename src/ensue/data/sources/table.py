@@ -20,7 +20,7 @@ from ensue.errors import ConfigError, DataError, unknown
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
 SPLIT = "split"
-"""The column that says what is for training and what for the test; never modelled unasked."""
+"""The column that says what is for training and what for the test; never modeled unasked."""
 
 READERS = {
     ".csv": pyarrow.csv.read_csv,
