@@ -100,7 +100,7 @@ def columns_in(
         raise DataError(f"a text can't be written as UTF-8: {error}") from error
 
 
-def labeled_in(data: object, config: DataConfig, wanted: Wanted) -> Items | None:
+def labelled_in(data: object, config: DataConfig, wanted: Wanted) -> Items | None:
     """Columns or rows of which one column holds images or recordings, and the others its labels.
 
     Raises:

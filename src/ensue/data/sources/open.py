@@ -26,7 +26,7 @@ from ensue.data.sources.image import (
     read_image_manifest,
 )
 from ensue.data.sources.kinds import Data
-from ensue.data.sources.memory import ANYTHING, Wanted, columns_in, labeled_in, read_values
+from ensue.data.sources.memory import ANYTHING, Wanted, columns_in, labelled_in, read_values
 from ensue.data.sources.origin import Origin
 from ensue.data.sources.question import is_question_table, read_questions
 from ensue.data.sources.smiles import (
@@ -116,7 +116,7 @@ def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> I
 
 def _open_values(data: object, config: DataConfig, wanted: Wanted) -> Items:
     values = data if isinstance(data, Mapping) else plain(data)
-    if (items := labeled_in(values, config, wanted)) is not None:
+    if (items := labelled_in(values, config, wanted)) is not None:
         return items
     values = plain(values)
     columns = columns_in(values, config, wanted)
