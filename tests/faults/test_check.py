@@ -158,7 +158,7 @@ def test_the_column_split_is_told_as_what_it_is(tmp_path: Path) -> None:
     assert not findings(found, "the label 'split'")
 
 
-def test_a_split_in_numbers_is_not_modelled_unasked(tmp_path: Path) -> None:
+def test_a_split_in_numbers_is_not_modeled_unasked(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", x=values(40), split=[0, 1] * 20)
     with pytest.raises(ensue.EnsueError, match="unknown split"):
         look(path)

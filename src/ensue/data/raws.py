@@ -107,7 +107,7 @@ def _row(value: Any, codec: Codec) -> Any:
 
 
 def _columns_of(codec: Any, num: int) -> Sequence[str]:
-    """The columns of a row of numbers: those modelled, or all of an array that was trained on."""
+    """The columns of a row of numbers: those modeled, or all of an array that was trained on."""
     of_array = [f"x{i}" for i in range(num)]
     every = {*codec.columns, *(codec.constants or {})}
     return of_array if every == set(of_array) else codec.columns

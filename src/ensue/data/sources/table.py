@@ -17,7 +17,7 @@ from ensue.errors import ConfigError, DataError, unknown
 ITEM = "item"
 """The column of names, in tables that ``embed`` writes."""
 SPLIT = "split"
-"""The column that says what is for training and what for the test; never modelled unasked."""
+"""The column that says what is for training and what for the test; never modeled unasked."""
 
 Row = dict[str, float | str | None]
 

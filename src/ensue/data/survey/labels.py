@@ -36,7 +36,7 @@ class Labels:
 
 
 def look_at_labels(items: Items, group: str | None) -> Labels:
-    """Look at every column that isn't modelled: labels, numbers, and the column ``split``.
+    """Look at every column that isn't modeled: labels, numbers, and the column ``split``.
 
     Args:
         items: The data.

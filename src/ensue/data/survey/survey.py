@@ -117,7 +117,7 @@ def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
 
 
 def _rows(items: Items, config: DataConfig) -> list[str]:
-    """What is odd about the columns that are modelled, where items are rows of a table."""
+    """What is odd about the columns that are modeled, where items are rows of a table."""
     if not isinstance(items.raw, Rows):
         return []
     chosen_by_user = set(config.columns)
