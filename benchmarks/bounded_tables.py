@@ -21,7 +21,7 @@ from benchmarks.measure import save
 from benchmarks.small_tables import parts
 
 SEEDS, STEPS, DRAWS = (0, 1, 2), 400, 10_000
-SHARED = {"max_steps": STEPS, "patience": STEPS, "num_threads": 1, "accelerator": "cpu"}
+SHARED = {"max_steps": STEPS, "num_threads": 1, "accelerator": "cpu"}
 
 
 def tables(folder: str) -> dict[str, tuple[np.ndarray, dict[str, Any], dict[str, tuple]]]:

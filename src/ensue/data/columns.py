@@ -67,8 +67,7 @@ def copies(values: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _same_order(a: np.ndarray, b: np.ndarray) -> bool:
-    correlation, _ = spearmanr(a, b)
-    return abs(float(correlation)) > 0.999
+    return abs(float(np.asarray(spearmanr(a, b))[0])) > 0.999
 
 
 def spills_over(values: np.ndarray, limit: float = 0.0) -> bool:

@@ -43,6 +43,7 @@ ForcingSchedule = Literal["constant", "linear", "inverse_sigmoid"]
 ForcingCoin = Literal["token", "step"]
 FORCED, DRAWN = 0, 1
 """What noise of a sequence is for."""
+NUM_STANDARDIZED = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +264,8 @@ class Seq2Seq(
     def shortest_item(self) -> int:
         """Tokens of the shortest text that says something, bos and, where there is one, eos."""
         return 2 if self.eos is None else 3
+
+    num_standardized = NUM_STANDARDIZED
 
     def standardize(self, batch: Batch) -> None:
         """Take the principal components of regions, where these get layers of their own."""

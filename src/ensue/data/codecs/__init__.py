@@ -4,8 +4,9 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 
 from ensue.configuration import check_format, to_plain, validate
@@ -46,6 +47,13 @@ class Codec(Protocol):
     def facts(self) -> dict[str, Any]: ...
     @staticmethod
     def of_user(raw: Any) -> Any: ...
+
+
+@runtime_checkable
+class HasAxes(Codec, Protocol):
+    """Encodes values by column, each with an axis of the values that it can have."""
+
+    def axis(self, column: str, first: float, last: float, num: int) -> np.ndarray: ...
 
 
 CODECS: dict[str, Any] = {
