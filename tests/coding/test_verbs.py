@@ -166,7 +166,7 @@ def test_another_model_or_machine_is_told(
     [
         ("compress {run} {data} --out {new}.zip", "its ending must be one of .ensue"),
         ("compress {run} {data} --out {new}.ensue --batch-size 0", "batch_size is 0"),
-        ("compress {run} {deep} --out {new}.ensue", "transparency or more than 8 bits (mode RGBA)"),
+        ("compress {run} {deep} --out {new}.ensue", "transparency or other colors (mode RGBA)"),
         (
             "compress {run} {gray} --out {new}.ensue",
             "it is gray, and the run learnt images that are",

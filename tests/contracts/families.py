@@ -353,7 +353,14 @@ CASES = [
     Case(
         family="maf",
         name="images",
-        build=maf(num_features=None, num_tokens=6, bos=5, shape=(3, 4, 5), depth=2),
+        build=maf(
+            num_features=None,
+            num_tokens=6,
+            bos=5,
+            shape=(3, 4, 5),
+            depth=2,
+            hidden_sizes=(61, 59),
+        ),
         items=pictures,
     ),
     Case(

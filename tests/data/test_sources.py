@@ -218,7 +218,9 @@ def test_pairs_in_memory_are_items() -> None:
     pairs = [(np.zeros(10), 8000), (np.ones((10, 2)), 16000)]
     items = read(pairs)
     assert list(items.ids) == ["000000", "000001"]
-    assert all(raw is pair for raw, pair in zip(items.raw, pairs, strict=True))
+    for (samples, rate), (own_samples, own_rate) in zip(items.raw, pairs, strict=True):
+        assert rate == own_rate
+        assert np.array_equal(samples, own_samples)
 
 
 def test_list_of_paths_is_items(tmp_path: Path) -> None:

@@ -98,7 +98,9 @@ def test_setting_says_which_weights_a_run_ends_with(
 
 
 def test_end_between_two_validations_may_be_the_best(rows: np.ndarray, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "max_steps": 8, "learning_rate": 1e-3}
+    # Not from the fitted Gaussian, which is hard to improve on here.
+    begun = {"start": "identity", "marginal_bins": 0, "transform": "affine", "dropout": 0.0}
+    settings = {**SETTINGS, "max_steps": 8, "learning_rate": 1e-3, **begun}
     trained = train("realnvp", rows, out=tmp_path / "run", **settings)
     found = losses(trained.run)
     assert found[8] < found[6]

@@ -247,7 +247,7 @@ def test_labels_stand_next_to_images_and_recordings(form: str) -> None:
     found = read(made({"image": images, "label": label}))
     assert (found.kind, found.labels) == ("image", {"label": label})
     assert np.array_equal(np.stack(found.raw), images)
-    sounds = [(np.full(9, i), 8000) for i in range(3)]
+    sounds = [(np.full(9, i / 4), 8000) for i in range(3)]
     found = read(made({"audio": sounds, "speaker": label}), group="speaker")
     assert (found.kind, found.group) == ("audio", label)
     assert found.fingerprint != read(made({"audio": sounds, "speaker": ["a"] * 3})).fingerprint

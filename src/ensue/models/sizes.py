@@ -109,7 +109,7 @@ def told(before: Any, after: Any, num_rows: int) -> str | None:
 
 
 def _as_given(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else f"{value}"
 
 
 def _dashed(name: str) -> str:

@@ -106,7 +106,7 @@ def warn_of_unconnected(num_values: int, num_units: int, setting: str) -> None:
     if num_units < num_values - 1:
         warnings.warn(
             f"there are {num_values} values and {setting} is {num_units}: some values aren't seen "
-            f"by the next ones; take {setting} {num_values - 1} or more, or fewer values",
+            f"by the next ones; use {num_values - 1} units or more, or fewer values",
             stacklevel=3,
         )
 

@@ -1,5 +1,6 @@
 """The survey of a table: gaps, columns without a density, extreme values, draws out of range."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.sources.table import Rows
 from ensue.data.survey.own import Own
+from ensue.data.survey.row_numbers import numbers_rows
 
 FEW_VALUES = 20
 
@@ -97,12 +99,16 @@ def _shapes(table: Rows, known: np.ndarray, config: DataConfig) -> list[str]:
         values = table.values[known[:, j], j]
         if name in table.categories or not len(values) or np.ptp(values) == 0:
             continue
+        if numbers_rows(name, values):
+            continue  # to be left out, whatever its shape
         if (words := near_constant(values)) is not None:
             findings.append(f"column {name!r} {words}: a density of it is a needle; leave it out")
         elif name in mapped:
             continue
         elif (words := extremes(values)) is not None:
-            remedy = f"--log {name} or --rank {name}" if values.min() > 0 else f"--rank {name}"
+            remedy = _option("rank", [name])
+            if values.min() > 0:
+                remedy = f"{_option('log', [name])} or {remedy}"
             findings.append(f"column {name!r} has {words}; correct them, or use {remedy}")
         elif values.min() >= 0 and _is_whole(values) and spills_over(values, values.min()):
             whole.append(name)
@@ -111,16 +117,21 @@ def _shapes(table: Rows, known: np.ndarray, config: DataConfig) -> list[str]:
         elif has_heavy_tail(values):
             heavy.append(name)
     if positive:
-        findings.append(_proposal("are always above 0", positive, f"--log {','.join(positive)}"))
+        findings.append(_proposal("are always above 0", positive, _option("log", positive)))
     if whole:
-        spans = ",".join(f"{name}=0:" for name in whole)
-        findings.append(_proposal("are never below 0", whole, f"--bounds {spans}"))
+        spans = [f"{name}=0:" for name in whole]
+        findings.append(_proposal("are never below 0", whole, _option("bounds", spans)))
     if heavy:
         findings.append(
-            f"columns with heavy tails ({', '.join(heavy)}): --rank {','.join(heavy)} keeps rare "
-            "values from ruling the others"
+            f"columns with heavy tails ({', '.join(heavy)}): {_option('rank', heavy)} keeps "
+            "rare values from ruling the others"
         )
     return findings
+
+
+def _option(name: str, values: list[str]) -> str:
+    """An option as it can be pasted into a shell."""
+    return f"--{name} {shlex.quote(','.join(values))}"
 
 
 def _is_whole(values: np.ndarray) -> bool:
