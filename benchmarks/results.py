@@ -33,6 +33,7 @@ ROWS = {
     "easy_vqa": "questions about colored shapes, by the set's own rules (ROW='easy_vqa FOLDER')",
     "vqa_rad": "questions about radiographs beside two baselines (ROW='vqa_rad FOLDER')",
     "interrupted": "trainings and other verbs stopped at 50 places and done again, to the bit",
+    "kept": "CPC and the sequence VAE with last and with best weights (ROW='kept FSDD MOLECULES')",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

@@ -252,13 +252,12 @@ def test_fractions_are_taken_as_they_are(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (np.zeros(50, np.float32), "a recording is a path or a pair"),
-        ((np.zeros(50), "8000"), "a rate above 0"),
-        ((np.zeros(50), float("nan")), "a rate above 0"),
+        ((np.zeros(50), "8000"), r"\(samples, rate\)"),
+        ((np.zeros(50), float("nan")), "the rate in whole Hz"),
         ((np.zeros((2, 16000)), 8000), r"\(2, 16000\).*give \(samples,\) or \(samples, channels\)"),
-        (([[1.0], [2.0, 3.0]], 8000), "are no array"),
+        (([[1.0], [2.0, 3.0]], 8000), r"\(samples, rate\)"),
     ],
-    ids=["no rate", "text", "nan", "channels first", "ragged"],
+    ids=["text", "nan", "channels first", "ragged"],
 )
 def test_what_is_no_recording_is_refused(raw: Any, says: str, cpc_run: Path) -> None:
     with pytest.raises(DataError, match=says):

@@ -30,8 +30,8 @@ def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:
     x = _array(samples)
     if x.ndim not in (1, 2) or not _is_rate(rate) or (x.ndim == 2 and 0 < x.shape[0] < x.shape[1]):
         raise DataError(
-            f"it has the shape {x.shape} at {rate} Hz; give (samples,) or (samples, channels), "
-            "and a rate above 0"
+            f"its samples have the shape {x.shape}, at {rate} Hz; give (samples,) or (samples, "
+            "channels), and the rate in whole Hz"
         )
     if x.dtype.kind != "f" and x.dtype.name not in FULL_SCALE:
         raise DataError(
@@ -53,11 +53,11 @@ def _array(samples: Any) -> np.ndarray:
 
 def _is_rate(rate: Any) -> bool:
     """
-    >>> _is_rate(8000), _is_rate(np.float64(8000)), _is_rate(0), _is_rate("8000"), _is_rate(0.5)
+    >>> _is_rate(8000), _is_rate(np.float64(8000)), _is_rate(0), _is_rate("8000"), _is_rate(2.5)
     (True, True, False, False, False)
     """
     is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-    return is_number and bool(math.isfinite(rate) and rate >= 1)
+    return is_number and bool(math.isfinite(rate) and rate >= 1 and rate == int(rate))
 
 
 def scaled(x: np.ndarray) -> np.ndarray:

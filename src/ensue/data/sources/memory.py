@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, file_facts, fingerprint, group_of
+from ensue.data.samples import as_samples
 from ensue.data.sources.audio import is_audio, read_audio_arrays
 from ensue.data.sources.columns import TABLE_SUFFIXES
 from ensue.data.sources.files import plain_items
@@ -46,8 +47,6 @@ from ensue.data.sources.values import (
 )
 from ensue.errors import DataError
 
-MOST_CHANNELS = 32
-"""Of samples (S, channels): with more than that, and than S, they are the other way around."""
 HUB = ("array", "sampling_rate")
 """The parts of a recording in data sets of the Hugging Face Hub."""
 LISTED = "a list holds paths or texts, rows, images or (samples, rate) pairs"
@@ -187,30 +186,7 @@ def as_recording(value: Any, rate: int | None = None) -> tuple[np.ndarray, int]:
     """
     if isinstance(value, Mapping):
         value = tuple(value[name] for name in HUB)
-    samples, hz = (value, rate) if rate is not None else value
-    x = as_array(samples)
-    if not _is_rate(hz):
-        raise DataError(
-            f"the rate of samples is {hz!r}; give (samples, rate), the rate in whole Hz"
-        )
-    if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
-        raise DataError(
-            f"samples are an array {x.shape} of {x.dtype}; give numbers (samples,) or (samples, "
-            "channels)"
-        )
-    if x.ndim == 2 and x.shape[1] > max(x.shape[0], MOST_CHANNELS):
-        raise DataError(
-            f"samples are an array {x.shape}, which is (samples, channels); transpose (channels, "
-            "samples)"
-        )
-    same = isinstance(value, tuple) and x is samples and type(hz) is int and rate is None
-    return value if same else (x, int(hz))
-
-
-def _is_rate(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return False
-    return bool(0 < value < float("inf") and value == int(value))
+    return as_samples(tuple(value) if rate is None else (value, rate))
 
 
 def _may_be_sound(values: Sequence[Any], wanted: Wanted) -> bool:
