@@ -4,8 +4,8 @@ The loss of either is a bound, so that the best bound need not give the best fea
 Each run is trained once and ended both ways. ``python -m benchmarks.kept FSDD MOLECULES``: the
 folders of recorded digits and of molecules. Pretraining hears the training part of the digits but
 one speaker, who is the validation; probes are asked on that training part too (repetitions 5 to 29
-teach, later ones answer), so that no test part is read. Of the molecules 2,000 strings are learned, or
-40,000; others of the 90 % that are trained on elsewhere are the unseen ones.
+teach, later ones answer), so that no test part is read. Of the molecules 2,000 strings are learned,
+or 40,000; others of the 90 % that are trained on elsewhere are the unseen ones.
 """
 
 import shutil
