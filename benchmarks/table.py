@@ -482,6 +482,57 @@ def question_rows() -> list[tuple[str, ...]]:
     return rows
 
 
+def small_table_rows() -> list[tuple[str, ...]]:
+    """Flows with no settings on small tables, and what bounds of columns change."""
+    found, rows = read("small_tables")["tables"], []
+    for name, table in found.items():
+        runs = table["seeds"].values()
+        told = {
+            model: ", ".join(f"{run[model]['nats']:.1f}" for run in runs)
+            for model in ("realnvp", "one Gaussian", "mixture of Gaussians", "zuko: NSF")
+        }
+        num = table["shape"][0]
+        rows.append(
+            (
+                f"{name.replace('_', ' ')}, {num:,} rows, Real NVP with no settings: test nats a "
+                "row, three seeds",
+                told["realnvp"],
+                f"one Gaussian {told['one Gaussian']}; a mixture chosen by validation "
+                f"{told['mixture of Gaussians']}; zuko's splines, as many steps "
+                f"{told['zuko: NSF']}",
+                "`make results ROW='small_tables FOLDER'`",
+            )
+        )
+    for name, ways in read("bounded_tables")["tables"].items():
+        bounded, plain = ways["bounded"], ways["as they are"]
+        outside = [sum(run["outside"] for run in way["seeds"]) for way in (bounded, plain)]
+        rows.append(
+            (
+                f"{name.replace('_', ' ')}, columns with bounds and logarithms: test nats a row, "
+                "three seeds",
+                f"{bounded['mean']:.2f}; {outside[0]} of 30,000 draws outside",
+                f"without them {plain['mean']:.2f}; {outside[1]:,} outside",
+                "`make results ROW='bounded_tables FOLDER'`",
+            )
+        )
+    return rows
+
+
+def interrupted_rows() -> list[tuple[str, ...]]:
+    """Commands stopped in the middle and done again."""
+    found = read("interrupted")
+    signals = ", ".join(f"{found[name]} by {name}" for name in ("SIGKILL", "SIGINT", "SIGTERM"))
+    return [
+        (
+            "commands of nine families stopped at random places and done again: ended as if they "
+            "had not been",
+            f"{found['equal']} of {found['places']}",
+            f"{signals}; weights and metrics compared to the bit",
+            "`make results ROW=interrupted`",
+        )
+    ]
+
+
 SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "The demo: synthetic speech": speech_rows,
     "Recorded digits": fsdd_rows,
@@ -490,11 +541,13 @@ SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "Small digits": digits_rows,
     "MNIST": mnist_rows,
     "Tables": flow_rows,
+    "Small tables": small_table_rows,
     "Unseen speakers": anomaly_rows,
     "Molecules and sentences": vae_rows,
     "Questions about pictures": question_rows,
     "InfoNCE": info_nce_rows,
     "Windows and long recordings": store_rows,
+    "Stopped commands": interrupted_rows,
     "Recurrent layers": recurrent_rows,
     "Sequences and beams": generation_rows,
     "Drawing value by value": drawing_rows,

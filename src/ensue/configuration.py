@@ -36,7 +36,7 @@ class StepsOfTraining:
     unless: tuple[str, Any] | None = None
 
     def is_read(self, config: Any) -> bool:
-        """Whether a configuration reads the setting."""
+        """Return whether a configuration reads the setting."""
         return self.unless is None or getattr(config, self.unless[0]) != self.unless[1]
 
 

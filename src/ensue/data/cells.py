@@ -62,7 +62,7 @@ def as_text(columns: pa.Table, name: str) -> list[str]:
 
 
 def holds_numbers(columns: pa.Table, name: str) -> bool:
-    """Whether a column is one of numbers: by its type, or, where there are none, by all its cells.
+    """Return whether a column holds numbers: by its type, or in files without types by its cells.
 
     Cells that are empty, or say that a number isn't known, may stand between the numbers.
 
@@ -79,12 +79,12 @@ def holds_numbers(columns: pa.Table, name: str) -> bool:
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether a type is one of numbers."""
+    """Return whether a type is one of numbers."""
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def reads_as_number(text: str) -> bool:
-    """Whether a text is a number, blanks around it aside.
+    """Return whether a text is a number, blanks around it aside.
 
     Example:
         >>> [reads_as_number(text) for text in ("007", " -1.5e3", "1_0", "NA", "")]
@@ -94,7 +94,7 @@ def reads_as_number(text: str) -> bool:
 
 
 def is_gap(text: str) -> bool:
-    """Whether a text is empty, or says that a number isn't known.
+    """Return whether a text is empty, or says that a number isn't known.
 
     Example:
         >>> [is_gap(text) for text in ("", "NA", "nan", "0", "none of them")]

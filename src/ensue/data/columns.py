@@ -31,7 +31,7 @@ def extremes(values: np.ndarray) -> str | None:
 
 
 def has_heavy_tail(values: np.ndarray) -> bool:
-    """Whether one value in 200 lies farther out than one in a million would in a normal column."""
+    """Return whether one value in 200 is farther out than one in a million of a Gaussian."""
     low, lower, median, upper, high = np.quantile(values, (0.005, 0.25, 0.5, 0.75, 0.995))
     width = upper - lower
     return width > 0 and max(high - median, median - low) > 3.6 * width
@@ -71,5 +71,5 @@ def _same_order(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def spills_over(values: np.ndarray, limit: float = 0.0) -> bool:
-    """Whether a Gaussian of this mean and deviation puts one draw in 50 below a limit."""
+    """Return whether a Gaussian of this mean and deviation puts one draw in 50 below a limit."""
     return bool(values.mean() - 2.05 * values.std() < limit)

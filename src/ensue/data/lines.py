@@ -15,7 +15,7 @@ OTHER_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-"""How files in other encodings begin; the longer marks first, as one begins with another."""
+"""Beginnings of files in other encodings; the longer marks first, as one begins with another."""
 
 
 def lines(text: str) -> list[str]:

@@ -72,7 +72,7 @@ def largest_of(raw: Raw) -> int | None:
 
 
 def is_deep(raw: Raw) -> bool:
-    """Whether a picture has more than 8 bits a channel.
+    """Return whether a picture has more than 8 bits a channel.
 
     Raises:
         DataError: It can't be read.
@@ -117,7 +117,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _white_of(image: Image.Image) -> int | None:
-    """What the file says; before it is loaded."""
+    """The largest value that the file names, before it is loaded."""
     if any(tile[0] in ("ppm", "ppm_plain") for tile in getattr(image, "tile", ())):
         return WHITE  # Pillow has scaled its maxval to that
     tags = getattr(image, "tag_v2", {})

@@ -17,7 +17,7 @@ from ensue.errors import DataError
 
 
 def wanted_by(codec: Codec) -> Wanted:
-    """What a codec takes: items of its kind, samples at its rate, its columns."""
+    """Items that a codec takes: those of its kind, samples at its rate, its columns."""
     columns = tuple(getattr(codec, "columns", ()))
     return Wanted((codec.kind,), codec.facts().get("sample_rate"), columns)
 
@@ -62,7 +62,7 @@ def raw_of(value: Any, codec: Codec) -> Any:
 
 
 def _is_table(values: Any, codec: Codec) -> bool:
-    """Whether values are columns; rows by name are items already where items are named parts."""
+    """Return whether values are columns; rows by name may be items already."""
     if isinstance(values, pa.Table | Mapping):
         return True
     named = isinstance(values, list) and values and all(isinstance(v, Mapping) for v in values)

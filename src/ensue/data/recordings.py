@@ -79,7 +79,7 @@ class _Forward(soundfile.SoundFile):
 
     @property
     def has_places(self) -> bool:
-        """Whether one can seek at all."""
+        """Return whether one can seek at all."""
         return super().seekable()
 
 

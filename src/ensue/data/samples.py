@@ -11,7 +11,7 @@ import numpy as np
 from ensue.errors import DataError
 
 FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
-"""What 1.0 is in whole numbers, as in the subtypes PCM_S8, PCM_U8, PCM_16 and PCM_32 of files."""
+"""The whole number that 1.0 is, as in the subtypes PCM_S8, PCM_U8, PCM_16 and PCM_32 of files."""
 
 
 def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:

@@ -88,7 +88,7 @@ def _header(rows: Sequence[str]) -> tuple[int, int]:
 
 
 def _num_values(row: str) -> int:
-    """How many numbers a line ends in, its first word aside."""
+    """The number of numbers that a line ends in, its first word aside."""
     _, *words = BLANKS.split(row)
     numbers = [reads_as_number(word) or word.lower() == "nan" for word in reversed(words)]
     return len(numbers) if all(numbers) else numbers.index(False)

@@ -45,7 +45,7 @@ OF_LOG_MEL = ("vocal_tract_perturbation", "cmn_frames")
 USER_PARTS = "user-parts"
 ANCHORS_A_BLOCK = 256
 Over = Literal["candidates", "contexts"]
-"""What a softmax runs over: eq. 4's candidates of a context, or the contexts of a candidate."""
+"""Axes of a softmax: eq. 4's candidates of a context, or the contexts of a candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,7 @@ class RealNVPConfig:
             refuse_unread(self, dict.fromkeys(of_images, "images"))
 
     def suited(self, num_rows: int) -> "RealNVPConfig":
-        """What was left open, as suits so many rows of a table; of images nothing depends on it."""
+        """Set the sizes that were left open to suit the number of rows; of images none depends on it."""
         return self if self.shape is not None else for_rows(self, num_rows, depth=DEPTH)
 
 
@@ -255,7 +255,7 @@ class RealNVP(
 
 
 def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
-    """What begins with the data, the couplings, and where asked for maps between every two."""
+    """Layers that begin with the data, the couplings, and where asked for maps between every two."""
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")

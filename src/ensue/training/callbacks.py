@@ -243,7 +243,7 @@ class SaveCheckpoint(_AfterStep):
                 save_best(module.model, self.run, step)
 
     def _asked(self, trainer: pl.Trainer) -> tuple[bool, bool]:
-        """Whether any process was asked to stop, and whether a checkpoint is late in any."""
+        """Return whether any process was asked to stop, and whether a checkpoint is late in any."""
         minutes = self.config.checkpoint_minutes
         late = minutes is not None and time.monotonic() - self._clock >= 60 * minutes
         if trainer.world_size == 1:

@@ -66,14 +66,14 @@ def fit(
 
 
 def is_at_end(saved: dict[str, Any], config: TrainingConfig) -> bool:
-    """Whether training had ended when a checkpoint was written: by steps or by patience."""
+    """Return whether training had ended when a checkpoint was written: by steps or by patience."""
     worse = saved["callbacks"].get(Validate.__name__, {}).get("worse", 0)
     out_of_patience = config.patience is not None and worse >= config.patience
     return saved["global_step"] >= config.max_steps or out_of_patience
 
 
 def _is_told(run: RunFolder, data: TrainingData, config: TrainingConfig, step: int) -> bool:
-    """Whether the metrics have the lines of an end at this step."""
+    """Return whether the metrics have the lines of an end at this step."""
     if step < config.max_steps:  # by patience, right after a validation
         return True
     lines = [line for line in run.read_metrics() if line["step"] == step]

@@ -41,7 +41,7 @@ class Validation:
     settled: bool = True
 
     def beats(self, other: "Validation | None") -> bool:
-        """Whether these weights are better than others.
+        """Return whether these weights are better than others.
 
         Example:
             >>> Validation(20, 3.0).beats(Validation(10, 2.5, settled=False))
@@ -74,7 +74,7 @@ class Kept:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should hear of them: nothing where the last weights are the best."""
+        """Notes for the user: nothing where the last weights are the best."""
         if self.best is None or self.last is None or self.best.step == self.last.step:
             return ()
         other = "last" if self.weights == "best" else "best"

@@ -69,7 +69,7 @@ def measure_of(probe: Mapping[str, Any]) -> str:
 
 
 def notes_of(probe: Mapping[str, Any]) -> list[str]:
-    """What must be known to read the figures: what counts as wrong in any case, what doesn't count.
+    """Notes needed to read the figures: what counts as wrong in any case, what doesn't count.
 
     Example:
         >>> notes_of({"rows": [], "num_pairs": 1000, "num_test": 46})

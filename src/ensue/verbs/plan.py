@@ -97,7 +97,7 @@ def section_classes(family: str) -> dict[str, type]:
 
 
 def _run_of(init_from: Path, family: str) -> dict[str, Any]:
-    """What the run to start from says of itself."""
+    """The configuration of the run to start from."""
     from ensue.training.run_folder import RunFolder
 
     found = RunFolder(init_from).read_config()

@@ -129,7 +129,7 @@ def _steps_of(run: RunFolder) -> int:
 
 
 def interrupted(run: RunFolder, plan: Plan) -> str:
-    """What an interrupt left of a run, and the command that goes on."""
+    """The state of an interrupted run, and the command that goes on."""
     words = ["ensue", "train", plan.family, describe(plan.data), "--out", str(run.path), "--resume"]
     command = shlex.join(words) if isinstance(plan.data, str | Path) else "train(resume=True)"
     if run.model.is_dir():

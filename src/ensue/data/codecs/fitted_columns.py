@@ -71,7 +71,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ColumnSettings:
-    """What the user said of single columns."""
+    """Settings of single columns, as the user gave them."""
 
     bounds: dict[str, tuple[float | None, float | None]]
     ranked: tuple[str, ...]

@@ -42,7 +42,7 @@ def with_path(columns: pa.Table) -> pa.Table:
 
 
 def names_files(columns: pa.Table, folder: Path) -> bool:
-    """Whether the rows of a table are recordings or images.
+    """Return whether the rows of a table are recordings or images.
 
     A column ``path`` says so. Another name may be a label of rows of numbers, such as features of
     recordings that aren't there: it says so where there are no numbers, or a file is there.
@@ -64,7 +64,7 @@ def names_files(columns: pa.Table, folder: Path) -> bool:
 def manifest_inside(
     folder: Path, files: Sequence[Path], all_files: Sequence[Path]
 ) -> Manifest | None:
-    """What the tables of labels in a folder say of the files in it; None where there is no table.
+    """Labels of the files in a folder, by the tables in it; None where there is no table.
 
     A row whose file isn't there stays, and can't be read; a file without a row has empty labels.
 

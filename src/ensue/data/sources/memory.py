@@ -51,12 +51,12 @@ HUB = ("array", "sampling_rate")
 """The parts of a recording in data sets of the Hugging Face Hub."""
 LISTED = "a list holds paths or texts, rows, images or (samples, rate) pairs"
 ENDINGS = {"audio": is_audio, "image": is_image, "smiles": is_smiles, "text": is_text}
-"""What the name of a file says of it, by kind."""
+"""Judges of a file by its name, for each kind."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the one who asks for data can take: it decides where looking can't.
+    """Data that the caller can take: it decides where looking can't.
 
     Attributes:
         kinds: Of items; none where any will do.
@@ -69,7 +69,7 @@ class Wanted:
     columns: Sequence[str] = ()
 
     def takes(self, kind: str) -> bool:
-        """Whether items of a kind are wanted, for all that is known."""
+        """Return whether items of a kind are wanted, for all that is known."""
         return not self.kinds or kind in self.kinds
 
 
@@ -156,7 +156,7 @@ def read_values(
 
 
 def is_recording(value: object) -> bool:
-    """Whether a value is samples and their rate, as a pair or as the Hugging Face Hub has them.
+    """Return whether a value is samples and their rate: a pair, or a mapping as on the HF Hub.
 
     Example:
         >>> is_recording((np.zeros(100), 8000)), is_recording((1.0, 8000)), is_recording("a.wav")
@@ -190,13 +190,13 @@ def as_recording(value: Any, rate: int | None = None) -> tuple[np.ndarray, int]:
 
 
 def _may_be_sound(values: Sequence[Any], wanted: Wanted) -> bool:
-    """Whether arrays of one dimension could be samples as well as rows."""
+    """Return whether arrays of one dimension could be samples as well as rows."""
     known = wanted.sample_rate is not None or not wanted.takes("audio")
     return not known and any(is_array(v) and as_array(v).ndim == 1 for v in values)
 
 
 def _are_items(values: Any) -> bool:
-    """Whether the values of a column are images or recordings."""
+    """Return whether the values of a column are images or recordings."""
     if is_array(values):
         return as_array(values).ndim > 2
     if not isinstance(values, list | tuple) or not values or is_recording(values):
@@ -205,7 +205,7 @@ def _are_items(values: Any) -> bool:
 
 
 def _are_paths(texts: list[str], wanted: Wanted) -> bool:
-    """Whether texts name files: all of them by their endings, or because they are there."""
+    """Return whether texts name files: all of them by their endings, or because they are there."""
     if wanted.kinds and not wanted.takes("text") and not wanted.takes("smiles"):
         return True
     if len(wanted.kinds) == 1:

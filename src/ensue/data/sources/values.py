@@ -22,10 +22,10 @@ FORMS = (
     "__dataframe__, columns {name: values}, a list of rows {column: value}, an array (rows, "
     "columns)); a list of texts, of paths, of (samples, rate) pairs, of images (H, W) or (H, W, 3)"
 )
-"""What may be given as data."""
+"""Forms of data, for messages."""
 
 PANDAS_INDEX = "__index_level_"
-"""How the unnamed index of a pandas DataFrame is called when it becomes a column."""
+"""The name of the unnamed index of a pandas DataFrame when it becomes a column."""
 
 
 @runtime_checkable
@@ -38,7 +38,7 @@ class Detaches(Protocol):
 
 @runtime_checkable
 class IsArray(Protocol):
-    """What numpy can read as an array: arrays of other libraries, images of Pillow."""
+    """Protocols that numpy reads as an array: arrays of other libraries, images of Pillow."""
 
     __array_interface__: Any
 
@@ -79,7 +79,7 @@ class IsImage(Protocol):
 
 
 def is_array(value: object) -> bool:
-    """Whether a value is an array, a tensor, or an image in memory.
+    """Return whether a value is an array, a tensor, or an image in memory.
 
     Example:
         >>> is_array(np.zeros(3)), is_array([0.0])
@@ -114,7 +114,7 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def are_numbers(value: object) -> bool:
-    """Whether a value is a list of numbers, and of nothing else.
+    """Return whether a value is a list of numbers, and of nothing else.
 
     Example:
         >>> are_numbers([1, 2.5]), are_numbers(["a"]), are_numbers([])

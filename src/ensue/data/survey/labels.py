@@ -61,7 +61,7 @@ def look_at_labels(items: Items, group: str | None) -> Labels:
 
 
 def are_numbers(values: Sequence[str]) -> bool:
-    """Whether all cells that aren't empty are numbers, and some are.
+    """Return whether all cells that aren't empty are numbers, and some are.
 
     Example:
         >>> are_numbers(["1", "", "2.5"]), are_numbers(["1", "x"]), are_numbers([""])
@@ -71,7 +71,7 @@ def are_numbers(values: Sequence[str]) -> bool:
 
 
 def is_measured(values: Sequence[str]) -> bool:
-    """Whether a column holds measurements: fractions, or whole numbers of many values.
+    """Return whether a column holds measurements: fractions, or whole numbers of many values.
 
     Example:
         >>> is_measured(["0.5", "1"]), is_measured(["0", "1"])

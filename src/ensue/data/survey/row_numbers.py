@@ -44,7 +44,7 @@ def look_for_row_numbers(table: Rows, *, without: Container[str] = ()) -> list[s
 
 
 def numbers_rows(name: str, values: np.ndarray) -> bool:
-    """Whether values are consecutive whole numbers in any order; by its name, any different ones.
+    """Return whether values number rows: consecutive in any order, or different and so named.
 
     Example:
         >>> numbers_rows("x", np.arange(20)[::-1] + 1), numbers_rows("index", np.array([3, 7]))

@@ -103,7 +103,7 @@ def survey(
 
 
 def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
-    """What would be trained on, and what is held out: items, or of one long text its parts."""
+    """The items to train on and those held out, or of one long text its parts."""
     sides = "trained on", "held out for validation"
     # A text that can't be read is told with the unreadable.
     with contextlib.suppress(DataError):
@@ -117,7 +117,7 @@ def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
 
 
 def _rows(items: Items, config: DataConfig) -> list[str]:
-    """What is odd about the columns that are modeled, where items are rows of a table."""
+    """Findings on the columns that are modeled, where items are rows of a table."""
     if not isinstance(items.raw, Rows):
         return []
     chosen_by_user = set(config.columns)

@@ -1,4 +1,4 @@
-"""How sure a figure is: 95 % intervals by the bootstrap, by Student's t over groups, or exact."""
+"""Intervals of figures: 95 % by the bootstrap, by Student's t over groups, or exact."""
 
 from typing import NamedTuple
 

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Unseen:
-    """What counts as wrong whatever the features.
+    """Test examples that count as wrong whatever the features.
 
     Attributes:
         classes: Values of the label with test examples and, where these are, no training example.
