@@ -101,7 +101,7 @@ class MAFConfig:
             refuse_unread(self, {"alpha": "images"})
 
     def suited(self, num_rows: int) -> "MAFConfig":
-        """Set the sizes that were left open to suit the number of rows; of images none depends on it."""
+        """Set the sizes that were left open to suit the number of rows; of images, none."""
         if self.shape is not None or self.num_features is None:
             return self
         return for_rows(self, num_rows, depth=DEPTH, narrowest=self.num_features - 1)

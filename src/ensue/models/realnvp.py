@@ -163,7 +163,7 @@ class RealNVPConfig:
             refuse_unread(self, dict.fromkeys(of_images, "images"))
 
     def suited(self, num_rows: int) -> "RealNVPConfig":
-        """Set the sizes that were left open to suit the number of rows; of images none depends on it."""
+        """Set the sizes that were left open to suit the number of rows; of images, none."""
         return self if self.shape is not None else for_rows(self, num_rows, depth=DEPTH)
 
 
