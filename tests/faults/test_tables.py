@@ -104,7 +104,7 @@ def test_whatever_a_model_gives_is_inside_the_bounds_and_can_be_read_again(
     high = low + width
     text = {"both": f"x0={low}:{high}", "low": f"x0={low}:", "high": f"x0=:{high}"}[which]
     x = low + width * np.linspace(0.1, 0.9, 9)[:, None]
-    codec = codec_of(x, bounds=(text,))
+    codec = codec_of(x, bounds=(text,), continuous=("all",))
     row = codec.decode(torch.tensor([code]))
     assert which == "high" or row["x0"] > low
     assert which == "low" or row["x0"] < high

@@ -255,7 +255,7 @@ class RealNVP(
 
 
 def _of_rows(config: RealNVPConfig) -> tuple[list[nn.Module], Rows]:
-    """Layers that begin with the data, the couplings, and where asked for maps between every two."""
+    """Layers that begin with the data, couplings, and where asked for maps between every two."""
     D = config.num_features
     if D is None:
         raise ConfigError("a Real NVP needs num_features, the number of values of an item")

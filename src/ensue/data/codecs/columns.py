@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from scipy.special import expit, log_expit, ndtri
+from scipy.special import expit, ndtri
 
 from ensue.configuration import STRICT
 from ensue.errors import ConfigError, DataError
@@ -30,9 +30,15 @@ class ColumnMap(Protocol):
 class Bounded:
     r"""Values between two bounds, or above or below one, to all numbers; the bounds are excluded.
 
-    .. math:: y = \log \frac{v - a}{b - v}, \qquad y = \log(v - a), \qquad y = -\log(b - v)
+    .. math:: y = f(v - a) - f(b - v), \qquad f(u) = w \log(e^{u / w} - 1)
 
-    with both, with the lower alone (a = 0: the logarithm) and with the upper alone.
+    and one of the two terms where there is one bound. A few widths w away from a bound, f is a
+    straight line: the density keeps its shape there. Without a width :math:`f = \log`.
+
+    Args:
+        low: The lower bound a, or None.
+        high: The upper bound b, or None.
+        width: w, in the units of the column; None for logarithms.
 
     Example:
         >>> bounded = Bounded(low=0.0, high=None)
@@ -40,6 +46,8 @@ class Bounded:
         array([0.])
         >>> bounded.inverse(np.array([-1000.0])) > 0
         array([ True])
+        >>> Bounded(low=0.0, high=None, width=0.1).forward(np.array([0.01, 1.0, 2.0])).round(3)
+        array([-0.225,  1.   ,  2.   ])
     """
 
     __pydantic_config__ = STRICT
@@ -47,37 +55,65 @@ class Bounded:
     map: Literal["bounded"] = "bounded"
     low: float | None
     high: float | None
+    width: float | None = None
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
         none = np.zeros_like(raw, dtype=np.float64)
-        below = none if self.low is None else np.log(raw - self.low)
-        above = none if self.high is None else np.log(self.high - raw)
+        below = none if self.low is None else self._straightened(raw - self.low)
+        above = none if self.high is None else self._straightened(self.high - raw)
         return np.asarray(below - above)
 
     def inverse(self, y: np.ndarray) -> np.ndarray:
         """Strictly inside, whatever rounding says."""
-        with np.errstate(over="ignore"):
-            if self.low is None:
-                assert self.high is not None
-                raw = self.high - np.exp(-y)
-            elif self.high is None:
-                raw = self.low + np.exp(y)
-            else:
-                raw = self.low + (self.high - self.low) * expit(y)
+        if self.high is None:
+            assert self.low is not None
+            raw = self.low + self._from_one(y)
+        elif self.low is None:
+            raw = self.high - self._from_one(-y)
+        else:  # from the nearer bound, where the digits are
+            raw = np.where(y < 0, self.low + self._from_two(y), self.high - self._from_two(-y))
         return self.within(raw)
+
+    def log_slope(self, raw: np.ndarray) -> np.ndarray:
+        sides = [] if self.low is None else [raw - self.low]
+        sides += [] if self.high is None else [self.high - raw]
+        return np.logaddexp.reduce([self._log_slope_of_side(u) for u in sides])
+
+    def _straightened(self, u: np.ndarray) -> np.ndarray:
+        if self.width is None:
+            return np.log(u)
+        return u + self.width * np.log(-np.expm1(-u / self.width))
+
+    def _log_slope_of_side(self, u: np.ndarray) -> np.ndarray:
+        return -np.log(u if self.width is None else -np.expm1(-u / self.width))
+
+    def _from_one(self, y: np.ndarray) -> np.ndarray:
+        """u of f(u) = y."""
+        with np.errstate(over="ignore"):
+            if self.width is None:
+                return np.exp(y)
+        return self.width * np.logaddexp(0, y / self.width)
+
+    def _from_two(self, y: np.ndarray) -> np.ndarray:
+        """u = v - a of f(u) - f(b - a - u) = y, where y is at most 0.
+
+        With e = exp(y / w) and c = exp((b - a) / w), t = exp(u / w) solves t^2 - (1 - e) t = e c.
+        """
+        assert self.low is not None
+        assert self.high is not None
+        room, y = self.high - self.low, np.minimum(y, 0)
+        if self.width is None:
+            return room * expit(y)
+        with np.errstate(divide="ignore"):  # log 0 at y = 0
+            half = np.log(-np.expm1(y / self.width)) - math.log(2)
+        root = np.logaddexp(2 * half, (y + room) / self.width) / 2
+        return self.width * np.logaddexp(half, root)
 
     def within(self, raw: Any) -> Any:
         """The nearest value inside; what isn't a number stays so."""
         first = -math.inf if self.low is None else np.nextafter(self.low, math.inf)
         last = math.inf if self.high is None else np.nextafter(self.high, -math.inf)
         return np.clip(raw, first, last)
-
-    def log_slope(self, raw: np.ndarray) -> np.ndarray:
-        y = self.forward(raw)
-        if self.low is None or self.high is None:
-            return -y if self.high is None else y
-        # dv/dy = (b - a) sigmoid(y) sigmoid(-y)
-        return -math.log(self.high - self.low) - log_expit(y) - log_expit(-y)
 
     def refuse(self, column: str, raw: np.ndarray) -> None:
         low = -math.inf if self.low is None else self.low

@@ -19,6 +19,9 @@ WIDEST = 2**20
 EVERY = "all"
 """As the setting ``continuous``: every column."""
 
+WIDTH = 0.1
+"""Deviations from a bound within which values are stretched; farther away they stay as they are."""
+
 NUM_EXAMPLES = 64
 """Values of each column that are kept to compare a row's with."""
 
@@ -74,6 +77,7 @@ class ColumnSettings:
     """Settings of single columns, as the user gave them."""
 
     bounds: dict[str, tuple[float | None, float | None]]
+    logarithms: tuple[str, ...]
     ranked: tuple[str, ...]
     continuous: tuple[str, ...]
 
@@ -102,7 +106,7 @@ class ColumnSettings:
                 f"the column {twice!r} is named twice by bounds, log and rank; leave one out"
             )
         bounds |= dict.fromkeys(config.log, (0.0, None))
-        return cls(bounds, config.rank, config.continuous)
+        return cls(bounds, config.log, config.rank, config.continuous)
 
     def is_continuous(self, name: str) -> bool:
         return EVERY in self.continuous or name in self.continuous
@@ -122,7 +126,8 @@ class ColumnSettings:
         if column.is_whole:
             self._refuse_outside(column, low, high)
             return None
-        bounded = Bounded(low=low, high=high)
+        width = None if column.name in self.logarithms else WIDTH * float(column.values.std())
+        bounded = Bounded(low=low, high=high, width=width or None)
         bounded.refuse(column.name, column.values)
         return bounded
 
