@@ -1,4 +1,4 @@
-"""Columns modeled with bounds and logarithms, compared with the same columns as they are.
+"""Columns modeled with bounds, compared with the same columns as they are.
 
 Rows of the test in nats, in the units of the table, of flows of 400 steps with no other settings;
 and how many of 10,000 draws have a value that can't be. Wine (scikit-learn): every column is above
@@ -29,10 +29,14 @@ def tables(folder: str) -> dict[str, tuple[np.ndarray, dict[str, Any], dict[str,
     wine = load_wine().data
     plant = np.load(Path(folder) / "uci_tabular.npz")["power_plant"][:2000].astype(np.float64)
     above = tuple(f"x{j}" for j in range(wine.shape[1]))
-    humidity = {"bounds": ("x3=0:101",), "log": ("x0", "x1", "x2", "x4")}
+    humidity = {"bounds": ("x3=0:101", "x0=0:", "x1=0:", "x2=0:", "x4=0:")}
     possible = dict.fromkeys(("x0", "x1", "x2", "x4"), (0, np.inf)) | {"x3": (0, 101)}
     return {
-        "wine": (wine, {"log": above}, dict.fromkeys(above, (0, np.inf))),
+        "wine": (
+            wine,
+            {"bounds": tuple(f"{name}=0:" for name in above)},
+            dict.fromkeys(above, (0, np.inf)),
+        ),
         "power_plant": (plant, humidity, possible),
     }
 

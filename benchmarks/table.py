@@ -508,8 +508,7 @@ def small_table_rows() -> list[tuple[str, ...]]:
         outside = [sum(run["outside"] for run in way["seeds"]) for way in (bounded, plain)]
         rows.append(
             (
-                f"{name.replace('_', ' ')}, columns with bounds and logarithms: test nats a row, "
-                "three seeds",
+                f"{name.replace('_', ' ')}, columns with bounds: test nats a row, three seeds",
                 f"{bounded['mean']:.2f}; {outside[0]} of 30,000 draws outside",
                 f"without them {plain['mean']:.2f}; {outside[1]:,} outside",
                 "`make results ROW='bounded_tables FOLDER'`",

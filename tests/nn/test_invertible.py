@@ -218,6 +218,7 @@ def test_what_is_kept_passes_unchanged_and_what_moves_is_not_read(name: str, see
     assert not torch.equal(z[:, ~kept], again[:, ~kept])
 
 
+@pytest.mark.filterwarnings("ignore:there are . values and the narrowest of hidden_sizes is")
 @pytest.mark.parametrize("num", [2, 3, 9])
 @pytest.mark.parametrize("hidden_sizes", [(1,), (4, 3), (20,)])
 def test_outputs_see_the_values_before_them_and_all_of_these(

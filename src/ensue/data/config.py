@@ -86,7 +86,9 @@ class DataConfig:
     ] = ()
     bounds: Annotated[
         tuple[str, ...],
-        Field(description="COLUMN=LOW:HIGH of a table, or one of the two: draws stay inside"),
+        Field(
+            description="COLUMN=LOW:HIGH for columns of a table, or one of both: draws stay inside"
+        ),
     ] = ()
     log: Annotated[
         tuple[str, ...],
@@ -111,7 +113,7 @@ class DataConfig:
         int | None,
         Field(
             gt=255,
-            le=65535,
+            lt=2**31,
             description="value that is white in gray images of more than 8 bits, such as 4095; "
             "none: what a file says, else 65535",
         ),

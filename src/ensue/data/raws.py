@@ -88,7 +88,8 @@ def _picture(value: Any, codec: Codec) -> Any:
         return value
     if not is_array(value):
         raise DataError(
-            f"an item is {value!r:.60}; give a path, or an array (H, W) or (H, W, 3) of uint8"
+            f"an item is {value!r:.60}; give a path, or an array (H, W) or (H, W, 3) of uint8 or "
+            "uint16"
         )
     return as_array(value)
 

@@ -143,6 +143,9 @@ class RealNVPConfig:
     def __post_init__(self) -> None:
         refuse_other_transform(self)
         if self.masks:
+            refuse_sizes(
+                self, ("start", "marginal_bins", "dropout"), "couplings without masks of their own"
+            )
             refuse_unread(
                 self, dict.fromkeys(("mask", "mixing"), "couplings with masks of their own")
             )

@@ -22,9 +22,8 @@ class Family:
         summary: One line for ``ensue list families``.
         objective: What is minimized, for the model card.
         limits: What a user must know of its figures, for the model card.
-        keeps: Weights that a run ends with unless the setting ``keep`` says otherwise: those of the
-            ``best`` validation, where the validation loss is what the model is for, or the
-            ``last``, where it is a bound and says less about features and samples.
+        keeps: Weights that a run ends with unless ``keep`` is set: ``best`` (by validation) where
+            the validation loss is the goal itself, ``last`` where it is only a bound.
     """
 
     module: str

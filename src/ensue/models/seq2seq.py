@@ -240,6 +240,11 @@ class Seq2Seq(
             weights = read_state_dict(Path(weights))
         sizes, renamed = rename_ivqa(weights)
         special: dict[str, Any] = {"bos": bos, "eos": eos, "pad": pad}
+        if taken := settings.keys() & {*sizes, "generation"}:
+            raise ConfigError(
+                f"{', '.join(sorted(taken))} are the weights' own; leave them out, and set how "
+                "long questions get by max_length"
+            )
         writing = GenerationConfig(max_length=max_length)
         config = {**settings, **special, **sizes, "generation": writing}
         model = cls(validate(Seq2SeqConfig, config, section="model"))

@@ -45,7 +45,8 @@ class TrainingConfig:
     validate_every: Annotated[int, Field(gt=0, description="steps between validations")] = 250
     checkpoint_every: Annotated[int, Field(gt=0, description="steps between checkpoints")] = 250
     checkpoint_minutes: Annotated[
-        float | None, Field(gt=0, description="minutes between checkpoints at most; none: any")
+        float | None,
+        Field(gt=0, description="at most this many minutes between checkpoints; none: any"),
     ] = 5.0
     patience: Annotated[
         int | None,

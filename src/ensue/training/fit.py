@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
+from ensue.errors import CheckpointError
 from ensue.models.registry import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
@@ -54,6 +55,9 @@ def fit(
         return  # it is finished, and its checkpoint was taken away
     saved = read_state(run.checkpoints) if run.checkpoint.exists() else None
     step = 0 if saved is None else int(saved["global_step"])
+    is_logged = run.model.is_dir() or step >= config.log_every
+    if saved is not None and is_logged and not run.read_metrics():
+        raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
     is_over = saved is not None and is_at_end(saved, config)
     if saved is None or not is_over or not _is_told(run, data, config, step):
         step = _train(model, data, config, run, progress, step, is_over)

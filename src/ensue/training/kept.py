@@ -64,6 +64,8 @@ class Kept:
         best: The best validation, or None where there is none.
         last: The last validation, or None.
         num_since: Validations after the best one.
+        has_best: Whether the weights of the best validation are there; runs of older versions
+            may lack them.
     """
 
     weights: Literal["last", "best"]
@@ -71,6 +73,7 @@ class Kept:
     best: Validation | None = None
     last: Validation | None = None
     num_since: int = 0
+    has_best: bool = True
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -78,17 +81,19 @@ class Kept:
         if self.best is None or self.last is None or self.best.step == self.last.step:
             return ()
         other = "last" if self.weights == "best" else "best"
+        remedy = f" (use the others with --resume --keep {other})" if self.has_best else ""
         found = (
             f"validation loss was best at step {self.best.step:,} ({self.best.loss:.3f} nats) and "
-            f"is {self.last.loss:.3f} at the end (step {self.last.step:,}); the run ends with the "
-            f"weights of step {self.step:,} (--keep {other} with --resume takes the others)"
+            f"is {self.last.loss:.3f} at the end (step {self.last.step:,}); the run keeps the "
+            f"weights of step {self.step:,}{remedy}"
         )
         if self.num_since < STOPPED_AFTER or not self.best.settled:
             return (found,)
         return (
             found,
-            f"it stopped improving {self.num_since} validations before the end; --patience "
-            f"{STOPPED_AFTER} stops then, and more data or a smaller model may get further",
+            f"it stopped improving {self.num_since} validations before the end; --patience N stops "
+            "after N validations without a better one, and more data or a smaller model may get "
+            "further",
         )
 
 
@@ -133,9 +138,11 @@ def keep(model: Any, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
             os.replace(run.best, run.best_on_schedule)
         save_best(model, run, step)
     since = len(found) - 1 - found.index(best)
-    kept = Kept(weights="last", step=step, best=best, last=found[-1], num_since=since)
-    there = run.best.exists() and step_of(run.best) in (best.step, None)
-    if wanted(run.read_config()["family"], config) == "last" or not there:
+    has_best = run.best.exists() and step_of(run.best) in (best.step, None)
+    kept = Kept(
+        weights="last", step=step, best=best, last=found[-1], num_since=since, has_best=has_best
+    )
+    if wanted(run.read_config()["family"], config) == "last" or not has_best:
         return kept
     load_weights(model, run.best)
     return dataclasses.replace(kept, weights="best", step=best.step)
@@ -186,4 +193,5 @@ def read_kept(run: RunFolder) -> Kept | None:
         best=best,
         last=last,
         num_since=facts["num_since"],
+        has_best=facts.get("has_best", True),
     )

@@ -36,6 +36,12 @@ class TrainingModule(pl.LightningModule):
         self._accumulated = 0
         self.last: Loss | None = None
 
+    def on_train_start(self) -> None:
+        """Take the learning rate of the schedule, which a resumed run may have with another end."""
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * rate(self.config, self.global_step)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the generators from (seed, batch, rank): nothing is carried from step to step."""
         number = self.global_step * self.config.accumulate + self._accumulated

@@ -210,6 +210,23 @@ class RunFolder:
         check_format(found, str(self.data))
         return found
 
+    def read_model_settings(self) -> dict[str, Any]:
+        """The settings of the model with the sizes that were chosen for the run's data.
+
+        Nothing where no step was saved yet.
+
+        Raises:
+            CheckpointError: They are damaged.
+        """
+        places = (self.model / "config.json", self.checkpoints / "config.json")
+        path = next((path for path in places if path.exists()), None)
+        if path is None:
+            return {}
+        try:
+            return dict(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write ``skipped.csv``: which items couldn't be used, and why."""
         with written_whole(self.skipped) as draft, open(draft, "w", newline="") as file:

@@ -6,7 +6,6 @@ the last word.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +111,7 @@ def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dic
     from ensue.training.run_folder import RunFolder
 
     names = {s.name for s in settings(cls)}
-    path = RunFolder(init_from).model / "config.json"
-    chosen = json.loads(path.read_text()) if path.exists() else {}
+    chosen = RunFolder(init_from).read_model_settings()
     every = {**older_settings(cls), **begun["model"], **chosen}
     return {n: v for n, v in every.items() if n in names}
 

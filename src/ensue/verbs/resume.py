@@ -42,8 +42,8 @@ def resumed_plan(
             given |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
         changed = [
             f"{name} was {value!r} and is {now[section][name]!r}"
-            for section in SECTIONS
-            for name, value in begun[section].items()
+            for section, values in _begun_settings(plan, begun).items()
+            for name, value in values.items()
             if name in given and now[section][name] != value
         ]
     if changed:
@@ -58,7 +58,21 @@ def resumed_plan(
         "training": {**begun["training"], **free},
     }
     configs = validate_all({n: (classes[n], sections[n]) for n in SECTIONS})
-    return dataclasses.replace(plan, configs=configs)
+    return dataclasses.replace(plan, configs=configs, notes=())
+
+
+def _begun_settings(plan: Plan, begun: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of a run by section, those that its version didn't have as they were then."""
+    from ensue.configuration import to_plain, validate
+
+    classes = section_classes(plan.family)
+    older = {"model": older_settings(classes["model"])}
+    return {
+        name: to_plain(
+            validate(classes[name], {**older.get(name, {}), **begun[name]}, section=name)
+        )
+        for name in SECTIONS
+    }
 
 
 def _of_recipe(recipe: str | Path, plan: Plan, other_length: bool) -> set[str]:
@@ -78,6 +92,8 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
         CheckpointError: The run is to be longer, and the checkpoint to go on from is gone.
     """
     from ensue.configuration import validate
+    from ensue.training.checkpoint import read_state
+    from ensue.training.fit import is_at_end
 
     after = plan.configs["training"]
     before = validate(type(after), run.read_config()["training"], section="training")
@@ -88,9 +104,16 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
             f"{str(run.checkpoint)!r}, which the run would go on from, is missing; start a new run "
             "from its weights with --init-from"
         )
-    step = _steps_of(run)
+    saved = read_state(run.checkpoints) if run.checkpoint.exists() else None
+    step = 0 if saved is None else int(saved["global_step"])
     after = dataclasses.replace(after, max_steps=max(after.max_steps, step))
-    notes = _notes(before, after, step)
+    if saved is not None and step < after.max_steps and is_at_end(saved, after):
+        notes: tuple[str, ...] = (
+            f"the run ended at step {step:,} because its patience of {after.patience} was over, "
+            "and stays there; give a larger --patience to go on",
+        )
+    else:
+        notes = _notes(before, after, step)
     return dataclasses.replace(plan, configs={**plan.configs, "training": after}, notes=notes)
 
 
@@ -117,7 +140,8 @@ def write_changes(plan: Plan, run: RunFolder) -> None:
     from ensue.configuration import to_plain
 
     begun, now = run.read_config(), to_plain(plan.configs["training"])
-    changed = {n: v for n, v in now.items() if v != begun["training"].get(n, v)}
+    known = _begun_settings(plan, begun)["training"]
+    changed = {n: v for n, v in now.items() if v != known[n]}
     if changed:
         run.write_config({**begun, "training": {**begun["training"], **changed}})
 

@@ -20,6 +20,8 @@ from ensue.errors import ConfigError, DataError, unknown
 
 FARTHEST = 2**22
 """Steps from the mean up to which float32 tells one whole number from the next."""
+LARGEST = 2.0**63
+"""Whole numbers from here on can't be written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,8 @@ class TableCodec:
         categories: Columns of categories, and those in the training data.
         examples: Values of each column, spread as in the training data.
         maps: The f_j of columns that have one; others are taken as they are.
-        limits: The lowest and highest whole number of columns of them that have bounds. What is
-            between their steps is spread inside these by the model.
+        limits: Lowest and highest value of the whole-number columns that have bounds. The model
+            spreads each value within its step, inside these.
 
     Example:
         >>> codec = TableCodec(columns=("a",), mean=(1.0,), std=(2.0,))
@@ -94,7 +96,8 @@ class TableCodec:
         kept = [c for c in found if c.constant is None]
         maps = {c.name: m for c in kept if (m := settings.map_of(c)) is not None}
         mapped = [maps[c.name].forward(c.values) if c.name in maps else c.values for c in kept]
-        limits = {c.name: settings.bounds[c.name] for c in kept if c.name in settings.bounds}
+        bounded = [c.name for c in kept if c.name in settings.bounds and c.name not in maps]
+        limits = {name: _inside(*settings.bounds[name]) for name in bounded}
         warn_of_extremes([c for c in kept if not c.is_stepped and c.name not in maps])
         return cls(
             columns=tuple(c.name for c in kept),
@@ -105,7 +108,7 @@ class TableCodec:
             categories={c.name: c.categories for c in kept if c.categories} or None,
             examples={c.name: c.examples() for c in kept},
             maps=maps or None,
-            limits={name: limits[name] for name in limits if name not in maps} or None,
+            limits=limits or None,
         )
 
     def encode(self, raw: Mapping[str, Any]) -> Tensor:
@@ -152,9 +155,9 @@ class TableCodec:
         """Raise DataError for what a column of whole numbers can't have."""
         if value != round(value):
             raise DataError(
-                f"column {column!r} has the value {value:g}, and it held whole numbers only when "
-                "the model was trained; round the value, or train with the column as continuous "
-                f"(--continuous {column})"
+                f"column {column!r} has the value {value:.17g}, and it held whole numbers only "
+                "when the model was trained; round the value, or train with the column as "
+                f"continuous (--continuous {column})"
             )
         mean = self.mean[self.columns.index(column)]
         if abs(value - mean) > FARTHEST:
@@ -176,14 +179,14 @@ class TableCodec:
     def decode(self, x: Tensor) -> dict[str, Value]:
         """(D,) to a row ``{column: value}``, constant columns included."""
         values = x.detach().cpu().double().numpy() * self.std + self.mean
-        if not np.isfinite(values).all():
-            bad = [c for c, v in zip(self.columns, values, strict=True) if not np.isfinite(v)]
-            raise DataError(
-                f"the model gave no finite number for {', '.join(bad)}; train it longer"
-            )
         row: dict[str, Value] = dict(zip(self.columns, values.tolist(), strict=True))
         for name, map_ in (self.maps or {}).items():
             row[name] = float(map_.inverse(np.array([row[name]]))[0])
+        if bad := [name for name, value in row.items() if not abs(float(value)) < LARGEST]:
+            raise DataError(
+                f"the model gave no number that can be written for {', '.join(bad)}; lower the "
+                "temperature, give bounds to the column, or train it longer"
+            )
         for column in self.whole:
             low, high = (self.limits or {}).get(column, (None, None))
             inside = max(float(row[column]), -math.inf if low is None else low)
@@ -209,7 +212,8 @@ class TableCodec:
         if column not in self.whole:
             return values
         low, high = (self.limits or {}).get(column, (None, None))
-        return np.unique(np.clip(values.round(), low, high))
+        first = -math.inf if low is None else low
+        return np.unique(np.clip(values.round(), first, math.inf if high is None else high))
 
     def encoded_examples(self) -> list[np.ndarray]:
         """Of each column its training values (M,), as :meth:`encode` makes them.
@@ -268,6 +272,14 @@ class TableCodec:
         if str(value) not in names:
             raise DataError(unknown(f"category in {column!r}", str(value), names))
         return names.index(str(value))
+
+
+def _inside(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """The first and last whole number between bounds."""
+    return (
+        None if low is None else float(math.ceil(low)),
+        None if high is None else float(math.floor(high)),
+    )
 
 
 def _grid(mean: float, std: float, categories: tuple[str, ...] | None) -> tuple[float, float, int]:

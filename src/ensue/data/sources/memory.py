@@ -280,7 +280,8 @@ def _read_arrays(arrays: list[np.ndarray], config: DataConfig, wanted: Wanted) -
         strange = next(x for x in arrays if not _is_picture(x))
         raise DataError(
             f"the list holds an array {strange.shape} of {strange.dtype}; images are (H, W) or "
-            "(H, W, 3) of uint8, samples come as (samples, rate), and rows of a table as one array"
+            "(H, W, 3) of uint8 or uint16, samples come as (samples, rate), and rows of a table as "
+            "one array"
         )
     ids = [f"{i:06d}" for i in range(len(arrays))]
     facts = [(x.shape, x.tobytes()) for x in arrays]
@@ -302,4 +303,4 @@ def _types(values: Sequence[object]) -> str:
 
 def _is_picture(x: np.ndarray) -> bool:
     shaped = x.ndim == 2 or (x.ndim == 3 and x.shape[2] == 3)
-    return shaped and x.dtype == np.uint8 and x.size > 0
+    return shaped and x.dtype in (np.uint8, np.uint16) and x.size > 0

@@ -1,10 +1,10 @@
 """The survey of labels: their balance and gaps, values that look equal; what is no label."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ensue.data.cells import is_gap, reads_as_number
 from ensue.data.items import Items
 from ensue.data.lookalikes import lookalikes, told_alike
 from ensue.data.sources.table import SPLIT
@@ -61,13 +61,14 @@ def look_at_labels(items: Items, group: str | None) -> Labels:
 
 
 def are_numbers(values: Sequence[str]) -> bool:
-    """Return whether all cells that aren't empty are numbers, and some are.
+    """Return whether all cells that aren't gaps are numbers, and some are.
 
     Example:
-        >>> are_numbers(["1", "", "2.5"]), are_numbers(["1", "x"]), are_numbers([""])
+        >>> are_numbers(["1", "NA", "2.5"]), are_numbers(["1", "x"]), are_numbers([""])
         (True, False, False)
     """
-    return all(_is_number(v) for v in values if v) and any(values)
+    known = [v for v in values if not is_gap(v)]
+    return bool(known) and all(map(reads_as_number, known))
 
 
 def is_measured(values: Sequence[str]) -> bool:
@@ -79,15 +80,8 @@ def is_measured(values: Sequence[str]) -> bool:
     """
     if not are_numbers(values):
         return False
-    different = {float(v) for v in values if v}
-    return len(different) > FEW_VALUES or any(v != v or v % 1 for v in different)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return not math.isnan(float(text)) or text.lower() == "nan"
-    except ValueError:
-        return False
+    different = {float(v) for v in values if not is_gap(v)}
+    return len(different) > FEW_VALUES or any(v % 1 for v in different)
 
 
 def _counted(values: Sequence[str]) -> str:

@@ -102,7 +102,9 @@ def _shapes(table: Rows, known: np.ndarray, config: DataConfig) -> list[str]:
         if numbers_rows(name, values):
             continue  # to be left out, whatever its shape
         if (words := near_constant(values)) is not None:
-            findings.append(f"column {name!r} {words}: a density of it is a needle; leave it out")
+            findings.append(
+                f"column {name!r} {words}: its density would be a spike; leave the column out"
+            )
         elif name in mapped:
             continue
         elif (words := extremes(values)) is not None:

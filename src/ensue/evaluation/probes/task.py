@@ -196,6 +196,11 @@ def _split(
         return train, test, "column split" + (", other groups" if apart else "")
     if labels is not None and (told or _confined(labels[rows], group[rows])):
         inside = test if len(test) else rows
+        if told and len(np.unique(labels[test])) < 2:
+            raise DataError(
+                f"the test part (column split) holds only {str(labels[test][0])!r} of {label!r}, "
+                "which the training part lacks; give both parts items of the same values"
+            )
         chosen = some_of_each(labels[inside], fraction, seed)
         if not chosen.any():
             raise DataError(f"each value of {label!r} has one item only; a probe needs several")
