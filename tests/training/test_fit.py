@@ -145,7 +145,7 @@ def test_two_processes_train_as_one_does(
 
 def test_accumulated_batches_weigh_what_they_count(table: np.ndarray, tmp_path: Path) -> None:
     """Two batches of 8 in one step give the weights of one batch of 16."""
-    settings = {**TRAINING_SETTINGS, "max_steps": 8, "warmup_steps": 0}
+    settings = {**TRAINING_SETTINGS, "max_steps": 8, "warmup_steps": 0, "dropout": 0.0}
     train("realnvp", table, out=tmp_path / "whole", quiet=True, **{**settings, "batch_size": 16})
     train(
         "realnvp",

@@ -363,4 +363,4 @@ def test_a_run_without_a_model_has_no_weights_to_begin_with(
     (begun / "config.yaml").write_text((molecule_run / "config.yaml").read_text())
     words = f"train vae {molecules} --out {tmp_path / 'run'} --init-from {begun} {TINY} {QUICK}"
     assert main(words.split()) == 2
-    assert "has no model yet" in capsys.readouterr().err
+    assert "has no model and no checkpoint yet" in capsys.readouterr().err

@@ -141,7 +141,7 @@ def test_whole_numbers_far_from_0_lie_on_their_grid(first: int, spread: int) -> 
 
 def test_what_a_model_gives_that_is_no_number_is_told(run: Path) -> None:
     codec = ensue.load(run).codec
-    with pytest.raises(DataError, match="no finite number for rings"):
+    with pytest.raises(DataError, match="no number that can be written for rings"):
         codec.decode(torch.tensor([0.0, torch.nan, 0.0]))
 
 

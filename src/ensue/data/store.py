@@ -32,7 +32,7 @@ from ensue.errors import DataError
 
 LABEL, VALUES = "label.", "values.bin"
 READING = "cells as written, samples typed, stretches exact"
-"""Changes when the same files come to be read otherwise: old stores aren't used then."""
+"""A name of the way files are read; stores that were written under another one are made again."""
 ITEMS_A_TASK = 8
 STEPS_AHEAD = 2**20
 """Steps of an item that are read before it is its turn; the rest of a long one is read then."""

@@ -27,7 +27,7 @@ class ImageCodec:
         shape: C (1 gray, 3 color), H and W.
         resize: Whether images of another size are resized; otherwise they can't be used.
         white: The value that is white in images of more than 8 bits; None is what a file says,
-            else 65535. See :func:`ensue.data.pixels.opened`.
+            else 65535. See ``ensue.data.pixels.opened``.
 
     Example:
         >>> codec = ImageCodec(levels=2, shape=(1, 1, 3))

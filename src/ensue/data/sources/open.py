@@ -58,7 +58,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = 
     Args:
         data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, JSON
             Lines, Parquet; with a column ``text`` or ``smiles`` its rows are texts or molecules),
-            one file, ``builtin:NAME``, or what a program holds (:mod:`ensue.data.sources.memory`).
+            one file, ``builtin:NAME``, or what a program holds (``ensue.data.sources.memory``).
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.
         wanted: What decides where values in memory could be several things.
