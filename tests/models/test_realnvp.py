@@ -157,13 +157,14 @@ def test_learns_two_moons(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_recipe_for_mnist_beats_each_pixel_by_itself_in_a_minute(tmp_path: Path) -> None:
+def test_recipe_for_mnist_soon_beats_each_pixel_alone(tmp_path: Path) -> None:
     """The short form of ``mnist-realnvp``: 150 steps, 100 test images, one draw of the noise."""
     folder = Path(__file__).parents[3] / "shared" / "data" / "mnist"
     if not folder.is_dir():
         pytest.skip("MNIST isn't there: shared/data/mnist beside the checkout")
     learnt, test = (mnist.images(folder, part) for part in ("train", "t10k"))
     settings = {"max_steps": 150, "validation": 0.0, "num_threads": 1, "accelerator": "cpu"}
+    settings["precision"] = "float32"  # not every machine has hardware for the recipe's bf16
     out = tmp_path / "run"
     train("realnvp", learnt[:5000], out=out, recipe="mnist-realnvp", quiet=True, **settings)
     run = load(out)
