@@ -1,6 +1,7 @@
 """``check`` says what is odd about labels and columns, and goes on with what it was told."""
 
 import shlex
+import shutil
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +112,8 @@ def test_a_probe_says_it_and_keeps_the_classes_apart(nvp_run: Path, tmp_path: Pa
     columns = {"height": values(60), "width": values(60, 1), "animal": label}
     data = write_table(tmp_path / "t.csv", **columns)
     with pytest.warns(UserWarning, match=r"'animal' look equal .*'dog' \(20\) and 'dog ' \(20\)"):
-        probed = ensue.probe(nvp_run, data, label="animal", quiet=True)
+        run = shutil.copytree(nvp_run, tmp_path / "run")  # others read it without a probe
+        probed = ensue.probe(run, data, label="animal", quiet=True)
     assert probed.result.num_classes == 3
 
 

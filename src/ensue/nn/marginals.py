@@ -112,7 +112,8 @@ def _ties(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """The values that the most rows share, and how wide a bin around each may be."""
     different, counts = np.unique(values, return_counts=True)
     gaps = np.diff(different, prepend=-np.inf, append=np.inf)
-    widths = np.minimum(TIE, np.minimum(gaps[:-1], gaps[1:]) / 2)
+    # Not so narrow that a neighbor close by takes the bin away.
+    widths = np.clip(np.minimum(gaps[:-1], gaps[1:]) / 2, 2 * NARROWEST, TIE)
     by_count = np.argsort(-counts, kind="stable")[:most]
     chosen = by_count[counts[by_count] > max(3, TIED * len(values))]
     return different[chosen], widths[chosen]
