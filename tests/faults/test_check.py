@@ -111,8 +111,8 @@ def test_a_probe_says_it_and_keeps_the_classes_apart(nvp_run: Path, tmp_path: Pa
     label = ["dog", "dog ", "cat"] * 20
     columns = {"height": values(60), "width": values(60, 1), "animal": label}
     data = write_table(tmp_path / "t.csv", **columns)
+    run = shutil.copytree(nvp_run, tmp_path / "run")  # others read it without a probe
     with pytest.warns(UserWarning, match=r"'animal' look equal .*'dog' \(20\) and 'dog ' \(20\)"):
-        run = shutil.copytree(nvp_run, tmp_path / "run")  # others read it without a probe
         probed = ensue.probe(run, data, label="animal", quiet=True)
     assert probed.result.num_classes == 3
 
