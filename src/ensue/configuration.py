@@ -30,14 +30,41 @@ class StepsOfTraining:
     """Marks a setting that counts optimizer steps and so has to fit into ``max_steps``.
 
     Attributes:
-        unless: Another setting and the value of it with which this one isn't read; or None.
+        unless: Another setting, and the value with which that one makes this one unread; or None.
+        most: Largest part of the run that the setting may take. It keeps its number of steps up
+            to there. None if it grows and shrinks with the run.
     """
 
     unless: tuple[str, Any] | None = None
+    most: float | None = None
 
     def is_read(self, config: Any) -> bool:
         """Return whether a configuration reads the setting."""
         return self.unless is None or getattr(config, self.unless[0]) != self.unless[1]
+
+    def fit(self, length: int, num_steps: int, of: int, *, is_default: bool = False) -> int:
+        """Return the steps of ``num_steps`` for a ``length`` that was meant for ``of`` steps.
+
+        Args:
+            length: Of the setting, at least 1.
+            num_steps: Of the run.
+            of: Steps of the run that the length was meant for.
+            is_default: Whether nobody chose the length, so that it changes only if it is too long.
+
+        Example:
+            >>> StepsOfTraining().fit(200, 100, of=1000)
+            20
+            >>> warmup = StepsOfTraining(most=0.5)
+            >>> warmup.fit(20, 100, of=1000), warmup.fit(200, 100, of=1000)
+            (20, 50)
+        """
+        if of == num_steps:
+            return length
+        if self.most is not None:
+            return max(1, min(length, int(self.most * num_steps)))
+        if is_default and length <= num_steps:
+            return length
+        return max(1, length * num_steps // of)
 
 
 def from_data(default: Any = None) -> Any:

@@ -27,8 +27,8 @@ def lengths_of(plan: Any) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("factor", [0.001, 0.5, 3])
-def test_lengths_of_a_recipe_keep_their_part_of_the_run(recipe: str, factor: float) -> None:
+@pytest.mark.parametrize("factor", [0.001, 0.05, 0.5, 3])
+def test_schedules_of_a_recipe_keep_their_part_of_the_run_and_warm_up_its_steps(recipe: str, factor: float) -> None:
     whole = make_plan(RECIPES[recipe], "data", recipe, {}, None)
     num_steps = whole.configs["training"].max_steps
     other = max(1, int(factor * num_steps))
@@ -37,7 +37,9 @@ def test_lengths_of_a_recipe_keep_their_part_of_the_run(recipe: str, factor: flo
     given = {name for section in told.values() for name in section}
     for name, length in lengths_of(whole).items():
         now = lengths_of(plan)[name]
-        if name in given:
+        if name == "warmup_steps":
+            assert now == max(1, min(length, other // 2))
+        elif name in given:
             assert now == max(1, length * other // num_steps), name
         assert now <= max(other, 1), name
         is_told = any(note.startswith(f"{name} is {now:,} instead of") for note in plan.notes)
@@ -61,7 +63,7 @@ def test_length_that_the_user_gave_stays_and_is_told_where_it_does_not_fit(
 
 def test_default_that_is_longer_than_the_run_is_made_to_fit() -> None:
     plan = make_plan("vae", "data", None, {"max_steps": 60, "kl_schedule": "linear"}, None)
-    assert lengths_of(plan) == {"kl_steps": 40, "warmup_steps": 4}
+    assert lengths_of(plan) == {"kl_steps": 40, "warmup_steps": 30}
     assert len(plan.notes) == 2
     assert make_plan("vae", "data", None, {"max_steps": 60}, None).configs["model"].kl_steps == 1000
 

@@ -64,16 +64,16 @@ def test_rows_that_follow_others_keep_their_numbers(num: int, limit: int, rows: 
 
 def test_what_cannot_be_recorded_is_drawn_step_by_step() -> None:
     tokens, record = [torch.tensor([1])] * 2, Recorder()
-    # Of 5 tokens, 6 steps can't use up all that may follow two of them.
+    # Of 41 tokens, 20 steps can't use up all that may follow two of them.
     config, again = GenerationConfig(), GenerationConfig(no_repeat_ngram=3)
     for prompts, settings in (
         (Prompts(Decoder(5), tokens, num_tokens=5), config),
         (Prompts(Counted(5), tokens, num_tokens=5, processors=[forbid(2)]), config),
-        (Prompts(Counted(5), tokens, num_tokens=5), again),
+        (Prompts(Counted(41), tokens, num_tokens=41), again),
         (Prompts(Counted(5), tokens, num_tokens=5), GenerationConfig(method="gumbel")),
     ):
         assert Drawing(prompts, settings, record=record).recorded is None
-        draw(prompts, replace(settings, max_length=6), record)
+        draw(prompts, replace(settings, max_length=20), record)
     assert not record.num_recorded
 
 

@@ -100,12 +100,12 @@ def knots_of(values: np.ndarray, num_bins: int) -> np.ndarray:
     room = max(0.1 * np.ptp(values), 0.5)
     first, last = values.min() - room, values.max() + room
     tied, widths = _ties(values, (num_bins - 2) // 2)
-    around = [*(tied - widths / 2), *(tied + widths / 2)]
+    around = np.concatenate([tied - widths / 2, tied + widths / 2])
     parts = (np.arange(num_bins - 1 - len(around)) + 1) / (num_bins - len(around))
     # None in the middle of a narrow bin: the slope at a knot has no ceiling.
     others = values[~np.isin(values, tied)]
     inner = np.quantile(others, parts) if len(others) else first + (last - first) * parts
-    return _apart(np.sort([first, *around, *inner, last]))
+    return _apart(np.sort([first, *around, *inner, last]), kept=around)
 
 
 def _ties(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +119,15 @@ def _ties(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     return different[chosen], widths[chosen]
 
 
-def _apart(knots: np.ndarray) -> np.ndarray:
-    """Knots that lie too close to tell apart are moved into the middle of the widest bin."""
+def _apart(knots: np.ndarray, *, kept: np.ndarray) -> np.ndarray:
+    """The knots, those too close to another moved into the middle of the widest bin.
+
+    Of two, one of ``kept`` stays: without it the bin around a shared value would be wide.
+    """
     while (widths := np.diff(knots)).min() < NARROWEST:
-        narrow = int(widths.argmin())
-        kept = np.delete(knots, max(narrow, 1))
-        wide = int(np.diff(kept).argmax())
-        knots = np.insert(kept, wide + 1, kept[wide : wide + 2].mean())
+        left = int(widths.argmin())
+        right_goes = left == 0 or (np.isin(knots[left], kept) and left + 2 < len(knots))
+        others = np.delete(knots, left + 1 if right_goes else left)
+        wide = int(np.diff(others).argmax())
+        knots = np.insert(others, wide + 1, others[wide : wide + 2].mean())
     return knots

@@ -25,7 +25,7 @@ class TrainingConfig:
     ] = 1
     learning_rate: Annotated[float, Field(gt=0, description="at its height")] = 1e-3
     warmup_steps: Annotated[
-        int, Field(ge=0, description="steps of linear rise"), StepsOfTraining()
+        int, Field(ge=0, description="steps of linear rise"), StepsOfTraining(most=0.5)
     ] = 100
     schedule: Annotated[
         Literal["cosine", "constant"], Field(description="of the learning rate after the rise")

@@ -14,9 +14,10 @@ def fitted(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The configurations with lengths that fit ``max_steps``, and what is worth a line each.
 
-    A length of a recipe that is for another number of steps follows in proportion, and so does a
-    default that would be longer than the run. One that the user gave stays, and if it is longer
-    than the run, that is told.
+    The objective's schedules of a recipe that is for another number of steps follow in proportion,
+    and so does a default that would be longer than the run. The warm-up of the learning rate keeps
+    the first steps stable, however many come after: it stays while it is at most half of the run.
+    A length that the user gave stays, and if it is longer than the run, that is told.
 
     Args:
         configs: Of each section, with the number of steps as ``training.max_steps``.
@@ -36,9 +37,9 @@ def fitted(
                     notes.append(f"{name} is {length:,}, and training has {num_steps:,} steps")
                 continue
             of = told.get(name, default)
-            if of == num_steps or (name not in told and length <= num_steps):
+            fit = mark.fit(length, num_steps, of, is_default=name not in told)
+            if fit == length:
                 continue
-            fit = max(1, length * num_steps // of)
             found[section] = dataclasses.replace(found[section], **{name: fit})
             notes.append(
                 f"{name} is {fit:,} instead of {length:,}: training has {num_steps:,} steps "
