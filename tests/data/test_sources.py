@@ -248,7 +248,7 @@ def test_same_bytes_of_another_meaning_have_another_fingerprint(other: Any) -> N
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ([], "the list of recordings is empty"),
+        ([], "the list is empty"),
         ([np.zeros(10)], "holds paths or .* pairs, not ndarray"),
         ([(8000, np.zeros(10))], "holds paths or .* pairs, not tuple"),
         (["a.wav", "a.wav"], "'a.wav@0' is listed twice"),

@@ -21,6 +21,7 @@ from ensue.data.splits import train_validation, with_held_out_part
 from ensue.data.survey import survey
 from ensue.data.vectors import read_vectors
 from ensue.errors import DataError
+from ensue.verbs.train import train
 
 MARK = b"\xef\xbb\xbf"
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -160,6 +161,31 @@ def test_parts_of_one_text_are_the_text(words: list[str], end: str, fraction: fl
         assert parts.labels["who"] == ["a", "a"]
         share = len(parts.raw[1].encode()) / len(content.encode())
         assert share == pytest.approx(fraction, abs=0.1 * fraction + 0.02)
+
+
+def test_text_that_a_run_was_trained_on_whole_stays_whole(novel: Path) -> None:
+    items = read(novel)
+    assert with_held_out_part(items, 0.1, 20, trained_on=items.fingerprint) is items
+    parts = with_held_out_part(items, 0.1, 20)
+    again = with_held_out_part(items, 0.1, 20, trained_on=parts.fingerprint)
+    assert again.ids == parts.ids != items.ids
+
+
+@pytest.mark.filterwarnings("ignore:there are too few items")
+def test_run_begun_when_texts_stayed_whole_is_resumed(
+    novel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"max_steps": 2, "batch_size": 2, "window_tokens": 20}
+    given |= {"hidden_size": 8, "embedding_size": 4, "warmup_steps": 1, "quiet": True}
+    with monkeypatch.context() as older:
+        older.setattr("ensue.data.splits.with_held_out_part", lambda items, *_, **__: items)
+        train("charrnn", novel, out=tmp_path / "run", **given)
+    before = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert before["num_items"] == 1
+    train("charrnn", novel, out=tmp_path / "run", resume=True, max_steps=4, quiet=True)
+    assert json.loads((tmp_path / "run" / "data.json").read_text()) == before
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 4
 
 
 def test_other_texts_stay_whole(novel: Path) -> None:

@@ -249,6 +249,16 @@ def test_fractions_are_taken_as_they_are(dtype: torch.dtype) -> None:
     assert torch.equal(found, x.detach().float())
 
 
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_masked_samples_are_refused(dtype: str, cpc_run: Path) -> None:
+    """What a mask hides isn't sound, and what stands for it isn't known."""
+    masked = np.ma.masked_greater(np.arange(9000).astype(dtype), 5)
+    with pytest.raises(DataError, match=r"samples are masked; fill them first"):
+        ensue.load(cpc_run).embed([(masked, 8000)])
+    with pytest.raises(DataError, match=r"samples are masked; fill them first"):
+        open_items([(masked, 8000)], DataConfig(), cache=Path())
+
+
 @pytest.mark.parametrize(
     ("raw", "says"),
     [

@@ -37,6 +37,11 @@ def raws_of(data: Any, codec: Codec, config: DataConfig) -> list[Any]:
     Raises:
         DataError: It is one item where several are asked for, or holds something else.
     """
+    if isinstance(data, str | Path) and Path(data).exists():
+        raise DataError(
+            f"the items are the path {str(data)!r}; give a list of items here, and files to the "
+            "functions and commands embed and score, which read them"
+        )
     if data is None or isinstance(data, str | bytes | Path):
         raise DataError(f"the items are {data!r:.60}; give a list of them")
     if is_recording(data):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ensue.data.sources.values import as_array
 from ensue.errors import DataError
 
 FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
@@ -27,7 +28,9 @@ def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:
             "rate in Hz with the samples"
         )
     samples, rate = raw
-    x = _array(samples)
+    if np.ma.isMaskedArray(samples):
+        raise DataError("its samples are masked; fill them first, such as by x.filled(0)")
+    x = as_array(samples)
     if x.ndim not in (1, 2) or not _is_rate(rate) or (x.ndim == 2 and 0 < x.shape[0] < x.shape[1]):
         raise DataError(
             f"its samples have the shape {x.shape}, at {rate} Hz; give (samples,) or (samples, "
@@ -39,16 +42,6 @@ def as_samples(raw: tuple[Any, int]) -> tuple[np.ndarray, int]:
             f"such as x / 32768, or one of {', '.join(FULL_SCALE)}"
         )
     return x, int(rate)
-
-
-def _array(samples: Any) -> np.ndarray:
-    if hasattr(samples, "detach"):  # a tensor, anywhere and of any type
-        samples = samples.detach().cpu()
-        samples = samples.float() if samples.is_floating_point() else samples
-    try:
-        return np.asarray(samples)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"its samples are no array: {error}") from error
 
 
 def _is_rate(rate: Any) -> bool:

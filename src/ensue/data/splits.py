@@ -36,7 +36,9 @@ def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray,
     return train, validation
 
 
-def with_held_out_part(items: Items, fraction: float, window: int) -> Items:
+def with_held_out_part(
+    items: Items, fraction: float, window: int, *, trained_on: str | None = None
+) -> Items:
     """One long text as two items, of which the last is held out; other items as they are.
 
     The text is cut at the end of a line, else at a blank, after ``1 - fraction`` of its bytes. The
@@ -47,10 +49,14 @@ def with_held_out_part(items: Items, fraction: float, window: int) -> Items:
         items: What is to be trained on.
         fraction: Part of the text that is held out.
         window: Tokens of a window.
+        trained_on: The fingerprint of what a run was trained on, if there is one. A run that was
+            begun when a text had no part held out goes on with the whole text.
 
     Raises:
         DataError: The text can't be read.
     """
+    if items.fingerprint == trained_on:
+        return items
     if items.kind != "text" or len(items) != 1 or not fraction or splits_of(items)[0]:
         return items
     (raw,), (name,) = items.raw, items.ids
@@ -95,7 +101,10 @@ def splits_of(items: Items | Store) -> np.ndarray:
     known = [*TRAIN, *VALIDATION, *TEST]
     for name in np.unique(split[split != ""]).tolist():
         if name not in known:
-            raise DataError(f"{unknown('split', name, known)}; an empty one is trained on")
+            raise DataError(
+                f"{unknown('split', name, known)}; an empty one is trained on, and a column that "
+                "means something else needs another name"
+            )
     return split
 
 

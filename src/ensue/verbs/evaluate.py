@@ -212,9 +212,9 @@ def _trained_on(loaded: Loaded) -> tuple[Items, list[int]]:
     config = loaded.config
     items = read_items(loaded, config["source"], max_skipped=1.0, group=config["data"].get("group"))
     data = validate(DataConfig, config["data"], section="data")
-    parts = with_held_out_part(items, data.validation, data.window_tokens)
-    # Runs of one text that were begun before it had a part held out were trained on all of it.
-    items = parts if parts.fingerprint == config["fingerprint"] else items
+    items = with_held_out_part(
+        items, data.validation, data.window_tokens, trained_on=config["fingerprint"]
+    )
     if items.fingerprint != config["fingerprint"]:
         raise ConfigError(f"{config['source']!r} has changed since")
     chosen, _ = train_validation(items, data.validation)

@@ -40,8 +40,16 @@ class Prepared:
     fingerprint: str
 
 
-def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
+def prepare(
+    plan: Plan, cache: Path, progress: Progress, *, trained_on: str | None = None
+) -> Prepared:
     """Open and encode the data, make the model, and try one small batch.
+
+    Args:
+        plan: The family, its data and its configurations.
+        cache: Folder for encoded data.
+        progress: Told of what takes long.
+        trained_on: The fingerprint of the data of a run that is resumed.
 
     Raises:
         EnsueError: The data, the settings and the model don't fit each other.
@@ -61,7 +69,9 @@ def prepare(plan: Plan, cache: Path, progress: Progress) -> Prepared:
     items = open_items(plan.data, data, cache=cache, wanted=wanted)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
-    items = with_held_out_part(items, data.validation, data.window_tokens)
+    items = with_held_out_part(
+        items, data.validation, data.window_tokens, trained_on=trained_on
+    )
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}

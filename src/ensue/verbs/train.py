@@ -109,7 +109,8 @@ def train(
     require_machine(plan.configs["training"])
     require_logger(plan.configs["training"].logger)
     progress = listener(quiet or not is_main())
-    ready = prepare(plan, cache_of(cache, run.path), progress)
+    begun = run.read_config().get("fingerprint") if resume else None
+    ready = prepare(plan, cache_of(cache, run.path), progress, trained_on=begun)
     if resume:
         run.require_fingerprint(ready.fingerprint)
     if not run.has_weights:

@@ -120,10 +120,12 @@ class Bounded:
         high = math.inf if self.high is None else self.high
         outside = raw[(raw <= low) | (raw >= high)]
         if len(outside):
+            remedy = "give wider bounds, correct the value"
+            if self.width is None:  # a logarithm, which has no other bound
+                remedy = f"take --bounds {column}=LOW: with a LOW below it, correct the value"
             raise DataError(
                 f"column {column!r} has the value {outside[0]:g}, and its bounds "
-                f"{span(self.low, self.high)} are excluded; give wider bounds, correct the value, "
-                f"or take --rank {column}"
+                f"{span(self.low, self.high)} are excluded; {remedy}, or take --rank {column}"
             )
 
 

@@ -84,7 +84,7 @@ def read_audio_arrays(data: Sequence[Any], config: DataConfig) -> Items:
             isn't known.
     """
     if not len(data):
-        raise DataError("the list of recordings is empty")
+        raise DataError("the list is empty; give at least one item")
     if all(isinstance(d, str | Path) for d in data):
         clips = [Clip(Path(d).expanduser()) for d in data]
         return _items(clips, _unique_ids([str(d) for d in data], clips), {}, config, Path())

@@ -109,7 +109,7 @@ def as_array(value: Any) -> np.ndarray:
         return np.ma.filled(value.astype(float), np.nan)
     try:
         return np.asarray(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{type(value).__name__} can't be read as an array: {error}") from error
 
 
