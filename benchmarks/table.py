@@ -506,11 +506,13 @@ def small_table_rows() -> list[tuple[str, ...]]:
     for name, ways in read("bounded_tables")["tables"].items():
         bounded, plain = ways["bounded"], ways["as they are"]
         outside = [sum(run["outside"] for run in way["seeds"]) for way in (bounded, plain)]
+        num, (low, high) = len(bounded["seeds"]), ways["difference"]["interval"]
         rows.append(
             (
-                f"{name.replace('_', ' ')}, columns with bounds: test nats a row, three seeds",
-                f"{bounded['mean']:.2f}; {outside[0]} of 30,000 draws outside",
-                f"without them {plain['mean']:.2f}; {outside[1]:,} outside",
+                f"{name.replace('_', ' ')}, columns with bounds: test nats a row, {num} seeds",
+                f"{bounded['mean']:.2f}; {outside[0]} of {num * 10_000:,} draws outside",
+                f"without them {plain['mean']:.2f}; {outside[1]:,} outside; paired difference "
+                f"{low:.2f} to {high:.2f}",
                 "`make results ROW='bounded_tables FOLDER'`",
             )
         )

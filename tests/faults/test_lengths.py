@@ -28,7 +28,9 @@ def lengths_of(plan: Any) -> dict[str, int]:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("factor", [0.001, 0.05, 0.5, 3])
-def test_schedules_of_a_recipe_keep_their_part_of_the_run_and_warm_up_its_steps(recipe: str, factor: float) -> None:
+def test_schedules_of_a_recipe_keep_their_part_of_the_run_and_warm_up_its_steps(
+    recipe: str, factor: float
+) -> None:
     whole = make_plan(RECIPES[recipe], "data", recipe, {}, None)
     num_steps = whole.configs["training"].max_steps
     other = max(1, int(factor * num_steps))

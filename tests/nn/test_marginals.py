@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
+from sklearn.covariance import LedoitWolf
+from sklearn.datasets import load_breast_cancer
 from torch import nn
 
 from ensue.errors import ConfigError
 from ensue.nn.marginals import TIE, Marginals, knots_of
-from ensue.nn.whitening import Whitening
+from ensue.nn.whitening import Whitening, fitted_gaussian
 
 
 def moved(layer: nn.Module) -> nn.Module:
@@ -46,6 +48,24 @@ def test_whitened_data_are_standard_and_have_the_gaussian_s_density(seed: int) -
     expected = multivariate_normal(data.mean(0).numpy(), np.cov(data.t().numpy()))
     # The shrinkage chosen is the least, or close to it.
     assert float(nats.mean()) == pytest.approx(expected.logpdf(data.numpy()).mean(), abs=0.01)
+
+
+def test_shrinkage_by_folds_is_better_than_by_formula_where_columns_are_nearly_collinear(
+    seed: int,
+) -> None:
+    values = np.random.default_rng(seed).permutation(load_breast_cancer().data)
+    learned, test = (
+        (part - values.mean(0)) / values.std(0) for part in (values[:455], values[455:])
+    )
+    formula = LedoitWolf().fit(learned)
+    nats = [
+        np.median(multivariate_normal(mean, covariance).logpdf(test))
+        for mean, covariance in (
+            fitted_gaussian(learned),
+            (formula.location_, formula.covariance_),
+        )
+    ]
+    assert nats[0] > nats[1] + 2
 
 
 def test_columns_that_copy_each_other_are_fitted() -> None:

@@ -81,8 +81,8 @@ class Whitening(nn.Module):
 def fitted_gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (D,) and covariance (D, D) of rows (B, D), shrunk as rows that were held out like it.
 
-    Ledoit and Wolf's formula shrinks too much where columns are nearly collinear: on breast cancer
-    (569 rows of 30 columns) a held-out row has 24.7 nats by it, and 29.3 by five folds.
+    Ledoit and Wolf's formula shrinks too much where columns are nearly collinear: on scikit-learn's
+    breast cancer (569 rows of 30 columns) the median of held-out rows is more than 2 nats lower.
     """
     num, D = x.shape
     if num < FEWEST or D > WIDEST:

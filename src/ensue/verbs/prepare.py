@@ -69,9 +69,7 @@ def prepare(
     items = open_items(plan.data, data, cache=cache, wanted=wanted)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
-    items = with_held_out_part(
-        items, data.validation, data.window_tokens, trained_on=trained_on
-    )
+    items = with_held_out_part(items, data.validation, data.window_tokens, trained_on=trained_on)
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}
