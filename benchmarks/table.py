@@ -512,7 +512,7 @@ def small_table_rows() -> list[tuple[str, ...]]:
                 f"{name.replace('_', ' ')}, columns with bounds: test nats a row, {num} seeds",
                 f"{bounded['mean']:.2f}; {outside[0]} of {num * 10_000:,} draws outside",
                 f"without them {plain['mean']:.2f}; {outside[1]:,} outside; paired difference "
-                f"{low:.2f} to {high:.2f}",
+                f"{low:.3f} to {high:.3f}",
                 "`make results ROW='bounded_tables FOLDER'`",
             )
         )
