@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from ensue.data.arrays import are_numbers, as_array, is_array
 from ensue.data.codecs import Codec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Picture
 from ensue.data.sources.memory import Wanted, as_recording, is_recording
 from ensue.data.sources.open import open_items
-from ensue.data.sources.values import are_numbers, as_array, is_array, plain
+from ensue.data.sources.values import plain
 from ensue.errors import DataError
 
 

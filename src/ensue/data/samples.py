@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensue.data.sources.values import as_array
+from ensue.data.arrays import as_array
 from ensue.errors import DataError
 
 FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ensue.data.arrays import are_numbers, as_array, is_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, file_facts, fingerprint, group_of
 from ensue.data.samples import as_samples
@@ -37,12 +38,9 @@ from ensue.data.sources.table import label_columns, read_array
 from ensue.data.sources.text import is_text, read_documents
 from ensue.data.sources.values import (
     FORMS,
-    are_numbers,
-    as_array,
     by_column,
     columns_of_mapping,
     columns_of_rows,
-    is_array,
     plain,
 )
 from ensue.errors import DataError
