@@ -20,6 +20,7 @@ class Case:
         commands: What is done, in order; one may fail, and its message is then what is recorded.
         loads: The kind of the items that ``ensue.load`` is asked about, or None.
         restores: The folder that ``{out}/restored`` must equal, or None.
+        mistaken: Whether its commands are there to fail.
         quick: Whether the fast tests take it.
     """
 
@@ -27,6 +28,7 @@ class Case:
     commands: tuple[str, ...]
     loads: str | None = None
     restores: str | None = None
+    mistaken: bool = False
     quick: bool = False
 
 

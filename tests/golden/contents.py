@@ -31,6 +31,8 @@ def contents(path: Path, *, here: Path) -> str:
     """
     if path.suffix == ".csv":
         return "\n".join([_columns_of_csv(path), _text(path, here)])
+    if path.suffix == ".html":
+        return _sections(without(path.read_text(), here))
     if path.suffix in PLAIN:
         return _text(path, here)
     if path.suffix in READERS:
@@ -65,6 +67,16 @@ def array(values: Any) -> str:
 def _text(path: Path, here: Path) -> str:
     text = without(path.read_text(), here)
     return text if len(text) < LONGEST else f"{len(text)} characters, sha256 {digest(text)}"
+
+
+def _sections(page: str) -> str:
+    """The sections of a report, but for the one that tells of the machine."""
+    head, *rest = re.split(r'(?=<section id=")', page)
+    names = [section.split('"')[1] for section in rest]
+    told = zip(["head", *names], [head, *rest], strict=True)
+    return "\n".join(
+        f"{name}: " + ("is there" if name == "environment" else digest(text)) for name, text in told
+    )
 
 
 def _columns_of_csv(path: Path) -> str:

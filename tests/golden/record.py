@@ -26,8 +26,8 @@ from tests.golden.contents import contents, without
 from tests.golden.kept import write_kept
 from tests.golden.world import make_world
 
-LEFT_OUT = {"environment.json", "train.log", "report.html"}
-"""Files that hold times, or the machine; of a report it is recorded that it is there."""
+LEFT_OUT = {"environment.json", "train.log"}
+"""Files that hold the machine, or times: it is recorded that they are there."""
 UNRECORDED = {"checkpoints", "cache"}
 Recorded = dict[str, str]
 """Texts by name: ``CASE/PLACE``."""

@@ -8,6 +8,7 @@ WRONG = "--num-layers 0 --dropout 2 --max-steps -1 --tokens letters"
 CASES = (
     Case(
         name="mistakes",
+        mistaken=True,
         commands=(
             train(f"realnvp {ROWS} --depth 2 --hidden-sizes 8"),
             train(f"realnvp {ROWS} --depth 2 --hidden-sizes 8"),

@@ -23,7 +23,6 @@ CASES = (
         "report {run} data/sounds --seed 2 --quiet",
         "check data/sounds --sample-rate 8000 --quiet",
         loads="audio",
-        quick=True,
     ),
     case(
         "cpc waveform",
@@ -49,6 +48,7 @@ CASES = (
         "--cmn-frames 6 --pooling extremes --num-anchors 4 --own-sequence false --nearest 2",
         embed("data/sounds"),
         score("data/sounds"),
+        quick=True,
     ),
     case(
         "cpc aligned",

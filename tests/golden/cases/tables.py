@@ -17,7 +17,6 @@ CASES = (
         f"evaluate {{run}} {ROWS} --quiet",
         f"check {ROWS} --quiet",
         loads="table",
-        quick=True,
     ),
     case(
         "realnvp numbers and categories by splines",
@@ -34,6 +33,7 @@ CASES = (
         "--continuous rings --start gaussian --transform affine",
         score(ROWS, more="--given-class"),
         sample(more="--condition oak --temperature 0.8"),
+        quick=True,
     ),
     case(
         "realnvp without learned marginals",
