@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -105,7 +106,7 @@ def record_all(only: str = "") -> Recorded:
     with world() as here:
         for case in CASES:
             if only in case.name:
-                print(case.name, flush=True)
+                print(case.name, file=sys.stderr, flush=True)
                 found |= record(case, here)
     return found
 
@@ -122,7 +123,7 @@ def main() -> None:
         parser.error(f"Ensue is imported from {source}, not from {given.source}")
     if given.write and given.only:
         parser.error("--write rewrites all cases; leave --only out")
-    print(f"recording {source}")
+    print(f"recording {source}", file=sys.stderr)
     found = record_all(given.only)
     if given.file is not None:
         given.file.write_text(json.dumps(found, indent=1) + "\n")
