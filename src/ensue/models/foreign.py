@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, Runti
 READING_GOES_WRONG += (KeyError, ValueError, IndexError, AttributeError)
 SIDES = (("encoder", "encoder.layers"), ("decoder", "decoder.layers"))
 """The two stacks of a sequence VAE, and the modules that hold them."""
+M = TypeVar("M", bound=nn.Module)
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
 
 
@@ -49,8 +50,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> None:
-    """Load renamed weights, in their precision.
+def load_renamed(model: M, weights: Mapping[str, Tensor], of: str) -> M:
+    """Load renamed weights into a model, in their precision, and return it.
 
     Args:
         model: What takes them.
@@ -66,6 +67,7 @@ def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> No
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"these aren't the weights of {of}: {reason}") from error
+    return model
 
 
 def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ensue.configuration import check_format, to_plain
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError
-from ensue.models.registry import build_model
+from ensue.models.loading import build_model
 from ensue.training.whole import write_text
 
 STATE = "last.ckpt"

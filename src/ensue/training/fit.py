@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
 from ensue.errors import CheckpointError
-from ensue.models.registry import load_weights
+from ensue.models.loading import load_weights
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
 from ensue.training.checkpoint import read_state, weights_in

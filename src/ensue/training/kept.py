@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ensue.configuration import FORMAT
+from ensue.models.loading import load_weights
 from ensue.models.protocols import HasSchedule
-from ensue.models.registry import family_row, load_weights
+from ensue.models.registry import family_row
 from ensue.training.config import TrainingConfig
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text, written_whole

@@ -24,7 +24,7 @@ from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.data.lines import lines
 from ensue.errors import CheckpointError, ConfigError
-from ensue.models.registry import load_model
+from ensue.models.loading import load_model
 from ensue.training.checkpoint import STATE, load_unfinished
 from ensue.training.exhibits import Exhibits
 from ensue.training.whole import write_text, written_whole

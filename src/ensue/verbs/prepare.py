@@ -95,8 +95,8 @@ def prepare(
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
     """The configuration with the sizes that its user left open, and a line that tells them."""
+    from ensue.models.flows.sizes import told
     from ensue.models.protocols import SuitsRows
-    from ensue.models.sizes import told
 
     if not isinstance(config, SuitsRows):
         return config
