@@ -2,19 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
 from ensue.configuration import check_format, validate
 from ensue.errors import CheckpointError, EnsueError
 from ensue.models.registry import config_class, model_class
 from ensue.models.saved import precision_of
+from ensue.models.traits import Model
 
 
-def load_model(folder: Path) -> Any:
+def load_model(folder: Path) -> Model:
     """The model of a ``model/`` folder, read strictly, in eval mode on the CPU.
 
     Raises:
@@ -25,7 +24,7 @@ def load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def build_model(path: Path) -> Any:
+def build_model(path: Path) -> Model:
     """A model as a ``config.json`` describes it, with random weights.
 
     Raises:
@@ -44,7 +43,7 @@ def build_model(path: Path) -> Any:
     return model_class(family)(config)
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
+def load_weights(model: Model, path: Path) -> None:
     """Load a safetensors file into a model, strictly, in the precision of its weights.
 
     Raises:

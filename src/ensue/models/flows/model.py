@@ -65,6 +65,10 @@ class FlowModel(nn.Module, SavedModel, ABC):
         """(B, D) z, of classes (B,), to x and (B,) log-determinant of dx/dz."""
         return self.density.flow.inverse(z, self.density.context(condition, len(z)))
 
+    def items_of(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Items of points z (B, D) of the base, of classes (B,)."""
+        return self.density.entry.collect(self.inverse(z, condition)[0])
+
     def log_prob(
         self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
     ) -> Tensor:
