@@ -27,6 +27,8 @@ _PUBLIC = {
     "Seq2SeqConfig": "ensue.models.tokens.seq2seq",
     "SequenceVAE": "ensue.models.tokens.vae",
     "SequenceVAEConfig": "ensue.models.tokens.vae",
+    "Flow": "ensue.models.flows.flow",
+    "StandardNormal": "ensue.models.flows.flow",
     "Batch": "ensue.data.batches",
     "Question": "ensue.data.items",
     "Source": "ensue.data.batches",

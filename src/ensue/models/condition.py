@@ -96,7 +96,7 @@ def vectors_of(of: ClassCondition | None, condition: Tensor | None, batch: int) 
 
 
 def for_each(condition: Tensor | None, num: int) -> Tensor | None:
-    """What ``num`` items are conditioned on: one class for all becomes (num,).
+    """A condition for each of ``num`` items: one class for all becomes (num,).
 
     Raises:
         ConfigError: There are several, and not one for each.

@@ -61,7 +61,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Features:
-    """What a model makes of a batch.
+    """The features of a batch.
 
     Attributes:
         local: (B, T, D) features z_t of each frame, or None.
@@ -80,7 +80,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a model expected a batch.
+    """The nats of a batch: how well a model expected it.
 
     Attributes:
         total: (B,) nats.
@@ -96,7 +96,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model has drawn.
+    """Items that a model has drawn.
 
     Attributes:
         values: (N, ...) drawn values.
@@ -191,7 +191,7 @@ class Completes(Protocol):
 class Codes(Protocol):
     """Predicts items token by token, the last one given all before: what coding them needs.
 
-    ``prompts`` are what so many items begin with; ``to_tokens`` gives whole items as tokens (B, T),
+    ``prompts`` are what ``num`` items begin with; ``to_tokens`` gives whole items as tokens (B, T),
     the prompt's first, and ``from_tokens`` undoes it.
     """
 

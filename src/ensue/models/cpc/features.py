@@ -17,7 +17,7 @@ from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
 
 
 class CPCState(TypedDict):
-    """What a stream carries from chunk to chunk; the batch is first in every tensor."""
+    """The state that a stream carries from chunk to chunk; the batch is first in every tensor."""
 
     encoder: list[Tensor]
     context: Tensor

@@ -128,7 +128,7 @@ class CPC(
         return load_renamed(cls(config), weights, "a CDCK2")
 
     def untrained_variants(self) -> dict[str, CPCConfig]:
-        """What to compare a trained CPC with: the same network untrained, with both encoders."""
+        """Settings to compare a trained CPC with: the same network untrained, with both encoders."""
         return untrained_variants(self.config)
 
     def num_whole_frames(self, num_samples: int) -> int:
@@ -250,7 +250,7 @@ class CPC(
         return super().save_pretrained(save_directory, **options)
 
     def _perturbed(self, x: Tensor, lengths: Tensor | None, step: int) -> Tensor:
-        """(B, T, D) frames of the same sounds from other throats, drawn for the global batch."""
+        """(B, T, D) frames of the same sounds by other vocal tracts, drawn for the global batch."""
         (everyone, row), rate = gather_rows(x[..., :1]), self.config.sample_rate
         assert rate is not None
         drawn = torch.rand(len(everyone), generator=torch.Generator().manual_seed(step))

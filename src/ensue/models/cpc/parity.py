@@ -1,4 +1,4 @@
-"""A CPC beside the network ``CDCK2`` of 2018: its weights, its loss, and how its code counts.
+"""A CPC compared with the network ``CDCK2`` of 2018: its weights, its loss, and how its code counts.
 
 Dims: B batch, S samples, T frames, L layers, K predictions, C context features.
 """
@@ -22,7 +22,7 @@ Over = Literal["candidates", "contexts"]
 
 
 class LossAt(NamedTuple):
-    """The loss at one time, and how often the true frame is told from the others.
+    """The loss at one time, and how often the true frame is found among the others.
 
     Attributes:
         loss: Mean nats over the batch and the steps ahead.

@@ -95,14 +95,14 @@ class Density(nn.Module):
         return Samples(x, log_prob=self.log_prob(x, given))
 
     def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
-        """What enters the flow, (num, D), with gradients to the parameters and the condition."""
+        """Values (num, D) that enter the flow, with gradients to the parameters and the condition."""
         z = self.flow.base.sample(num)
         return self.flow.inverse(z, self.context(for_each(condition, num), num))[0]
 
     def sample_and_log_prob(
         self, num: int, *, condition: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What enters the flow, (num, D), and their nats (num,), in one pass, with gradients."""
+        """Values (num, D) that enter the flow, and their nats (num,), in one pass, with gradients."""
         z = self.flow.base.sample(num)
         context = self.context(for_each(condition, num), num)
         x, log_det = self.flow.inverse(z, context)
@@ -146,7 +146,7 @@ class Density(nn.Module):
         return nats.unflatten(0, (-1, draws)).logsumexp(1) - math.log(draws)
 
     def _entered(self, x: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor | None]:
-        """What enters the flow, in its precision, and what that adds to the nats."""
+        """Values that enter the flow, in its precision, and what that adds to the nats."""
         values, added = self.entry.spread(x, seed, draws)
         return values.to(next(self.parameters()).dtype), added
 

@@ -1,4 +1,4 @@
-"""What enters a flow: continuous values, values on a grid, or levels of images; and back.
+"""Entries of a flow: continuous values, values on a grid, or levels of images; and back.
 
 A value that came in steps (a whole number, a category, a level) has a probability, not a density. A
 flow bounds it from below by the density around it (Theis et al. 2016, 1511.01844, section 3.1):
@@ -26,7 +26,7 @@ from ensue.nn.hashed import uniform_of
 class Rows(nn.Module):
     """Rows of a table, standardized, some of whose values may lie on a grid.
 
-    The log w of a grid stand with the codec, which states densities in the units of the table.
+    The log w of a grid is with the codec, which states densities in the units of the table.
 
     Args:
         num_features: D.
@@ -131,7 +131,7 @@ class Levels(nn.Module):
               u \sim q(u \mid v)
 
     (Dinh et al. 2017, section 4.1.) Nats are those of the levels v: what the change of variables
-    adds, - log V with it, and - log q (eq. 12, Ho et al. 2019, 1902.00275) are told beside the
+    adds, - log V with it, and - log q (eq. 12, Ho et al. 2019, 1902.00275) are given with the
     values.
 
     Args:

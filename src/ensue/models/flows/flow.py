@@ -1,7 +1,6 @@
 """Normalizing flows: invertible transforms in a row, and the density that they make of a base.
 
-What families of flows are made of is with each family, a flow as torch's distribution in
-``distribution``. Dims: B batch, D values, E context.
+The layers of a family are with that family, a flow as torch's distribution is in ``distribution``. Dims: B batch, D values, E context.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -184,7 +183,7 @@ class Flow(nn.Module):
 def _through(
     steps: Iterable[Callable[..., tuple[Tensor, Tensor]]], x: Tensor, context: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """What comes out of all steps, and the sum of their log-determinants."""
+    """The output of all steps, and the sum of their log-determinants."""
     more, log_det = () if context is None else (context,), None
     for step in steps:
         x, change = step(x, *more)

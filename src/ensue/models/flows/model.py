@@ -1,4 +1,4 @@
-"""What families of flows share: all that a density of items allows, by the layers of each.
+"""All that a density of items allows, by the layers that each family of flows makes.
 
 Dims: B batch, D values.
 """
@@ -54,11 +54,11 @@ class FlowModel(nn.Module, SavedModel, ABC):
         return self.density.flow
 
     def untrained_variants(self) -> dict[str, Any]:
-        """What to compare a trained flow with: a new one, which is the identity."""
+        """Settings to compare a trained flow with: a new one, which is the identity."""
         return {"the identity": self.config}
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What enters the flow, of classes (B,), to z and (B,) log-determinant of dz/dx."""
+        """Values that enter the flow, of classes (B,), to z and (B,) log-determinant of dz/dx."""
         return self.density.flow(x, self.density.context(condition, len(x)))
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:

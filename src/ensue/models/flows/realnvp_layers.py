@@ -117,7 +117,7 @@ def layers_of_images(config: RealNVPConfig) -> tuple[list[nn.Module], Levels]:
 
 
 def _noise(config: RealNVPConfig, shape: tuple[int, int, int]) -> LearntNoise:
-    """Couplings of the noise that enters, which read the image beside what they keep."""
+    """Couplings of the noise that enters, which read the image together with what they keep."""
     return LearntNoise(_pixels(config, shape, beside=shape[0]))
 
 

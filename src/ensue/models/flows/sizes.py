@@ -106,7 +106,7 @@ def beginning(config: Any, num_features: int) -> list[nn.Module]:
 
 
 def transform_of(config: Any) -> Affine | Spline:
-    """How a value is moved."""
+    """The transform of a value that these settings ask for."""
     if config.transform == "affine":
         return Affine(config.scale_bound)
     return Spline(config.num_bins, config.spline_bound)

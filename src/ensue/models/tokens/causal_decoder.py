@@ -65,7 +65,7 @@ class CausalDecoder(nn.Module):
 
     @property
     def recordable(self) -> bool:
-        """Whether a step reads nothing back; it does to see that numbers for steps suffice."""
+        """True where a step reads nothing back; it does to see that numbers for steps suffice."""
         return not self.condition_size
 
     def features(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
@@ -112,7 +112,7 @@ class CausalDecoder(nn.Module):
         return state
 
     def _vectors(self, condition: Tensor | None, batch: int) -> Tensor | None:
-        """What the layers are conditioned on: (B, E), (B, T, E), or None."""
+        """The condition of the layers: (B, E), (B, T, E), or None."""
         if not self.condition_size:
             return vectors_of(self.classes, condition, batch)
         return _checked_numbers(condition, batch, self.condition_size)

@@ -1,4 +1,4 @@
-"""How often a step of training sees the true token, and what it sees otherwise.
+"""Teacher forcing: true tokens, and some that the model itself drew.
 
 (Bengio et al. 2015, 1506.03099.) Dims: B sequences, T tokens.
 """
@@ -16,11 +16,11 @@ from ensue.models.tokens.source_decoder import SourceDecoder
 from ensue.nn.hashed import uniform_of
 
 FORCED, DRAWN = 0, 1
-"""What noise of a sequence is for."""
+"""Numbers of the two kinds of noise of a sequence."""
 
 
 def forcing_probability(step: int, schedule: ForcingSchedule, *, end: float, steps: int) -> float:
-    r"""How often a step of training sees the true token: from 1 down to ``end``.
+    r"""The probability that a step of training sees the true token: from 1 down to ``end``.
 
     .. math::
         \epsilon_{\mathrm{linear}} = 1 - (1 - e) \min(s / S, 1), \qquad
@@ -69,7 +69,7 @@ def partly_own(
         lengths: (B,) valid tokens.
         state: Of the decoder before the first token.
         forcing: Probability of a true token.
-        coin: What has one draw: a token by itself, or those of a step in all rows.
+        coin: What has one draw: each token, or those of a step in all rows.
         step: Of training; sets the draws.
     """
     was_training = decoder.training

@@ -16,12 +16,12 @@ from ensue.nn import GRU, LSTM
 from ensue.nn.packing import Packing, run_packed
 
 Pooled = Literal["last", "mean", "max"]
-"""What the posterior sees of the encoder's outputs."""
+"""Outputs of the encoder that the posterior sees."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    r"""What the encoder makes of sequences: :math:`q(z \mid x) = \mathcal N(\mu, \sigma^2)`.
+    r"""The posterior of sequences: :math:`q(z \mid x) = \mathcal N(\mu, \sigma^2)`.
 
     Attributes:
         mu: (B, D) means.
@@ -64,7 +64,7 @@ class LatentEncoder(nn.Module):
         self.mu, self.log_var = nn.Linear(seen, latent_size), nn.Linear(seen, latent_size)
 
     def forward(self, embedding: nn.Module, x: Tensor, lengths: Tensor) -> Posterior:
-        """The posteriors of sequences (B, T), padded at the end, of so many tokens each."""
+        """The posteriors of sequences (B, T), padded at the end, of ``lengths`` tokens."""
         packing = Packing.of(lengths)
         y, last = run_packed(self.layers, embedding(packing.pack(x)), packing)
         seen = self._pooled(y, last if isinstance(last, Tensor) else last[0], packing)
@@ -74,7 +74,7 @@ class LatentEncoder(nn.Module):
             return Posterior(self.mu(seen), self.log_var(seen))
 
     def _pooled(self, y: Tensor, last: Tensor, packing: Packing) -> Tensor:
-        """What the posterior sees: (B, F) of the outputs (N, F) and last states."""
+        """The features that the posterior sees: (B, F) of the outputs (N, F) and last states."""
         if self.pooling == "last":
             ways = 2 if self.layers.bidirectional else 1
             return torch.cat(last[-ways:].unbind(0), dim=-1)

@@ -28,7 +28,7 @@ NEAR = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a search has looked at, the best first.
+    """Points that a search has looked at, the best first.
 
     Attributes:
         items: What was decoded of each point.

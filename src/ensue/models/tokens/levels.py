@@ -34,7 +34,7 @@ def begin_smooth_(weight: Tensor) -> None:
     .. math:: w_{ve} = \frac12 \sum_{k=0}^{7} \frac{\epsilon_{ke}}{1 + k}
               \cos\Bigl(\pi k \frac{v}{V - 1}\Bigr)
 
-    with standard normal numbers, so that what is learnt of a level tells of its neighbors.
+    with standard normal numbers, so that what is learned of a level holds for its neighbors.
     """
     V, E = weight.shape
     k = torch.arange(8.0)

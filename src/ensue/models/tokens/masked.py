@@ -179,8 +179,8 @@ class Masked(
             condition: None; this family has no place for one.
             temperature: 1 draws from the model, 0 takes the likeliest value each time.
             generator: Of the draw.
-            parallel: Values drawn at once, as if they didn't depend on each other: so many times
-                fewer passes, and less like the data.
+            parallel: Values drawn at once, as if they didn't depend on each other: that many
+                times fewer passes, and less like the data.
             settings: Of :class:`ensue.generation.GenerationConfig`, over the model's own.
 
         Returns:
@@ -266,7 +266,7 @@ class Masked(
         )
 
     def prompts(self, num: int) -> Prompts:
-        """What ``num`` images begin with: bos."""
+        """Prompts that ``num`` images begin with: bos."""
         return self._prompts([torch.tensor([self.levels])] * num, self.orders.by_number(0))
 
     def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What families share that predict an item token by token, from its first one on.
+"""All that families share that predict an item token by token, from its first one on.
 
 Dims: B batch, T tokens, D values of an image.
 """
@@ -56,14 +56,14 @@ class TokenModel(nn.Module, SavedModel, ABC):
 
     @abstractmethod
     def condition_of(self, condition: Tensor | None, num: int) -> Tensor | None:
-        """What ``num`` items are conditioned on; refused where the model has no place for it."""
+        """The condition of each of ``num`` items; refused where the model has no place for it."""
 
     def from_tokens(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T), bos first, as items."""
         return tokens if self.shape is None else image_of(tokens[:, 1:], self.shape)
 
     def untrained_variants(self) -> dict[str, Any]:
-        """What to compare a trained model with: itself, untrained."""
+        """Settings to compare a trained model with: itself, untrained."""
         return {self.config.family: self.config}
 
     def log_prob(
@@ -154,7 +154,7 @@ class TokenModel(nn.Module, SavedModel, ABC):
         return self._items(drawn)
 
     def prompts(self, num: int) -> Prompts:
-        """What ``num`` items begin with: bos."""
+        """Prompts that ``num`` items begin with: bos."""
         return self._prompts([torch.tensor([self.bos])] * num, None)
 
     def _items(self, samples: Samples) -> Samples:

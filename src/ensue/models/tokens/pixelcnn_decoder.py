@@ -84,7 +84,7 @@ class PixelDecoder(nn.Module):
 
     Args:
         shape: C, height and width.
-        levels: V; the token V stands before the first.
+        levels: V; the token V is before the first.
         config: Of the layers.
     """
 
@@ -172,6 +172,6 @@ class PixelDecoder(nn.Module):
 
 
 def _begin_smooth_(embedding: nn.Embedding, levels: int) -> None:
-    """Levels of each channel by themselves."""
+    """Levels of each channel apart."""
     for weight in embedding.weight.data.split(levels):
         begin_smooth_(weight)

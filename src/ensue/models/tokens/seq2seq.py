@@ -128,7 +128,7 @@ class Seq2Seq(
         return load_renamed(model, renamed, "inverse VQA")
 
     def untrained_variants(self) -> dict[str, Seq2SeqConfig]:
-        """What to compare a trained model with: itself, untrained."""
+        """Settings to compare a trained model with: itself, untrained."""
         return {"seq2seq": self.config}
 
     @property
@@ -231,7 +231,7 @@ class Seq2Seq(
     def attention_weights(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Source | None = None
     ) -> Tensor:
-        """What each token looked at: weights (B, T - 1, K) of the regions, 0 beyond the end.
+        """Where each token looked: weights (B, T - 1, K) of the regions, 0 beyond the end.
 
         Args:
             x: (B, T) tokens, bos first, padded at the end.
@@ -307,7 +307,7 @@ class Seq2Seq(
         return first.cpu()
 
     def _lengths(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """(B,) tokens of each text (B, T): as it is told, or up to where its padding begins."""
+        """(B,) tokens of each text (B, T): as given, or up to where its padding begins."""
         if lengths is None and self.config.pad is not None:
             return sequences.lengths_before(x, self.config.pad)
         return sequences.lengths_of(x, lengths)

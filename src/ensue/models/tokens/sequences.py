@@ -50,7 +50,7 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
 
 
 def loss(terms: Tensor | None, lengths: Tensor | None, num_tokens: int) -> Loss:
-    """Nats of all tokens after the first, summed, with bits a token and chance beside.
+    """Nats of all tokens after the first, summed, with bits a token, and what chance would give.
 
     Args:
         terms: The log-probability of each of these tokens; 0 where there is none, or left out.

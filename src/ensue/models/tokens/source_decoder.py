@@ -38,11 +38,11 @@ class SourceDecoder(nn.Module):
         g_t &= \mathrm{MLB}(v_t, z_t), \qquad \mathrm{logits}_t = W_o g_t + b_o
         \end{aligned}
 
-    (Liu et al. 2018.) Where there are no concepts c, the mean region stands in their place. An
+    (Liu et al. 2018.) Where there are no concepts c, the mean region takes their place. An
     answer that is a vector and concepts, if they are as wide as an embedding, may be given as
     tokens of the text's vocabulary: then they are e(a) and e(c). A
     glimpse isn't fed back, so that all steps run side by side; with ``input_feeding`` (Luong et al.
-    2015, 1508.04025, section 3.3) the one before is read beside each token, and steps follow each
+    2015, 1508.04025, section 3.3) the one before is read with each token, and steps follow each
     other.
 
     Args:
@@ -137,7 +137,7 @@ class SourceDecoder(nn.Module):
         return regions.new_zeros(len(regions), 0, self.scores.out_features), state
 
     def attend(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """What gives the scores (B, T, G), the weights of the regions (B, T, K), and the state."""
+        """Features that give the scores (B, T, G), the weights of the regions (B, T, K), and the state."""
         if not self.input_feeding:
             return self._attend(self.embedding(x.long()), state)
         pieces = []

@@ -1,4 +1,4 @@
-"""What texts are written from, as features: answers, and regions with layers of their own.
+"""Features of what texts are written from: answers, and regions with layers of their own.
 
 Dims: B sequences, K regions, F features of a region, A features of an answer, P components.
 """

@@ -18,7 +18,7 @@ from ensue.nn.streaming import Steps
 
 
 class TokenState(TypedDict):
-    """What a stream carries from chunk to chunk; the batch is first in every tensor."""
+    """The state that a stream carries from chunk to chunk; the batch is first in every tensor."""
 
     decoder: dict[str, Any]
     moments: Moments

@@ -118,7 +118,7 @@ class SequenceVAE(
         return load_renamed(cls(SequenceVAEConfig(codec=codec, **settings)), weights, "a MOSES VAE")
 
     def untrained_variants(self) -> dict[str, SequenceVAEConfig]:
-        """What to compare a trained model with: itself, untrained."""
+        """Settings to compare a trained model with: itself, untrained."""
         return {"vae": self.config}
 
     @property
@@ -162,7 +162,7 @@ class SequenceVAE(
         return Bound(self.config, self.codec, self.encoder, self.decoder)
 
     def remark(self, metrics: Mapping[str, Any]) -> str | None:
-        """What is wrong with the figures of a validation, and the remedy; None if nothing is."""
+        """The fault of the figures of a validation, and the remedy; None if nothing is."""
         if "active_units" not in metrics:  # of single items nothing varies
             return None
         return collapse_remark(metrics["kl"], metrics["active_units"])
@@ -243,7 +243,7 @@ class SequenceVAE(
         return drawing.sample(prompts, self.config.generation, settings, generator=generator)
 
     def reconstruct(self, x: Tensor, lengths: Tensor | None = None, **settings: Any) -> Samples:
-        """What the decoder makes of the posterior's mean of sequences (B, T), greedily.
+        """Decode the posterior's mean of sequences (B, T), greedily.
 
         Args:
             x: (B, T) tokens, bos first, padded at the end.
@@ -255,7 +255,7 @@ class SequenceVAE(
         return self.sample(len(z), z=z, **{"temperature": 0.0, **most, **settings})
 
     def interpolate(self, start: Tensor, end: Tensor, num: int = 8, **settings: Any) -> Samples:
-        """What the decoder makes of points on the line between two z, greedily.
+        """Decode points on the line between two z, greedily.
 
         Args:
             start: (D,), the first point.

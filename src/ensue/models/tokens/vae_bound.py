@@ -33,7 +33,7 @@ from ensue.nn.packing import Packing
 SCORES_AT_A_TIME = 2**25
 """Of tokens by vocabulary: what is in memory at once, outside of training."""
 POSTERIOR, DROPPED = 0, 1
-"""What noise of an item is for."""
+"""Numbers of the two kinds of noise of an item."""
 
 
 @dataclass(frozen=True)
