@@ -128,7 +128,7 @@ class CPC(
         return load_renamed(cls(config), weights, "a CDCK2")
 
     def untrained_variants(self) -> dict[str, CPCConfig]:
-        """Settings to compare a trained CPC with: the same network untrained, with both encoders."""
+        """Settings to compare a trained CPC with: the network untrained, with both encoders."""
         return untrained_variants(self.config)
 
     def num_whole_frames(self, num_samples: int) -> int:

@@ -1,4 +1,4 @@
-"""A CPC compared with the network ``CDCK2`` of 2018: its weights, its loss, and how its code counts.
+"""Comparison with the network ``CDCK2`` of 2018: its weights, its loss, how its code counts.
 
 Dims: B batch, S samples, T frames, L layers, K predictions, C context features.
 """

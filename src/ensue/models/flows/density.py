@@ -95,14 +95,14 @@ class Density(nn.Module):
         return Samples(x, log_prob=self.log_prob(x, given))
 
     def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
-        """Values (num, D) that enter the flow, with gradients to the parameters and the condition."""
+        """Draw what enters the flow, (num, D), with gradients to parameters and condition."""
         z = self.flow.base.sample(num)
         return self.flow.inverse(z, self.context(for_each(condition, num), num))[0]
 
     def sample_and_log_prob(
         self, num: int, *, condition: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Values (num, D) that enter the flow, and their nats (num,), in one pass, with gradients."""
+        """Draw what enters the flow, (num, D), and its nats (num,), in one pass, with gradients."""
         z = self.flow.base.sample(num)
         context = self.context(for_each(condition, num), num)
         x, log_det = self.flow.inverse(z, context)

@@ -1,6 +1,7 @@
 """Normalizing flows: invertible transforms in a row, and the density that they make of a base.
 
-The layers of a family are with that family, a flow as torch's distribution is in ``distribution``. Dims: B batch, D values, E context.
+The layers of a family are with that family; a flow as torch's distribution is in
+``distribution``. Dims: B batch, D values, E context.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -137,7 +137,7 @@ class SourceDecoder(nn.Module):
         return regions.new_zeros(len(regions), 0, self.scores.out_features), state
 
     def attend(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """Features that give the scores (B, T, G), the weights of the regions (B, T, K), and the state."""
+        """Glimpses (B, T, G) that give the scores, weights of regions (B, T, K), and the state."""
         if not self.input_feeding:
             return self._attend(self.embedding(x.long()), state)
         pieces = []
