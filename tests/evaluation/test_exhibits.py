@@ -20,9 +20,9 @@ from ensue.evaluation.exhibits.sound import mp3
 from ensue.evaluation.exhibits.subject import Subject
 from ensue.evaluation.exhibits.writing import writing
 from ensue.evaluation.surprise import surprise_by_frame
-from ensue.models.charrnn import CharRNN, CharRNNConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
+from ensue.models.tokens.charrnn import CharRNN, CharRNNConfig
 from tests.data.stores import memory_store, numbered
 
 

@@ -70,7 +70,7 @@ def test_interrupted_training_goes_on(
 @pytest.mark.parametrize(
     ("words", "place"),
     [
-        ("embed {run} {data} --out {out}.npz --quiet", "ensue.models.realnvp:RealNVP.encode"),
+        ("embed {run} {data} --out {out}.npz --quiet", "ensue.models.flows.realnvp:RealNVP.encode"),
         ("embed {run} {data} --out {out}.npz --quiet", "ensue.data.store:_index"),
         ("probe {run} {data} --label kind --quiet", "ensue.evaluation.probes.probe:read_folds"),
     ],

@@ -19,7 +19,7 @@ from ensue.data.config import DataConfig
 from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.column_surprise import column_surprise
-from ensue.models.dequantize import Rows
+from ensue.models.flows.dequantize import Rows
 
 KINDS = ("elm", "oak", "yew")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ensue.models.latent_search import Found
+    from ensue.models.tokens.latent_search import Found
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ class Loaded:
     ) -> Found:
         """Search z for the raw items that a function of them likes best, by Bayesian optimization.
 
-        Up the gradient of a function of z, :func:`ensue.models.latent_search.ascend` goes.
+        Up the gradient of a function of z, :func:`ensue.models.tokens.latent_search.ascend` goes.
 
         Args:
             function: From raw items to a value for each, NaN where one has none; larger is better.
@@ -299,7 +299,7 @@ class Loaded:
         """
         import torch
 
-        from ensue.models.latent_search import search
+        from ensue.models.tokens.latent_search import search
 
         self._require("latents")
         if isinstance(start, int):
@@ -454,7 +454,7 @@ def load(run: str | Path) -> Loaded:
         CheckpointError: It is neither, isn't finished, or is damaged.
     """
     from ensue.data.codecs import load_codec
-    from ensue.models.registry import load_model
+    from ensue.models.loading import load_model
     from ensue.training.run_folder import RunFolder
 
     folder = RunFolder(Path(run))

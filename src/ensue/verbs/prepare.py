@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ensue.data.questions import Sources
     from ensue.data.store import Store
     from ensue.data.windows import Conditions, Windows
+    from ensue.models.traits import Model
     from ensue.training.fit import TrainingData
     from ensue.training.progress import Progress
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class Prepared:
     """A model, its codec, its data, what was left out, and what tells the data from others."""
 
-    model: Any
+    model: Model
     codec: Codec
     data: TrainingData
     skipped: list[tuple[str, str]]
@@ -61,8 +62,8 @@ def prepare(
     from ensue.data.config import require_settings_of
     from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation, with_held_out_part
-    from ensue.models.protocols import RefusesTraining
     from ensue.models.registry import family_row, model_class
+    from ensue.models.traits import RefusesTraining
 
     data, training = plan.configs["data"], plan.configs["training"]
     wanted = Wanted(family_row(plan.family).kinds)
@@ -85,7 +86,7 @@ def prepare(
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
     condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
     if data.condition is not None:
-        condition = classes_of(store.labels[data.condition], model.config.classes)
+        condition = classes_of(store.labels[data.condition], facts["classes"])
     found = _training_data(plan, store, codec, model, rows, held, condition)
     skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
     return Prepared(
@@ -95,8 +96,8 @@ def prepare(
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
     """The configuration with the sizes that its user left open, and a line that tells them."""
-    from ensue.models.protocols import SuitsRows
-    from ensue.models.sizes import told
+    from ensue.models.flows.sizes import told
+    from ensue.models.traits import SuitsRows
 
     if not isinstance(config, SuitsRows):
         return config
@@ -184,7 +185,7 @@ def sources_in(
 def encode(
     items: Items,
     codec: Codec,
-    model: Any,
+    model: Model,
     cache: Path,
     *,
     max_skipped: float,
@@ -192,6 +193,7 @@ def encode(
 ) -> Store:
     """The store of the items, with progress where it must be built."""
     from ensue.data.store import open_store
+    from ensue.models.traits import HasShortestItem
 
     def on_item(done: int, total: int) -> None:
         if done == 1:
@@ -204,7 +206,7 @@ def encode(
             codec,
             cache,
             max_skipped=max_skipped,
-            shortest=getattr(model, "shortest_item", 1),
+            shortest=model.shortest_item if isinstance(model, HasShortestItem) else 1,
             on_item=on_item,
         )
     finally:
@@ -215,7 +217,7 @@ def _training_data(
     plan: Plan,
     store: Store,
     codec: Codec,
-    model: Any,
+    model: Model,
     rows: np.ndarray,
     held: np.ndarray,
     condition: Conditions | None,
@@ -224,6 +226,7 @@ def _training_data(
 
     from ensue.data.batches import Batch
     from ensue.data.windows import Windows
+    from ensue.models.traits import TakesWholeItems
     from ensue.training.fit import TrainingData
 
     data, training = plan.configs["data"], plan.configs["training"]
@@ -233,7 +236,7 @@ def _training_data(
             store=store,
             rows=rows,
             size=codec.window(data),
-            whole=getattr(model, "whole_items", False),
+            whole=isinstance(model, TakesWholeItems) and model.whole_items,
             short=data.short,
             shortest=model.shortest,
             speed_perturbation=data.speed_perturbation,

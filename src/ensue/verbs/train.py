@@ -185,16 +185,17 @@ def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
 def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     """The weights before the first step: another run's, or what the model makes of a batch."""
     from ensue.data.vectors import read_vectors
-    from ensue.models.protocols import Standardizes
+    from ensue.models.traits import BeginsWithVectors, HasVectors, Standardizes
 
-    vectors = getattr(ready.model.config, "embedding_weights", None)
+    config = ready.model.config
+    vectors = config.embedding_weights if isinstance(config, HasVectors) else None
     if init_from is not None and vectors is not None:
         raise ConfigError(
             "init_from brings its own embeddings, and embedding_weights others; leave one out"
         )
     if init_from is not None:
         _take_weights(ready, Path(init_from))
-    elif vectors is not None:
+    elif vectors is not None and isinstance(ready.model, BeginsWithVectors):
         try:
             num = ready.model.set_embeddings(read_vectors(Path(vectors)))
         except ConfigError as error:
@@ -235,7 +236,7 @@ def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def _trained(run: RunFolder, plan: Plan, ready: Prepared) -> Trained:
-    from ensue.models.protocols import Remarks
+    from ensue.models.traits import Remarks
     from ensue.training.kept import read_kept
     from ensue.training.processes import is_main
 

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from torch import Tensor, nn
 
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
-from ensue.models.density import Density
+from ensue.models.flows.density import Density
 from ensue.nn import ActNorm, Affine, InvertibleLinear, Spline
 
 NUM_ITEMS, NUM_VALUES, EDGES = 500, 1_000_000, np.linspace(-4, 4, 41)
