@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock
 
 from ensue.configuration import FORMAT, check_format, to_plain
-from ensue.data.codecs import Codec
+from ensue.data.codecs.protocols import Codec
 from ensue.data.items import Intervals, Items, fingerprint, require_few_skipped
 from ensue.errors import DataError
 

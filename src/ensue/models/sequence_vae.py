@@ -20,7 +20,7 @@ from torch.special import ndtri
 
 from ensue.configuration import STRICT, Format, StepsOfTraining, refuse_unread, validate
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import TextCodec, codec_of_tokens
+from ensue.data.kinds.text.codec import TextCodec, codec_of_tokens
 from ensue.errors import ConfigError, DataError
 from ensue.generation import GenerationConfig, Prompts
 from ensue.information.variational import (

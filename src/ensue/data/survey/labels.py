@@ -4,13 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ensue.data.cells import is_gap, reads_as_number
+from ensue.data.cells import FEW_VALUES, is_gap, reads_as_number
 from ensue.data.items import Items
+from ensue.data.labels import SPLIT
 from ensue.data.lookalikes import lookalikes, told_alike
-from ensue.data.sources.table import SPLIT
-
-FEW_VALUES = 20
-"""Whole numbers of at most so many values may be classes; others are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +32,13 @@ class Labels:
     findings: Sequence[str]
 
 
-def look_at_labels(items: Items, group: str | None) -> Labels:
+def look_at_labels(items: Items, group: str | None, *, has_columns: bool = False) -> Labels:
     """Look at every column that isn't modeled: labels, numbers, and the column ``split``.
 
     Args:
         items: The data.
         group: The column that groups, which is one of names, whatever it holds.
+        has_columns: Whether the items are columns too, of which some may not be chosen.
     """
     facts, findings, labels, numbers = [], [], [], []
     for name, values in items.labels.items():
@@ -51,8 +49,8 @@ def look_at_labels(items: Items, group: str | None) -> Labels:
         else:
             label = _facts_of(name, values)
             labels.append(label)
-            # A number of a table that wasn't chosen is hardly there to be probed.
-            is_class = items.kind != "table" or name == group or not are_numbers(values)
+            # A column of numbers that wasn't chosen is hardly there to be probed.
+            is_class = not has_columns or name == group or not are_numbers(values)
             findings += [*_gaps(label, len(items)), *_rare(label, len(items)) * is_class]
             findings += _alike(name, values)
     if numbers:

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import torch
-from PIL import Image
 
+from ensue.data.kinds.image.png import png
 from ensue.errors import ConfigError
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.nn.any_order import OrderedPasses
@@ -124,13 +124,6 @@ def sheet(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
         y, x = (i // columns) * (height + GAP) + GAP, (i % columns) * (width + GAP) + GAP
         found[y : y + height, x : x + width] = image
     return found
-
-
-def png(image: np.ndarray) -> bytes:
-    """An image (H, W) or (H, W, 3) of 8 bits as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _map(values: np.ndarray) -> bytes:
