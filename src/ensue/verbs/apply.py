@@ -214,6 +214,7 @@ def read_items(
     regions: str | None = None,
 ) -> Items:
     """Raw items, read as the run's own were."""
+    from ensue.data.codecs import require_items_of
     from ensue.data.config import for_other_data
     from ensue.data.raws import wanted_by
     from ensue.data.sources import open_items
@@ -223,11 +224,7 @@ def read_items(
     place = cache or cache_of(None, loaded.path)
     items = open_items(data, config, cache=place, wanted=wanted_by(loaded.codec))
     require_kind(loaded.family, items.kind)
-    if items.kind != loaded.codec.kind:
-        raise ConfigError(
-            f"this run was trained on {loaded.codec.kind}, and the data are {items.kind}; give "
-            f"{loaded.codec.kind}"
-        )
+    require_items_of(loaded.codec, items)
     return items
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ensue.data.kinds import KINDS
+from ensue.data.png import png, sheet
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.tables import SUFFIXES, drafted, write_table
 
@@ -85,9 +86,6 @@ class Images:
     suffixes, usual, exact, is_folder = (".png", ".npz"), ".png", (".npz",), False
 
     def write(self, drawn: Drawn, path: Path) -> None:
-        from ensue.data.kinds.image.png import png
-        from ensue.evaluation.exhibits.pictures import sheet
-
         images = drawn.items
         with drafted(path) as draft:
             if path.suffix == ".png":

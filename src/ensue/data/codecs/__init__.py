@@ -15,7 +15,7 @@ from ensue.data.codecs.protocols import Codec, Decodes, HasAxes, KnowsLongest
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds import codec_class, codec_names, usual_codec
-from ensue.errors import CheckpointError, EnsueError
+from ensue.errors import CheckpointError, ConfigError, EnsueError
 
 __all__ = [
     "Codec",
@@ -23,6 +23,7 @@ __all__ = [
     "decoded",
     "fit_codec",
     "load_codec",
+    "require_items_of",
     "save_codec",
     "usual_length",
 ]
@@ -45,6 +46,19 @@ def fit_codec(
 ) -> Codec:
     """The codec of that name, by default that of the items' kind, fitted on the items ``rows``."""
     return codec_class(name or usual_codec(items.kind)).fit(items, config, rows)
+
+
+def require_items_of(codec: Codec, items: Items) -> None:
+    """Refuse items of another kind than those that a codec was fitted on.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if items.kind != codec.kind:
+        raise ConfigError(
+            f"this run was trained on {codec.kind}, and the data are {items.kind}; give "
+            f"{codec.kind}"
+        )
 
 
 def save_codec(codec: Codec, path: Path) -> None:

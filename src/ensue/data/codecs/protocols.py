@@ -77,11 +77,28 @@ class HasColumns(Codec, Protocol):
 
 @runtime_checkable
 class DecodesSound(Codec, Protocol):
-    """Decodes to samples (S,) at a rate in Hz."""
+    """Decodes to the samples (S,) of a waveform, at most 1 in magnitude."""
 
     @property
     def sample_rate(self) -> int: ...
-    def decode(self, x: Tensor) -> np.ndarray: ...
+
+
+@runtime_checkable
+class DecodesImages(Codec, Protocol):
+    """Decodes to images (H, W) or (H, W, 3) of 8 bits; ``shape`` is (C, H, W)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+
+@runtime_checkable
+class DecodesText(Codec, Protocol):
+    """Decodes to texts, or to molecules as SMILES; ``written`` gives the bytes of a file."""
+
+    @property
+    def is_smiles(self) -> bool: ...
+
+    def written(self, x: Tensor) -> bytes: ...
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from ensue.configuration import STRICT, Format
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, Positions
 from ensue.data.kinds.image.pixels import Raw, is_deep, opened
-from ensue.data.kinds.image.png import png
+from ensue.data.png import png
 from ensue.data.values import as_array, is_array
 from ensue.errors import ConfigError, DataError
 
