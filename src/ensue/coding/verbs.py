@@ -199,7 +199,7 @@ def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
 
 
 def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
-    """What the likelihood says that they take."""
+    """The bits that the likelihood says items take."""
     import math
 
     import torch
@@ -247,7 +247,7 @@ def _restoring(codec: Codec) -> Restores:
 
 
 def _sizes(loaded: Loaded, whole: bytes, words: Any, total: int, likelihood: float) -> str:
-    """What the file takes, beside what the likelihood of ``total`` tokens says, in bits."""
+    """The size of the file, compared with the likelihood of ``total`` tokens, in bits."""
     unit, bits = _restoring(loaded.codec).value_name, 8 * len(whole)
     more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
     return (

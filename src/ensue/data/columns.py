@@ -25,7 +25,7 @@ def read_columns(path: Path) -> pa.Table:
     what they are until a column is used as numbers.
 
     Raises:
-        DataError: The file can't be read as what its name says, or a column stands twice in it.
+        DataError: The file can't be read as what its name says, or a column is in it twice.
     """
     try:
         columns = READERS[path.suffix.lower()](path)

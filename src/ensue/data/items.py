@@ -156,7 +156,7 @@ def fingerprint(parts: Sequence[Any]) -> str:
 
 
 def file_facts(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does: its path, size and time of change.
+    """Return what changes when a file does: its path, size and time of change.
 
     Of a file that isn't there, or can't be, -1: it is counted as unreadable when it is read.
     """

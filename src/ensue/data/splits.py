@@ -95,7 +95,7 @@ def _cut(content: bytes, fraction: float) -> int:
 
 
 def splits_of(items: Items | Store) -> np.ndarray:
-    """What the label column ``split`` says of each item; the empty text where there is none.
+    """The split of each item by the label column ``split``; the empty text where there is none.
 
     Raises:
         DataError: It names a split that isn't known, which would be trained on in silence.

@@ -159,7 +159,7 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
 
 @dataclass
 class _Values:
-    """What has been written: which items, their steps and shape, and what was left out."""
+    """The values written so far: which items, their steps and shape, and what was left out."""
 
     kept: list[int]
     lengths: list[int]

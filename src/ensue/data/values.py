@@ -1,6 +1,6 @@
 """Values of a Python program as few plain forms: arrays, columns, and lists of what is left.
 
-Nothing is copied that needn't be, and nothing is guessed here: a form is told by the protocol that
+Nothing is copied that needn't be, and nothing is guessed here: a form is known by the protocol that
 an object keeps (Arrow's streams, the data frame interchange, arrays), never by its class's name.
 """
 

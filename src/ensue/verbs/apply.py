@@ -1,4 +1,4 @@
-"""``score``, and how a trained run reads data; ``embed`` and ``generate`` stand beside."""
+"""``score``, and how a trained run reads data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BITS_PER = "bits_per_"
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items.
+    """The result of a verb: ``num_rows`` rows in ``files``, about ``num_items`` items.
 
     ``skipped`` are those that couldn't be used, each with the reason; ``notes`` are worth a line
     each; ``next`` is the next command, where it isn't to open the file.
@@ -231,7 +231,7 @@ def read_items(
 def sources(
     loaded: Loaded, items: Items, store: Store, cache: str | Path | None, regions: str | None
 ) -> Sources | None:
-    """What the questions of a store are written from; None where the items are no questions."""
+    """The sources of the items of a store; None where the items have none."""
     own = regions or loaded.config["data"].get("regions")
     return sources_in(items, store, loaded.codec, cache_of(cache, loaded.path), own)
 
@@ -283,7 +283,7 @@ def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
 def _by_column(
     codec: HasColumns, model: Any, store: Store, condition: torch.Tensor | None
 ) -> dict[str, np.ndarray]:
-    """What the value of each column costs, in columns ``surprise.NAME``."""
+    """The cost of the value of each column, in columns ``surprise.NAME``."""
     from ensue.evaluation.column_surprise import column_surprise
 
     found = column_surprise(model, store, codec.encoded_examples(), condition=condition)

@@ -148,7 +148,7 @@ def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
 
 
 def has_classes(family: str) -> bool:
-    """Whether models of a family can be conditioned on classes."""
+    """Return whether models of a family can be conditioned on classes."""
     from ensue.models.registry import config_class
 
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
@@ -172,7 +172,7 @@ def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
 def sources_in(
     items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
 ) -> Sources | None:
-    """What the texts of a store are written from; None where that is nothing."""
+    """The sources of the items of a store; None where the items have none."""
     from ensue.data.codecs.protocols import HasSources
 
     return (
@@ -312,5 +312,5 @@ def require_kind(family: str, kind: str) -> None:
 
 
 def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """The folder for prepared data: the one given, or ``cache`` beside the run."""
+    """The folder for prepared data: the one given, or ``cache`` next to the run."""
     return Path(cache) if cache is not None else run.absolute().parent / "cache"

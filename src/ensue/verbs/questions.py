@@ -1,4 +1,4 @@
-"""What ``sample`` does of a run of questions: it writes them from pictures and answers."""
+"""``sample`` of a run of questions: it writes them from pictures and answers."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Sounds:
         return files
 
 
-WRITERS: dict[str, Writer] = {"table": Tables(), "images": Images(), "sounds": Sounds()}
+WRITERS: dict[str, Writer] = {"tables": Tables(), "images": Images(), "sounds": Sounds()}
 
 
 def writer_of(codec: Codec) -> Writer:

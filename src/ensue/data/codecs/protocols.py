@@ -120,7 +120,7 @@ class LosesDetail(Codec, Protocol):
     """Knows whether an item would come back as it was."""
 
     def lost(self, raw: Any) -> str:
-        """What the encoding of an item doesn't keep; the empty text where it keeps all."""
+        """Return what the encoding of an item doesn't keep; the empty text where it keeps all."""
         ...
 
 

@@ -6,7 +6,7 @@ asks a kind for its name: it asks the row, or a codec by a protocol of ``data/co
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ensue.data.config import DataConfig
@@ -26,7 +26,7 @@ class Kind:
         settings: Fields of ``DataConfig`` that mean something for it.
         files: Its files in a message, with a place for ``endings``; empty where it has none.
         endings: Of the names of its files.
-        writer: The form of drawn items in files: ``table``, ``images`` or ``sounds``.
+        writer: The form of drawn items in files: ``tables``, ``images`` or ``sounds``.
         is_mapping: Whether an item is a mapping, so that a list of mappings is no table.
         takes_prompt: Whether a text on the command line can be an item that has begun.
         has_closed_vocabulary: Whether a token that training never had is worth a warning.
@@ -45,12 +45,12 @@ class Kind:
     settings: tuple[str, ...] = ()
     files: str = ""
     endings: tuple[str, ...] = ()
-    writer: str = "table"
+    writer: str = "tables"
     is_mapping: bool = False
     takes_prompt: bool = False
     has_closed_vocabulary: bool = False
     has_sources: bool = False
-    measures: tuple[str, ...] = field(default=())
+    measures: tuple[str, ...] = ()
     usual_family: str | None = None
     hint: str = ""
     limits: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What a user may name as data."""
+"""The types of data that a user may name."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

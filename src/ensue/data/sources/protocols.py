@@ -1,4 +1,4 @@
-"""What a source can read: each kind keeps the protocols that its data come in.
+"""Protocols of sources, one for each form of data: a kind keeps those that its data come in.
 
 A source is made with the endings of its kind's files. Who looks at data asks the sources in the
 order of :data:`ensue.data.kinds.KINDS`; the first one that takes them reads them.

@@ -25,7 +25,7 @@ class LabelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """The columns that are labels, facts about those that aren't, and what to mend."""
+    """The columns that are labels, facts about those that aren't, and what to fix."""
 
     labels: Sequence[LabelFacts]
     facts: Sequence[tuple[str, str]]
@@ -126,7 +126,7 @@ def _rare(label: LabelFacts, num_items: int) -> list[str]:
 
 
 def _alike(name: str, values: Sequence[str]) -> list[str]:
-    """Values that look equal; those that differ in capitals only are told by themselves."""
+    """Values that look equal; those that differ in capitals only are listed apart."""
     equal = lookalikes(values)
     known = {value for group in equal for value, _ in group}
     capitals = [

@@ -18,7 +18,7 @@ from ensue.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was found.
+    """The facts and findings of a survey.
 
     Attributes:
         kind: What the items are.
@@ -26,7 +26,7 @@ class Survey:
         facts: Names and values worth knowing.
         labels: The label columns.
         unreadable: Items that can't be used, and why.
-        findings: What to mend, each with its remedy.
+        findings: What to fix, each with its remedy.
         usable: Whether ``train`` would take the data.
     """
 
@@ -87,7 +87,7 @@ def survey(
 def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
     """The items to train on and those held out, or of one long text its parts."""
     sides = "trained on", "held out for validation"
-    # A text that can't be read is told with the unreadable.
+    # A text that can't be read is listed with the unreadable.
     with contextlib.suppress(DataError):
         parts = with_held_out_part(items, config.validation, config.window_tokens)
         if parts is not items:

@@ -62,7 +62,7 @@ def open_blocks(raw: Recording) -> tuple[int, Blocks]:
 
 
 def recording_of(value: Any, rate: int) -> Recording:
-    """What a user gives for a recording: a path, samples and their rate, or samples alone.
+    """A recording as a user gives it: a path, samples and their rate, or samples alone.
 
     Args:
         value: What is given.
@@ -204,7 +204,7 @@ def _length(file: _Forward, path: Path) -> int:
 
 
 def _is_cut(file: _Forward) -> bool:
-    """Whether a WAV file has less than its header says; libsndfile reads the rest in silence.
+    """Return whether a WAV file is shorter than its header says; libsndfile adds silence.
 
     A recorder that couldn't know the size writes the largest there is, which is no fault.
     """

@@ -1,4 +1,4 @@
-"""The survey of sound: durations, rates, channels, levels, and what stands there twice."""
+"""The survey of sound: durations, rates, channels, levels, and recordings that come twice."""
 
 import hashlib
 import os

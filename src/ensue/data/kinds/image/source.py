@@ -26,7 +26,7 @@ from ensue.data.wanted import Wanted
 from ensue.errors import DataError
 
 IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
-"""How the names of IDX files end (LeCun, Cortes and Burges), gzip's ending aside."""
+"""Ends of the names of IDX files (LeCun, Cortes and Burges), gzip's ending aside."""
 OF_TEST = {"t10k", "test"}
 _items = partial(plain_items, "image")
 
@@ -151,7 +151,7 @@ def _is_picture(x: np.ndarray) -> bool:
 
 
 def read_idx(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
-    """IDX files of images, with the labels in the files beside them, as ``label``.
+    """IDX files of images, with the labels in the files next to them, as ``label``.
 
     Items are named by the paths below ``base``. Where there are several files, those that have
     t10k or test in their name have ``test`` in the column ``split``.
@@ -202,7 +202,7 @@ def read_image_array(
 
 
 def _is_of_test(path: Path) -> bool:
-    """Whether a word of the file's name says so."""
+    """Return whether a word of the file's name says so."""
     return bool(set(path.name.split(IMAGES)[0].lower().split("-")) & OF_TEST)
 
 

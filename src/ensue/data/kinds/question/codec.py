@@ -33,7 +33,7 @@ BEFORE_MARK = re.compile(r" (?=[?!.,;:)\]])|(?<=[(\[]) ")
 class QuestionCodec:
     """A question to (T,) int32 tokens, and its picture, answer and concepts to a source.
 
-    Words are those of the text in small letters, and marks stand apart from them; other tokens are
+    Words are those of the text in small letters, and marks are apart from them; other tokens are
     those of the text as it is.
 
     Args:
@@ -157,7 +157,7 @@ class QuestionCodec:
         return {answer: i for i, answer in enumerate(self.answers)}
 
     def source(self, raws: Sequence[Question], regions: Tensor, num: Tensor | None) -> Source:
-        """What some questions are written from, given the regions (B, K, F) of their pictures.
+        """The sources of some questions, given the regions (B, K, F) of their pictures.
 
         Raises:
             DataError: An answer isn't known, or a concept.
@@ -227,7 +227,7 @@ class QuestionCodec:
         return 0.0
 
     def window(self, config: DataConfig) -> int:
-        """Tokens of the longest question that is learnt."""
+        """Tokens of the longest question that is learned."""
         return config.window_tokens + 1
 
     def facts(self) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
 
     Args:
         path: ``.npz`` with ``features`` (N, K, F) or (N, F), and ``num_regions`` (N,) where sources
-            have fewer than K; or with ``images``; ``names`` may stand beside. ``.npy`` with
-            features by themselves, which stay on disk. Or ``.parquet`` as the verb ``embed``
+            have fewer than K; or with ``images``; ``names`` are optional. ``.npy`` with
+            features alone, which stay on disk. Or ``.parquet`` as the verb ``embed``
             writes it: a vector an item, or one a frame.
 
     Raises:

@@ -1,7 +1,7 @@
 """The source of questions: manifests with a picture or row of features, a question, its answer.
 
 A table is one if it has the column ``question`` and the column ``path`` (of pictures) or ``row``
-(of the file that the setting ``regions`` names); ``answer`` and ``concepts`` may stand beside.
+(of the file that the setting ``regions`` names); ``answer`` and ``concepts`` are optional.
 """
 
 import os
@@ -53,7 +53,7 @@ class QuestionSource:
 def read_questions(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
     """A manifest of questions, one a row.
 
-    Items are named by the column ``item``, else by number. What stands in other columns are
+    Items are named by the column ``item``, else by number. Other columns are
     labels, and so is the answer. Where no column groups, the picture does: splits cut through none.
     Without the column ``question`` all are empty: they are to be written.
 

@@ -56,7 +56,7 @@ def survey_question(items: Items, config: DataConfig, on_item: Callable[[], None
 
 
 def _of_file(config: DataConfig) -> tuple[list[tuple[str, str]], int | None]:
-    """What the file of regions holds, where one is named."""
+    """Look at the file of regions, where one is named."""
     if config.regions is None:
         return [], None
     found = read_regions(Path(config.regions))

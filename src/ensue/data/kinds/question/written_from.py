@@ -69,7 +69,7 @@ def sources_of(
 
 
 def source_of(raws: Sequence[Question], codec: ReadsRegions, regions: str | None) -> Source:
-    """What some questions by themselves are written from.
+    """The source of a few questions that are in no store.
 
     Args:
         raws: The questions, their texts aside.

@@ -7,7 +7,7 @@ from ensue.errors import MissingExtraError
 
 
 def has_rdkit() -> bool:
-    """Whether rdkit is installed."""
+    """Return whether rdkit is installed."""
     return find_spec("rdkit") is not None
 
 

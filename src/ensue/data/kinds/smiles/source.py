@@ -103,7 +103,7 @@ def smiles_column(columns: pa.Table) -> str | None:
 def read_smiles(paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
     """The molecules of files, one a line, named by paths below ``base`` and line numbers.
 
-    What stands after the first white space of a line is the molecule's name, its label ``name``.
+    The rest of a line, after its first white space, is the molecule's name, its label ``name``.
     Empty lines are left out, and so is a first line that says ``smiles``.
 
     Raises:

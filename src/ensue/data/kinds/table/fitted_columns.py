@@ -30,7 +30,7 @@ Value = float | int | str
 
 @dataclass(frozen=True)
 class Column:
-    """What the training data say of a column; ``constant`` is None where it varies."""
+    """A column in the training data; ``constant`` is None where it varies."""
 
     name: str
     values: np.ndarray
@@ -52,7 +52,7 @@ class Column:
 
     @classmethod
     def _of_categories(cls, name: str, values: np.ndarray, names: Any) -> "Column":
-        """Those in the training rows alone, numbered anew."""
+        """Those in the training rows alone, numbered again."""
         seen, numbers = np.unique(values.astype(int), return_inverse=True)
         if len(seen) > MAX_CATEGORIES:
             raise ConfigError(

@@ -7,7 +7,7 @@ FAR = 50.0
 """Times the middle half's width from the median: of a normal column none in 10^200 values."""
 
 COPIED, MOST_ROWS = 0.9999, 10_000
-"""Correlation from which on a column is a copy of another, over so many rows at most."""
+"""Correlation from which on a column is a copy of another, over at most this many rows."""
 
 
 def extremes(values: np.ndarray) -> str | None:

@@ -52,7 +52,7 @@ class TextCodec:
     ``unk``.
 
     Args:
-        tokens: What a text is made of; words are what stands between white space; smiles keeps
+        tokens: What a text is made of; words are the text between white space; smiles keeps
             ``Cl``, ``Br``, ``[...]`` and ``%nn`` whole.
         vocabulary: The characters, words or marks that have a token, by number, or none for bytes.
             Names at the numbers of special tokens mean nothing.
@@ -128,7 +128,7 @@ class TextCodec:
 
     @property
     def is_smiles(self) -> bool:
-        """Whether the texts are molecules."""
+        """Return whether the texts are molecules."""
         return self.items == "smiles"
 
     @property
