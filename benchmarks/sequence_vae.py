@@ -21,8 +21,8 @@ from torch.nn.utils.rnn import (
 
 from benchmarks.measure import paired_ratios, save
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import codec_of_tokens
 from ensue.data.items import Items
+from ensue.data.kinds.text.codec import codec_of_tokens
 from ensue.data.windows import Windows
 from ensue.models.tokens.vae import SequenceVAE
 

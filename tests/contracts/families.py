@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch, Source
-from ensue.data.codecs.text import Special, TextCodec
+from ensue.data.kinds.text.codec import Special, TextCodec
 from ensue.generation import GenerationConfig
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.flows.maf import MAF, MAFConfig

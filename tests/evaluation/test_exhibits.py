@@ -9,9 +9,9 @@ import soundfile
 import torch
 
 from ensue.configuration import fill
-from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.data.store import open_store
 from ensue.evaluation.embedding_map import embedding_map
 from ensue.evaluation.exhibits.inside import inside

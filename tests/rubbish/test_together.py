@@ -35,7 +35,7 @@ sys.exit(main(words.split()))
 """A command to which Ctrl-C comes while it is at a given function."""
 
 TRAINING = {
-    "reading": "ensue.data.codecs.audio:AudioCodec.pieces",
+    "reading": "ensue.data.kinds.audio.codec:AudioCodec.pieces",
     "storing": "ensue.data.store:_index",
     "first batch": "ensue.models.cpc:CPC.loss",
     "training": "ensue.training.module:TrainingModule.training_step",

@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from ensue.data.kinds import KINDS
 from ensue.models.registry import family_row
 from ensue.models.traits import HasGeometry, HasSampleRate, Model
 from ensue.training.kept import read_kept
@@ -146,16 +147,13 @@ def _probe(probe: dict[str, Any]) -> str:
 
 
 def _limits(run: RunFolder) -> list[str]:
-    rate = run.read_config()["data"].get("sample_rate")
-    facts = run.read_data()
-    limits = []
-    if facts is not None and facts["kind"] == "audio":
-        limits.append(f"Sound is mixed to one channel and resampled to {rate:,} Hz.")
-    limits.append(
+    settings, facts = run.read_config()["data"], run.read_data()
+    of_kind = () if facts is None else KINDS[facts["kind"]].limits
+    return [
+        *(limit.format_map(settings) for limit in of_kind),
         "It has seen nothing but the data named above; what they lack (languages, voices, "
-        "microphones, rooms, units, ranges) it doesn't know."
-    )
-    return limits
+        "microphones, rooms, units, ranges) it doesn't know.",
+    ]
 
 
 def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("what", "value")) -> str:

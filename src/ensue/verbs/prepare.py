@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ensue.data.kinds import KINDS, require_settings_of
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.verbs.plan import Plan
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ensue.data.codecs import Codec
     from ensue.data.items import Items
-    from ensue.data.questions import Sources
+    from ensue.data.kinds.question.questions import Sources
     from ensue.data.store import Store
     from ensue.data.windows import Conditions, Windows
     from ensue.models.traits import Model
@@ -59,7 +60,6 @@ def prepare(
 
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
-    from ensue.data.config import require_settings_of
     from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation, with_held_out_part
     from ensue.models.registry import family_row, model_class
@@ -149,7 +149,7 @@ def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
 
 
 def has_classes(family: str) -> bool:
-    """Whether models of a family can be conditioned on classes."""
+    """Return whether models of a family can be conditioned on classes."""
     from ensue.models.registry import config_class
 
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
@@ -173,13 +173,12 @@ def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
 def sources_in(
     items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
 ) -> Sources | None:
-    """What the texts of a store are written from; None where that is nothing."""
-    from ensue.data.codecs.question import QuestionCodec
-    from ensue.data.questions import sources_of
+    """The sources of the items of a store; None where the items have none."""
+    from ensue.data.codecs.protocols import HasSources
 
-    if not isinstance(codec, QuestionCodec):
-        return None
-    return sources_of(items, store.ids, codec, cache, regions)
+    return (
+        codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
+    )
 
 
 def encode(
@@ -307,7 +306,7 @@ def require_kind(family: str, kind: str) -> None:
     from ensue.models.registry import FAMILIES, family_row
 
     if kind not in family_row(family).kinds:
-        hint = "; a manifest of recordings has a column 'path'" if kind == "table" else ""
+        hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
         able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
         raise ConfigError(
             f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
@@ -316,5 +315,5 @@ def require_kind(family: str, kind: str) -> None:
 
 
 def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """The folder for prepared data: the one given, or ``cache`` beside the run."""
+    """The folder for prepared data: the one given, or ``cache`` next to the run."""
     return Path(cache) if cache is not None else run.absolute().parent / "cache"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.verbs.apply import open_data, sources
 from ensue.verbs.loaded import load
 from ensue.verbs.progress import listener

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.errors import CheckpointError, ConfigError, Interrupted
 from ensue.verbs.plan import Plan, make_plan
 from ensue.verbs.prepare import Prepared, cache_of, prepare
@@ -160,7 +160,10 @@ def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> Non
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
+    from ensue.data.codecs.protocols import DecodesSound
+
     train, held = ready.data.train, ready.data.validation
+    has_time = isinstance(ready.codec, DecodesSound)
     steps = train.store.lengths[train.rows].sum()
     return {
         "kind": ready.codec.kind,
@@ -169,7 +172,7 @@ def _facts(ready: Prepared) -> dict[str, Any]:
         "num_validation": 0 if held is None else len(held.rows),
         "held_out": [] if held is None else [held.store.ids[i] for i in held.rows[:NUM_NAMED]],
         "num_skipped": len(ready.skipped),
-        "hours": float(steps / train.store.rate / 3600) if ready.codec.kind == "audio" else None,
+        "hours": float(steps / train.store.rate / 3600) if has_time else None,
     }
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import Special, TextCodec
+from ensue.data.kinds.text.codec import Special, TextCodec
 from ensue.errors import CheckpointError, ConfigError, DataError
 from ensue.models.tokens.vae import SequenceVAE, SequenceVAEConfig
 

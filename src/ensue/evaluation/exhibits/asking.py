@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ensue.data.questions import Sources
-from ensue.data.regions import Patches
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.kinds.question.regions import Patches
 from ensue.evaluation.exhibits.pictures import png
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.evaluation.questions import Asked, asked_of

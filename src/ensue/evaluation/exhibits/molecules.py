@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ensue.data.molecules import has_rdkit
+from ensue.data.kinds.smiles.molecules import has_rdkit
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.evaluation.molecules.describe import canonical_smiles
 from ensue.evaluation.molecules.draw import draw_grid

@@ -2,14 +2,13 @@
 
 import io
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.image
 import numpy as np
 import torch
-from PIL import Image
 
+from ensue.data.png import png, sheet
 from ensue.errors import ConfigError
 from ensue.evaluation.exhibits.subject import Exhibit, Subject
 from ensue.nn.any_order import OrderedPasses
@@ -19,7 +18,6 @@ NUM_BEGUN, NUM_COMPLETIONS = 6, 4
 NUM_LINES = 6
 NUM_SCORED = 200
 QUICK_VALUES = 128
-GAP = 1
 
 
 def pictures(subject: Subject) -> list[Exhibit]:
@@ -107,30 +105,6 @@ def _samples(
         drawn = subject.model.sample(num, generator=generator, **given).values
     images = [subject.codec.decode(x) for x in drawn]
     return {"num_samples": num, "classes": list(classes)}, png(sheet(images, COLUMNS))
-
-
-def sheet(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Images (H, W) or (H, W, 3) of 8 bits in rows, a line of gray between them.
-
-    Example:
-        >>> sheet([np.zeros((2, 2), np.uint8)] * 3, 2).shape
-        (7, 7)
-    """
-    height, width = images[0].shape[:2]
-    rows = -(-len(images) // columns)
-    shape = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, *images[0].shape[2:])
-    found = np.full(shape, 128, np.uint8)
-    for i, image in enumerate(images):
-        y, x = (i // columns) * (height + GAP) + GAP, (i % columns) * (width + GAP) + GAP
-        found[y : y + height, x : x + width] = image
-    return found
-
-
-def png(image: np.ndarray) -> bytes:
-    """An image (H, W) or (H, W, 3) of 8 bits as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _map(values: np.ndarray) -> bytes:

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import validate
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import codec_of_tokens
+from ensue.data.kinds.text.codec import codec_of_tokens
 from ensue.errors import ConfigError, DataError
 from ensue.generation import Prompts
 from ensue.information.variational import (

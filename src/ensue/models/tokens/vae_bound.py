@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.special import ndtri
 
-from ensue.data.codecs.text import TextCodec
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.errors import ConfigError
 from ensue.information.variational import (
     active_units,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ensue.configuration import STRICT, Format, StepsOfTraining, refuse_unread
-from ensue.data.codecs.text import TextCodec
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.generation import GenerationConfig
 from ensue.information.variational import (
     FreeBits,

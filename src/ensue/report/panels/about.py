@@ -6,19 +6,11 @@ from typing import Any
 
 import yaml
 
+from ensue.data.kinds import KINDS
 from ensue.models.registry import family_row
 from ensue.report.charts import code, table
 from ensue.training.probes import Row, ask_of, measure_of, rows_of
 from ensue.training.run_folder import RunFolder
-
-ITEMS = {
-    "audio": "sounds",
-    "image": "images",
-    "question": "questions",
-    "smiles": "molecules",
-    "table": "rows",
-    "text": "texts",
-}
 
 
 def summary(run: RunFolder) -> str:
@@ -32,7 +24,7 @@ def summary(run: RunFolder) -> str:
 def use_panel(run: RunFolder) -> str:
     """How to load the model, in three lines."""
     known, row = run.read_data(), family_row(run.read_config()["family"])
-    items = ITEMS[known["kind"] if known else row.kinds[0]]
+    items = KINDS[known["kind"] if known else row.kinds[0]].variable
     line = 'vectors = run.embed(["a.wav", "b.wav"])'
     if "samples" in row.contracts:
         line = f"{items} = run.sample(10)"
