@@ -13,8 +13,8 @@ from PIL import Image
 
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
-from ensue.data import questions
 from ensue.data.config import DataConfig
+from ensue.data.kinds.question import questions
 from ensue.data.kinds.question.codec import QuestionCodec
 from ensue.data.sources import open_items
 from ensue.verbs import questions as verb
