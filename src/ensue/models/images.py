@@ -13,6 +13,7 @@ def sequence_of(images: Tensor) -> Tensor:
     """(B, C, H, W) to (B, H W C): row by row, the channels of a pixel together.
 
     Example:
+        >>> import torch
         >>> sequence_of(torch.arange(8).view(1, 2, 2, 2))
         tensor([[0, 4, 1, 5, 2, 6, 3, 7]])
     """

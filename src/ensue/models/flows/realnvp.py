@@ -35,6 +35,7 @@ class RealNVP(
         ConfigError: A setting is wrong.
 
     Example:
+        >>> import torch
         >>> model = RealNVP(RealNVPConfig(num_features=2))
         >>> model.log_prob(torch.zeros(1, 2))  # the identity before training
         tensor([-1.8379], grad_fn=<AddBackward0>)
@@ -64,6 +65,7 @@ class RealNVP(
             ConfigError: Keys are missing or unknown, a mask isn't of 0 and 1, or sizes don't fit.
 
         Example:
+            >>> import torch
             >>> parts = {"0.weight": (4, 2), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
             >>> weights = {"layers.0.b": torch.tensor([[1.0, 0.0]])}
             >>> for part, shape in parts.items():

@@ -48,6 +48,7 @@ class Causal(
         ConfigError: A setting is wrong.
 
     Example:
+        >>> import torch
         >>> config = CausalConfig(num_tokens=5, bos=4, shape=(1, 2, 3), num_layers=2, channels=8)
         >>> model = Causal(config).eval()
         >>> score = model.score(torch.zeros(2, 1, 2, 3, dtype=torch.long))

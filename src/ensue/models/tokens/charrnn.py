@@ -38,6 +38,7 @@ class CharRNN(
         ConfigError: A setting is wrong.
 
     Example:
+        >>> import torch
         >>> config = CharRNNConfig(num_tokens=6, bos=4, eos=5, hidden_size=8, embedding_size=8)
         >>> model = CharRNN(config).eval()
         >>> score = model.score(torch.tensor([[4, 0, 1, 5]]))

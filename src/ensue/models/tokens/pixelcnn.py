@@ -46,6 +46,7 @@ class PixelCNN(
         ConfigError: A setting is wrong.
 
     Example:
+        >>> import torch
         >>> config = PixelCNNConfig(num_tokens=5, bos=4, shape=(3, 2, 2), channels=8, num_layers=2)
         >>> model = PixelCNN(config).eval()
         >>> score = model.score(torch.zeros(2, 3, 2, 2, dtype=torch.long))

@@ -1,0 +1,1 @@
+"""Normalizing flows: families of them, and flows that a user composes."""

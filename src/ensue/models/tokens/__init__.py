@@ -1,0 +1,1 @@
+"""Families that predict items token by token, and what only they share."""
