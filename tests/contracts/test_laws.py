@@ -320,6 +320,7 @@ def test_float64_agrees_with_float32(case: Case, seed: int) -> None:
 
 
 @every
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # the tracer's own, at a graph break
 def test_compiled_loss_equals_eager(case: Case, seed: int) -> None:
     model, batch = case.build().eval(), case.batch(case.items(2))

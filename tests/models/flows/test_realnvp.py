@@ -81,9 +81,14 @@ def test_inverse_undoes_forward(seed: int) -> None:
     "model",
     [
         RealNVPConfig(num_features=2, depth=4),
-        RealNVPConfig(num_features=2, depth=4, transform="spline", mixing=True),
+        pytest.param(
+            RealNVPConfig(num_features=2, depth=4, transform="spline", mixing=True),
+            marks=pytest.mark.slow,
+        ),
         MAFConfig(num_features=2, depth=3, scale_bound=1.0),
-        MAFConfig(num_features=2, depth=2, transform="spline"),
+        pytest.param(
+            MAFConfig(num_features=2, depth=2, transform="spline"), marks=pytest.mark.slow
+        ),
     ],
     ids=lambda config: f"{config.family}, {config.transform}",
 )

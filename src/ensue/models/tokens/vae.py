@@ -55,7 +55,7 @@ class SequenceVAE(
         ConfigError: A setting is wrong.
 
     Example:
-        >>> from ensue.data.codecs.text import TextCodec
+        >>> from ensue.data.kinds.text.codec import TextCodec
         >>> codec = TextCodec(tokens="characters", vocabulary=("C", "N", "O"))
         >>> model = SequenceVAE(SequenceVAEConfig(codec=codec, latent_size=4)).eval()
         >>> posterior = model.posterior(["CCO", "N"])
