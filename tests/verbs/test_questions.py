@@ -14,7 +14,7 @@ from PIL import Image
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
 from ensue.data.config import DataConfig
-from ensue.data.kinds.question import questions
+from ensue.data.kinds.question import questions, written_from
 from ensue.data.kinds.question.codec import QuestionCodec
 from ensue.data.sources import open_items
 from ensue.verbs import questions as verb
@@ -165,8 +165,8 @@ def test_a_file_of_regions_is_read_once(
         "seq2seq", rows, out=tmp_path / "run", regions=str(folder / "images.npz"), **QUICK
     )
     times = []
-    read = questions.read_regions
-    monkeypatch.setattr(questions, "read_regions", lambda path: times.append(path) or read(path))
+    read = written_from.read_regions
+    monkeypatch.setattr(written_from, "read_regions", lambda path: times.append(path) or read(path))
     monkeypatch.setattr(verb, "SOURCES_AT_A_TIME", 5)
     sample(found.run, rows, out=tmp_path / "q.csv")
     assert len(times) == 1
