@@ -114,8 +114,8 @@ class CPC(
     def from_cdck2(cls, state_dict: Mapping[str, Tensor]) -> "CPC":
         """The network ``CDCK2`` of 2018 from its weights: waveform encoder, batch norm, GRU.
 
-        The model is of their precision. :meth:`loss_at` gives its loss and both ways to count its
-        accuracy, :meth:`predict` its contexts from a state on.
+        The model is of their precision. ``loss_at`` gives its loss and both ways to count its
+        accuracy, ``predict`` its contexts from a state on.
 
         Args:
             state_dict: With the keys ``encoder.{0,3,6,9,12}.weight``, ``encoder.{1,4,7,10,13}.*``,

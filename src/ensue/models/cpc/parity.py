@@ -122,7 +122,7 @@ class CountsAsCDCK2(FrameModel, ABC):
 
         Returns:
             All contexts (B, T, C), and the new state (L, B, C). To go on in the middle of a
-            waveform, encoder and all, use :meth:`step`.
+            waveform, encoder and all, use ``step``.
 
         Raises:
             ConfigError: The state has another shape, or the context network is no GRU.

@@ -106,8 +106,8 @@ class Flow(nn.Module):
     ten lines.
 
     Args:
-        transforms: f_1 to f_L: those of ``ensue.nn`` (:class:`ensue.nn.Coupling`,
-            :class:`ensue.nn.InvertibleLinear`, ...) and of your own, each a :class:`Transform`.
+        transforms: f_1 to f_L, each a :class:`Transform`: of ``ensue.nn``, such as
+            :class:`ensue.nn.coupling.Coupling`, and of your own.
         base: The distribution of z = f(x), a :class:`Base` such as :class:`StandardNormal`.
 
     Raises:

@@ -105,8 +105,9 @@ class Seq2Seq(
             eos: The token that ends a question; None: only ``max_length`` does.
             pad: The token after the end of a question; None: there is none.
             max_length: New words of a question at most.
-            settings: Of :class:`Seq2SeqConfig`, to train it further: ``teacher_forcing``,
-                ``forcing_coin``, ``dropout``, ...; sizes are the weights'.
+            settings: Of :class:`ensue.models.tokens.seq2seq_config.Seq2SeqConfig`, to train it
+                further: ``teacher_forcing``, ``forcing_coin``, ``dropout``, ...; sizes are the
+                weights'.
 
         Raises:
             ConfigError: Keys are missing or unknown, sizes don't fit, there is no such token, or a
