@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import require_at_least
+from ensue.data.png import png
 from ensue.data.sources.kinds import Data
 from ensue.data.sources.text import is_text
 from ensue.errors import ConfigError, DataError
@@ -269,8 +270,6 @@ def _restored(loaded: Loaded, tokens: Tensor) -> Any:
 
 def _write(loaded: Loaded, names: Sequence[PurePath], sequences: list[Tensor], path: Path) -> None:
     """A file for each item, all of them or none."""
-    from ensue.evaluation.exhibits.pictures import png
-
     draft = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     try:

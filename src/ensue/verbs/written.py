@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ensue.data.png import png, sheet
 from ensue.errors import DataError
 from ensue.verbs.tables import drafted, write_table
 
@@ -36,8 +37,6 @@ def write_items(
     if not isinstance(items[0], np.ndarray):
         write_table({**columns, **_columns(items, name)}, path)
         return
-    from ensue.evaluation.exhibits.pictures import png, sheet
-
     with drafted(path) as draft:
         if path.suffix == ".png":
             draft.write_bytes(png(sheet(items, across or math.ceil(math.sqrt(len(items))))))

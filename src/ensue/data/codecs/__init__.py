@@ -2,59 +2,22 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
 import torch
 
 from ensue.configuration import check_format, to_plain, validate
 from ensue.data.codecs.audio import AudioCodec
 from ensue.data.codecs.image import ImageCodec
 from ensue.data.codecs.mu_law import MuLawCodec
+from ensue.data.codecs.protocols import Codec
 from ensue.data.codecs.question import QuestionCodec
 from ensue.data.codecs.table import TableCodec
 from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.errors import CheckpointError, EnsueError
-
-
-class Codec(Protocol):
-    """What turns raw items into tensors and back.
-
-    ``encode`` raises DataError for an item that can't be read; ``pieces`` gives the same as steps
-    (T, ...) in stretches, so that no item is too long for the memory. ``log_det(raw)`` is the
-    log-determinant of ``encode`` in nats: densities in original units are those of the model
-    plus it. ``window`` is the length of a training window in steps, None where items are taken
-    whole; ``facts`` are what a model must know of the data; ``of_user`` makes what a user hands on
-    (a path, a text) what ``encode`` takes. ``kind`` is that of the items, ``name`` the codec's own:
-    sound is a waveform for one family and tokens for another.
-    """
-
-    kind: ClassVar[str]
-    name: ClassVar[str]
-    sequence: ClassVar[bool]
-
-    @classmethod
-    def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "Codec": ...
-    def encode(self, raw: Any) -> torch.Tensor: ...
-    def pieces(self, raw: Any) -> Iterator[torch.Tensor]: ...
-    def decode(self, x: torch.Tensor) -> Any: ...
-    def log_det(self, raw: Any) -> float: ...
-    def window(self, config: DataConfig) -> int | None: ...
-    def facts(self) -> dict[str, Any]: ...
-    @staticmethod
-    def of_user(raw: Any) -> Any: ...
-
-
-@runtime_checkable
-class HasAxes(Codec, Protocol):
-    """Encodes values by column, each with an axis of the values that it can have."""
-
-    def axis(self, column: str, first: float, last: float, num: int) -> np.ndarray: ...
-
 
 CODECS: dict[str, Any] = {
     "audio": AudioCodec,

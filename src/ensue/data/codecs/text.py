@@ -124,6 +124,11 @@ class TextCodec:
         return self.items
 
     @property
+    def is_smiles(self) -> bool:
+        """Whether the texts are molecules."""
+        return self.items == "smiles"
+
+    @property
     def num_tokens(self) -> int:
         """V, the special ones counted."""
         return max(len(self.vocabulary), 1 + max(self._marks))

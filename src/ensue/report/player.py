@@ -1,10 +1,9 @@
 """A sound to listen to, under its waveform and spectrogram, with one cursor over both."""
 
-import base64
 import html
 from collections.abc import Sequence
 
-from ensue.training.run_folder import RunFolder
+from ensue.report.saved import File
 
 PLAYER = """\
 <article class="clip" data-clip>
@@ -22,27 +21,25 @@ PLAYER = """\
 
 
 def player(
-    run: RunFolder,
     *,
     title: str,
     facts: str,
     seconds: float,
     waveform: Sequence[tuple[float, float]],
-    sound: str,
-    spectrogram: str,
+    sound: File,
+    spectrogram: File,
     more: str = "",
 ) -> str:
     """The HTML of a sound.
 
     Args:
-        run: Whose exhibit the files are.
         title: Of the sound.
         facts: Said below.
         seconds: Its length.
         waveform: Smallest and largest sample of each stretch.
-        sound: File of the MP3.
-        spectrogram: File of the PNG.
-        more: HTML that stands under the same cursor.
+        sound: The MP3.
+        spectrogram: The PNG.
+        more: HTML under the same cursor.
     """
     return PLAYER.format(
         title=html.escape(title),
@@ -50,11 +47,7 @@ def player(
         seconds=seconds,
         num_stretches=len(waveform),
         wave="".join(f"M{i} {-hi}V{-lo}" for i, (lo, hi) in enumerate(waveform)),
-        picture=_base64(run, spectrogram),
+        picture=spectrogram.base64,
         more=more,
-        sound=_base64(run, sound),
+        sound=sound.base64,
     )
-
-
-def _base64(run: RunFolder, name: str) -> str:
-    return base64.b64encode(run.exhibits.file(name)).decode()

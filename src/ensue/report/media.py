@@ -1,4 +1,4 @@
-"""Pictures and sounds of a waveform, small enough to lie in a page."""
+"""Sounds and pictures of values, as bytes small enough for a page."""
 
 import io
 
@@ -49,22 +49,26 @@ def spectrogram(x: Tensor, sample_rate: int, *, num_mels: int = 80) -> bytes:
     # Of less than a window there is no frame.
     x = torch.nn.functional.pad(x, (0, max(0, 2 * frames.kernel_size - len(x))))
     padded = torch.nn.functional.pad(x[None, None], frames.padding)
+    return heat_map(frames(padded)[0].numpy()[::-1])
+
+
+def heat_map(values: np.ndarray) -> bytes:
+    """Values (H, W) as PNG, from dark for the smallest to bright for the largest."""
     buffer = io.BytesIO()
-    matplotlib.image.imsave(
-        buffer, frames(padded)[0].numpy(), cmap="magma", origin="lower", format="png"
-    )
+    matplotlib.image.imsave(buffer, values, cmap="magma", format="png")
     return buffer.getvalue()
 
 
-def envelope(samples: np.ndarray, num: int) -> list[list[float]]:
+def envelope(samples: np.ndarray, num: int) -> list[tuple[float, float]]:
     """Smallest and largest sample of each of ``num`` stretches, scaled to the loudest.
 
     Example:
         >>> envelope(np.array([0.0, 2.0, -1.0, 1.0]), 2)
-        [[0.0, 1.0], [-0.5, 0.5]]
+        [(0.0, 1.0), (-0.5, 0.5)]
     """
     num = min(num, len(samples))
     edges = np.linspace(0, len(samples), num + 1).astype(int)[:-1]
     low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
     loudest = max(float(np.abs(samples).max()), 1e-9)
-    return (np.stack([low, high], 1) / loudest).astype(float).round(3).tolist()
+    scaled = (np.stack([low, high], 1) / loudest).astype(float).round(3)
+    return [(low, high) for low, high in scaled.tolist()]
