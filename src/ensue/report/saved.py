@@ -39,6 +39,8 @@ class File:
 
 def _read(name: Any, info: ValidationInfo[Exhibits]) -> File:
     """The file of a name, read from the exhibits that are the context."""
+    if not isinstance(name, str):
+        raise ValueError("it must be the name of a file")
     return File(name, info.context.file(name))
 
 
@@ -77,8 +79,9 @@ def read_figure(exhibits: Exhibits, name: str, figure: type[F]) -> F:
     Raises:
         CheckpointError: It is missing, damaged, or of a newer format.
     """
+    values = exhibits.read(name)
     try:
-        return _adapter(figure).validate_python(exhibits.read(name), context=exhibits)
+        return _adapter(figure).validate_python(values, context=exhibits)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
