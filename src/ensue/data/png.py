@@ -4,13 +4,14 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 GAP = 1
 
 
 def png(image: np.ndarray) -> bytes:
     """An image (H, W) or (H, W, 3) of 8 bits as PNG."""
+    from PIL import Image  # only now: asking the commands for help costs no image library
+
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()

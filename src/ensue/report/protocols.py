@@ -9,8 +9,8 @@ from ensue.models.protocols import Completes, Draws, Samples, Scores
 
 
 @runtime_checkable
-class HasClasses(Protocol):
-    """A configuration with the names of the classes that the model is conditioned on."""
+class Conditioned(Protocol):
+    """Settings with the names of the classes that the model is conditioned on."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...

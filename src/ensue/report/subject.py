@@ -15,7 +15,7 @@ from ensue.data.store import Store
 from ensue.data.windows import Conditions
 from ensue.evaluation.represent import by_model
 from ensue.models.protocols import Samples
-from ensue.report.protocols import HasClasses
+from ensue.report.protocols import Conditioned
 
 NUM_EMBEDDED = 200
 
@@ -54,7 +54,7 @@ class Subject:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes that can be asked of the model, if there are any."""
         config = self.model.config
-        return config.classes if isinstance(config, HasClasses) else ()
+        return config.classes if isinstance(config, Conditioned) else ()
 
     @property
     def usual(self) -> dict[str, Any]:

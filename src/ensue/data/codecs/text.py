@@ -125,7 +125,7 @@ class TextCodec:
 
     @property
     def is_smiles(self) -> bool:
-        """Whether the texts are molecules."""
+        """True where the texts are molecules."""
         return self.items == "smiles"
 
     @property

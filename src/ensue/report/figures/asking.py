@@ -81,6 +81,26 @@ class Figure:
     files: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The likeliest questions for the pictures and answers ``asked``, and what wrote them.
+
+    ``item`` is the picture and answer of each beam.
+    """
+
+    subject: Subject
+    model: WritesFromSources
+    sources: Sources
+    asked: Asked
+    beams: Sequence[Beam]
+    item: np.ndarray
+
+    def right(self) -> np.ndarray:
+        """Whether the likeliest question for each picture and answer is one of the references."""
+        first = np.flatnonzero(np.r_[True, self.item[1:] != self.item[:-1]])
+        return exact_match([self.beams[int(i)].text for i in first], self.asked.references)
+
+
 def make(subject: Subject) -> Figure | None:
     """Write questions, for families that write them from pictures."""
     sources, model = subject.condition, subject.model
@@ -93,76 +113,54 @@ def make(subject: Subject) -> Figure | None:
         sources.row[subject.rows],
     )
     with subject.on_cpu(), torch.inference_mode():
-        return _figure(subject, model, some)
+        return _figure(_write(subject, model, some))
 
 
-def _figure(subject: Subject, model: WritesFromSources, sources: Sources) -> Figure:
+def _write(subject: Subject, model: WritesFromSources, sources: Sources) -> _Written:
     asked = asked_of(sources, NUM_TRIED, subject.seed)
-    beams = model.sample(NUM_BEAMS, condition=sources[asked.rows], method="beam")
-    texts, item = subject.decoded(beams), _items(beams)
-    first = np.flatnonzero(np.r_[True, item[1:] != item[:-1]])
-    right = exact_match([texts[i] for i in first], asked.references)
+    drawn = model.sample(NUM_BEAMS, condition=sources[asked.rows], method="beam")
+    assert drawn.log_prob is not None
+    assert drawn.item is not None
+    beams = [
+        Beam(text=text, nats=round(float(nats), 3))
+        for text, nats in zip(subject.decoded(drawn), drawn.log_prob, strict=True)
+    ]
+    return _Written(subject, model, sources, asked, beams, drawn.item.numpy())
+
+
+def _figure(written: _Written) -> Figure:
+    right = np.asarray(written.right())
     shown = [*np.flatnonzero(right)[:NUM_SHOWN], *np.flatnonzero(~right)[:NUM_FAILURES]]
     examples = [
-        _example(
-            subject,
-            model,
-            sources,
-            asked,
-            i,
-            number=number,
-            beams=_beams(texts, beams, np.flatnonzero(item == i)),
-            right=bool(right[i]),
-        )
+        _example(written, i, number, right=bool(right[i]))
         for number, i in enumerate(map(int, shown))
     ]
     return Figure(
-        num_tried=len(asked.rows),
+        num_tried=len(right),
         num_right=int(right.sum()),
         examples=examples,
         files=[picture.name for example in examples for picture in example.pictures],
     )
 
 
-def _items(beams: Samples) -> np.ndarray:
-    """For each beam the source that it was written from."""
-    assert beams.item is not None
-    return beams.item.numpy()
-
-
-def _beams(texts: Sequence[str], beams: Samples, places: np.ndarray) -> list[Beam]:
-    assert beams.log_prob is not None
-    nats = beams.log_prob
-    return [Beam(text=texts[int(j)], nats=round(float(nats[j]), 3)) for j in places]
-
-
-def _example(
-    subject: Subject,
-    model: WritesFromSources,
-    sources: Sources,
-    asked: Asked,
-    i: int,
-    *,
-    number: int,
-    beams: Sequence[Beam],
-    right: bool,
-) -> Example:
+def _example(written: _Written, i: int, number: int, *, right: bool) -> Example:
     """A picture and an answer: the likeliest question, and where each of its words looked."""
-    row = int(asked.rows[i])
-    drawn = model.sample(1, condition=sources[np.array([row])], temperature=0.0)
+    sources, row = written.sources, int(written.asked.rows[i])
+    drawn = written.model.sample(1, condition=sources[np.array([row])], temperature=0.0)
     assert drawn.lengths is not None
     assert drawn.attention is not None
     length = int(drawn.lengths[0])
     weights = drawn.attention[0, : length - 1].double().numpy()
+    decode = written.subject.codec.decode
     return Example(
         item=str(sources.row[row]),
         answer=sources.raw[row].answer,
-        references=list(dict.fromkeys(asked.references[i])),
+        references=list(dict.fromkeys(written.asked.references[i])),
         # Each token is decoded alone, the one that ends the question included.
-        words=[subject.codec.decode(x[None]) or "end" for x in drawn.values[0, 1:length]],
+        words=[decode(x[None]) or "end" for x in drawn.values[0, 1:length]],
         most=[(int(each.argmax()), round(float(each.max()), 3)) for each in weights],
         pictures=_pictures(sources, int(sources.row[row]), weights, number),
-        beams=beams,
+        beams=[written.beams[int(j)] for j in np.flatnonzero(written.item == i)],
         right=right,
     )
 

@@ -35,8 +35,8 @@ CAPTION = (
 )
 
 
-class HasNearest(Protocol):
-    """A configuration with the nearest frame that is predicted."""
+class PredictsAhead(Protocol):
+    """Settings with the nearest frame ahead that is predicted."""
 
     @property
     def nearest(self) -> int: ...
@@ -47,7 +47,7 @@ class PredictsFrames(Scores, SeesAhead, Protocol):
     """Scores a waveform by its predictions of the frames ahead."""
 
     @property
-    def config(self) -> HasNearest: ...
+    def config(self) -> PredictsAhead: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor, nn
 
-from ensue.models.protocols import Features
+from ensue.models.protocols import Encodes
 from ensue.nn import ActNorm, Affine, InvertibleLinear, Spline
 from ensue.report.charts import INK, SERIES, chart, chart_html
 from ensue.report.subject import Subject
@@ -25,21 +25,12 @@ LAYERS = {Affine: "affine", Spline: "spline", ActNorm: "act norm", InvertibleLin
 MOST_NAMED = 16
 
 
-class FlowDensity(Protocol):
-    """The density of a flow."""
+@runtime_checkable
+class HasFlow(Encodes, Protocol):
+    """Encodes items as z, by a flow."""
 
     @property
     def flow(self) -> nn.Module: ...
-
-    def encode(self, x: Tensor, condition: Tensor | None = None) -> Features: ...
-
-
-@runtime_checkable
-class HasFlow(Protocol):
-    """Has a density by a flow."""
-
-    @property
-    def density(self) -> FlowDensity: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +81,8 @@ def make(subject: Subject) -> Figure | None:
     size = int(np.prod(subject.store[int(subject.rows[0])][0].shape))
     rows = subject.rows[: max(1, min(NUM_ITEMS, NUM_VALUES // size))]
     items = torch.stack([subject.store[int(row)][0] for row in rows])
-    with subject.on_cpu(), torch.inference_mode(), _watched(model.density.flow) as layers:
-        z = model.density.encode(items).embedding.double().numpy()
+    with subject.on_cpu(), torch.inference_mode(), _watched(model.flow) as layers:
+        z = model.encode(items).embedding.double().numpy()
     # Values beyond the edges are in the first and in the last bin.
     counts, _ = np.histogram(z.clip(EDGES[0], EDGES[-1]), EDGES)
     return Figure(
