@@ -65,7 +65,7 @@ def chart_html(canvas: Figure, caption: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text and whose others are figures."""
+    """A table whose first column is text and whose others are numbers."""
 
     def line(cells: Sequence[str], tag: str) -> str:
         first, *others = (html.escape(c) for c in cells)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ensue.training.run_folder import RunFolder
 
 STRICT = False
-"""Whether a failing figure raises. The tests set it, so that no page hides a failure from them."""
+"""True where a failing figure raises. Tests set it, so that no page hides a failure from them."""
 
 T = TypeVar("T")
 

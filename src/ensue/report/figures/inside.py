@@ -145,7 +145,7 @@ def _values(figure: Figure) -> str:
         canvas,
         f"All {figure.num_values:,} values of z of {figure.num_items:,} items that the model "
         "wasn't trained on, where there are enough. If the density fits, they are standard normal; "
-        "what lies beyond 4 stands in the last bin.",
+        "values beyond 4 are in the last bin.",
     )
 
 
@@ -161,7 +161,7 @@ def _lengths(figure: Figure) -> str:
     return chart_html(
         canvas,
         f"The squared length of z at {parts} % of the items. Above the line items are farther out "
-        "than the model thinks: it has learnt the training items by heart, or these are others.",
+        "than the model thinks: it has learned the training items by heart, or these are others.",
     )
 
 

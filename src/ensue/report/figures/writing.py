@@ -109,7 +109,7 @@ def draw(figure: Figure) -> str:
         return written
     return (
         f"{written}<h3>What surprised it</h3>"
-        "<p>The stronger the color, the more bits the token cost; the cost stands in its hint.</p>"
+        "<p>The stronger the color, the more bits the token cost; point at it to see the cost.</p>"
         f"{texts}"
     )
 

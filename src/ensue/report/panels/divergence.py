@@ -21,8 +21,8 @@ def draw(run: RunFolder) -> str:
     axes.set_ylabel("nats")
     axes.legend()
     caption = (
-        "Held-out items: nats of the divergence, and what z tells of which item it came from: at "
-        "most the logarithm of the number of items in a batch."
+        "Held-out items: nats of the divergence, and the information in z on which item it came "
+        "from: at most the logarithm of the number of items in a batch."
     )
     return _remark(lines[-1]) + chart_html(canvas, caption)
 

@@ -52,7 +52,7 @@ def _curves(rows: Sequence[Row], measure: str, caption: str) -> str:
         low, high = [100 * r.low for r in mine], [100 * r.high for r in mine]
         axes.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_xscale("log")
-    axes.set_xlabel("labelled examples")
+    axes.set_xlabel("labeled examples")
     axes.set_ylabel(f"{measure}, %")
     axes.legend()
     return chart_html(canvas, caption)
