@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import save
-from ensue.models.masked import Masked, MaskedConfig
+from ensue.models.tokens.masked import Masked, MaskedConfig
 
 SHAPE, LEVELS, HIDDEN, STEPS = (1, 28, 28), 256, 512, 784
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import save
-from ensue.models.causal import Causal, CausalConfig
+from ensue.models.tokens.causal import Causal, CausalConfig
 
 SHAPE, LEVELS = (1, 28, 28), 256
 STEPS = 784

@@ -94,7 +94,7 @@ def write(run: Any, images: str, pairs: list[tuple[int, str]], temperature: floa
 
     from ensue import Question
     from ensue.data.codecs import decoded
-    from ensue.data.questions import source_of
+    from ensue.data.kinds.question.written_from import source_of
 
     texts = []
     for start in range(0, len(pairs), AT_A_TIME):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import save
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 
 SIZES = {
     "plane": {"dim": 2, "depth": 4, "hidden": (2,), "batch": 100, "repeats": 30},

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import save
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prompts, collect
-from ensue.models.charrnn import TokenDecoder
+from ensue.models.tokens.charrnn_decoder import TokenDecoder
 from ensue.nn import GRU
 
 NUM, BATCH, V, H, LAYERS, MOST = 10_000, 512, 34, 512, 3, 100

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import save
-from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
+from ensue.models.tokens.pixelcnn import PixelCNN, PixelCNNConfig
 
 SHAPE, LEVELS, STEPS, BATCHES = (1, 28, 28), 256, 784, (1, 16, 64)
 

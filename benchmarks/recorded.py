@@ -14,7 +14,7 @@ import torch
 from benchmarks.causal import LEVELS, SHAPE, STEPS
 from benchmarks.measure import save
 from ensue.generation import Drawing, GenerationConfig, collect
-from ensue.models.causal import Causal, CausalConfig
+from ensue.models.tokens.causal import Causal, CausalConfig
 
 BATCH, ROUNDS = 64, 5
 

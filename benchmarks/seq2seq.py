@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.measure import paired_ratios, save
 from ensue.data.batches import Batch, Source
-from ensue.models.seq2seq import Seq2Seq
+from ensue.models.tokens.seq2seq import Seq2Seq
 
 B, T, K, F, D, V = 32, 12, 36, 2048, 512, 8000
 PAIRS = 7

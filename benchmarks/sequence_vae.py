@@ -21,10 +21,10 @@ from torch.nn.utils.rnn import (
 
 from benchmarks.measure import paired_ratios, save
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import codec_of_tokens
 from ensue.data.items import Items
+from ensue.data.kinds.text.codec import codec_of_tokens
 from ensue.data.windows import Windows
-from ensue.models.sequence_vae import SequenceVAE
+from ensue.models.tokens.vae import SequenceVAE
 
 B, V, MEAN, DEVIATION = 512, 34, 35, 5
 E, Z, ENCODER, DECODER, LAYERS = 34, 128, 256, 512, 3
@@ -107,7 +107,7 @@ def step(precision: str) -> dict[str, Any]:
     rows = sorted((ours.string2tensor(s) for s in strings(B)), key=len, reverse=True)
     lengths = torch.tensor([len(row) for row in rows])
     batch = Batch(x=pad_sequence(rows, batch_first=True), lengths=lengths)
-    noise = ours.noise(batch.x, lengths, 0, 1)[0].float()
+    noise = ours.bound.noise(batch.x, lengths, 0, 1)[0].float()
     optimizers = [torch.optim.AdamW(model.parameters(), lr=1e-4) for model in (usual, ours)]
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 

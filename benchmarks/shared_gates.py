@@ -18,7 +18,7 @@ from benchmarks.labelled import folder_of
 from benchmarks.measure import save
 from benchmarks.text import split
 from ensue.data.batches import Batch
-from ensue.models.charrnn import CharRNN, CharRNNConfig
+from ensue.models.tokens.charrnn import CharRNN, CharRNNConfig
 
 STEPS, B, T, HIDDEN, RATE = 3000, 16, 64, 256, 2e-3
 MATRICES = ("weight_ih_l0", "weight_hh_l0")

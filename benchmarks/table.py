@@ -512,7 +512,7 @@ def small_table_rows() -> list[tuple[str, ...]]:
                 f"{name.replace('_', ' ')}, columns with bounds: test nats a row, {num} seeds",
                 f"{bounded['mean']:.2f}; {outside[0]} of {num * 10_000:,} draws outside",
                 f"without them {plain['mean']:.2f}; {outside[1]:,} outside; paired difference "
-                f"{low:.2f} to {high:.2f}",
+                f"{low:.3f} to {high:.3f}",
                 "`make results ROW='bounded_tables FOLDER'`",
             )
         )
@@ -534,6 +534,34 @@ def interrupted_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def kept_rows() -> list[tuple[str, ...]]:
+    """Last and best-validation weights of the families whose loss is only a bound."""
+    found, rows = read("kept"), []
+    of_cpc, command = found["cpc"], "`make results ROW='kept FSDD MOLECULES'`"
+    for seed, ways in of_cpc.items():
+        for name in ("digits, 100 labels", "speakers"):
+            last, best = (
+                "{:.1%} ({:.1%} to {:.1%})".format(*ways[way][name]) for way in ("last", "best")
+            )
+            what = f"cpc, recorded digits: {name}, from the last weights, seed {seed}"
+            rows.append(
+                (what, last, f"{best} from the best, of step {ways['best']['step']}", command)
+            )
+    for name in ("vae, 2,000 strings", "vae, 40,000 strings"):
+        for seed, ways in found[name].items():
+            last, best = (ways[way] for way in ("last", "best"))
+            rows.append(
+                (
+                    f"{name}: valid molecules, from the last weights, seed {seed}",
+                    f"{last['molecules']['valid']:.1%}",
+                    f"{best['molecules']['valid']:.1%} from the best, of step {best['step']} of "
+                    f"{last['step']}",
+                    command,
+                )
+            )
+    return rows
+
+
 SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "The demo: synthetic speech": speech_rows,
     "Recorded digits": fsdd_rows,
@@ -549,6 +577,7 @@ SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "InfoNCE": info_nce_rows,
     "Windows and long recordings": store_rows,
     "Stopped commands": interrupted_rows,
+    "Last and best weights": kept_rows,
     "Recurrent layers": recurrent_rows,
     "Sequences and beams": generation_rows,
     "Drawing value by value": drawing_rows,

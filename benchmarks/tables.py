@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 import ensue
 from benchmarks.measure import save
-from ensue.models.maf import MAF, MAFConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.maf import MAF, MAFConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 
 SEEDS, SECONDS = (0, 1, 2), 40.0
 TABLES = ("power_plant", "protein_tertiary_structure", "kin8nm")

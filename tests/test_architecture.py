@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import graphlib
 import subprocess
 import sys
 import time
@@ -103,3 +104,32 @@ def test_every_verb_is_documented() -> None:
         function = getattr(importlib.import_module(module), name)
         for parameter in inspect.signature(function).parameters:
             assert f"\n    {parameter}\n" in function.__doc__, (path, parameter)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def with_packages(module: str) -> set[str]:
+    """A module, and the packages whose ``__init__`` runs before it."""
+    parts = module.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+
+
+def imported_at_once(path: Path, modules: set[str]) -> set[str]:
+    """The modules that one needs before its first line has run to the end."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= with_packages(node.module) | (names & modules)
+        elif isinstance(node, ast.Import):
+            found = found.union(*(with_packages(alias.name) for alias in node.names))
+    return (found & modules) - with_packages(name_of(path))
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    paths = {name_of(path): path for path in SOURCE.rglob("*.py")}
+    graph = {name: imported_at_once(path, set(paths)) for name, path in paths.items()}
+    graphlib.TopologicalSorter(graph).prepare()

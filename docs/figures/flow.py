@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import make_moons
 from torch import Tensor
 
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 
 UPPER, LOWER, DRAWN = "#3f7fb0", "#b08a1e", "#3f9a5c"
 STEPS, SHOWN_AFTER = 800, (0, 2, 4, 8)

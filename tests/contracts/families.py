@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch, Source
-from ensue.data.codecs.text import Special, TextCodec
+from ensue.data.kinds.text.codec import Special, TextCodec
 from ensue.generation import GenerationConfig
-from ensue.models.causal import Causal, CausalConfig
-from ensue.models.charrnn import CharRNN, CharRNNConfig
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.maf import MAF, MAFConfig
-from ensue.models.masked import Masked, MaskedConfig
-from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.maf import MAF, MAFConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 from ensue.models.registry import FAMILIES
-from ensue.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from ensue.models.sequence_vae import SequenceVAE, SequenceVAEConfig
+from ensue.models.tokens.causal import Causal, CausalConfig
+from ensue.models.tokens.charrnn import CharRNN, CharRNNConfig
+from ensue.models.tokens.masked import Masked, MaskedConfig
+from ensue.models.tokens.pixelcnn import PixelCNN, PixelCNNConfig
+from ensue.models.tokens.seq2seq import Seq2Seq, Seq2SeqConfig
+from ensue.models.tokens.vae import SequenceVAE, SequenceVAEConfig
 
 
 @dataclass(frozen=True, kw_only=True)

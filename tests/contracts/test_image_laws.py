@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ensue.errors import ConfigError
-from ensue.models.causal import Causal, CausalConfig
 from ensue.models.images import image_of, sequence_of
-from ensue.models.masked import Masked, MaskedConfig
-from ensue.models.pixelcnn import PixelCNN, PixelCNNConfig
+from ensue.models.tokens.causal import Causal, CausalConfig
+from ensue.models.tokens.masked import Masked, MaskedConfig
+from ensue.models.tokens.pixelcnn import PixelCNN, PixelCNNConfig
 
 Shape = tuple[int, int, int]
 CONVOLUTION = {"channels": 8, "num_layers": 3, "kernel_size": 2, "dilations": (1, 3)}

@@ -10,8 +10,9 @@ import torch
 
 from ensue.data.batches import Batch
 from ensue.generation import Drawing, GenerationConfig, collect
+from ensue.models.loading import load_model
 from ensue.models.protocols import CONTRACTS, HasLogProb, select
-from ensue.models.registry import FAMILIES, config_class, load_model, model_class
+from ensue.models.registry import FAMILIES, config_class, model_class
 from tests.contracts.families import CASES, Case, batch_of, cases_with, label
 from tests.generation.recorder import Recorder
 

@@ -12,11 +12,11 @@ import soxr
 import torch
 
 from ensue.data.codecs import Codec, fit_codec, load_codec, save_codec
-from ensue.data.codecs.audio import AudioCodec
-from ensue.data.codecs.mu_law import MuLawCodec, levels_of, samples_of
-from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items
+from ensue.data.kinds.audio.codec import AudioCodec
+from ensue.data.kinds.audio.mu_law import MuLawCodec, levels_of, samples_of
+from ensue.data.kinds.table.codec import TableCodec
 from ensue.data.sources import open_items
 from ensue.errors import CheckpointError, ConfigError, DataError
 from tests.data.stores import write_lines, write_sound
@@ -59,7 +59,7 @@ def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, r
     soundfile.write(path, samples, rate, subtype="FLOAT")
     codec = AudioCodec(sample_rate=8000, level=1.0)
     at_once = soxr.resample(samples.astype(np.float32).mean(1), rate, 8000)
-    monkeypatch.setattr("ensue.data.recordings.BLOCK_VALUES", 2 * 1234)
+    monkeypatch.setattr("ensue.data.kinds.audio.recordings.BLOCK_VALUES", 2 * 1234)
     for raw in (Clip(path), (samples, rate)):
         pieces = list(codec.pieces(raw))
         assert len(pieces) > 1

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ensue.data.codecs.image import ImageCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Picture
+from ensue.data.kinds.image.codec import ImageCodec
 from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
 

@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from ensue.data.regions import Features, Patches, patches, read_regions
+from ensue.data.kinds.question.regions import Features, Patches, patches, read_regions
 
 VALUES = np.random.default_rng(0).normal(size=(4, 3, 5)).astype(np.float32)
 NUM = np.array([3, 1, 2, 3])

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ensue.data.codecs import load_codec, save_codec
-from ensue.data.codecs.text import Special, TextCodec, codec_of_tokens
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
+from ensue.data.kinds.text.codec import Special, TextCodec, codec_of_tokens
 from ensue.data.sources import open_items
 from ensue.data.store import open_store
 from ensue.data.windows import Windows

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from ensue.data.codecs.audio import AudioCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items
+from ensue.data.kinds.audio.codec import AudioCodec
 from ensue.data.sources import BUILTIN, open_items
 from ensue.data.store import open_store
 from ensue.errors import ConfigError, DataError

@@ -14,10 +14,10 @@ import pytest
 import soundfile
 import torch
 
-from ensue.data.codecs.audio import AudioCodec
-from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip, Items
+from ensue.data.kinds.audio.codec import AudioCodec
+from ensue.data.kinds.table.codec import TableCodec
 from ensue.data.sources import open_items
 from ensue.data.store import Store, open_store
 from ensue.errors import DataError
@@ -129,7 +129,7 @@ def test_bytes_are_the_same_whatever_the_threads_and_the_pieces(
     written = []
     for threads, block, ahead in ((1, 2**20, 2**20), (3, 700, 1000), (8, 100, 1)):
         monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
-        monkeypatch.setattr("ensue.data.recordings.BLOCK_VALUES", block)
+        monkeypatch.setattr("ensue.data.kinds.audio.recordings.BLOCK_VALUES", block)
         monkeypatch.setattr("ensue.data.store.STEPS_AHEAD", ahead)
         items = open_items(tmp_path / "sounds", DataConfig(), cache=tmp_path)
         store = open_store(items, CODEC, tmp_path / f"cache-{threads}")
@@ -145,7 +145,7 @@ def test_an_item_that_fails_half_way_leaves_nothing_of_itself(
     samples = np.full(4000, 0.1)
     samples[3500] = np.inf
     soundfile.write(tmp_path / "sounds" / "12.wav", samples, 8000, "FLOAT")
-    monkeypatch.setattr("ensue.data.recordings.BLOCK_VALUES", 500)
+    monkeypatch.setattr("ensue.data.kinds.audio.recordings.BLOCK_VALUES", 500)
     monkeypatch.setattr("ensue.data.store.STEPS_AHEAD", 600)
     store = opened(tmp_path)
     assert [name for name, _ in store.skipped] == ["12.wav"]

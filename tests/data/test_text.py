@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ensue.data.codecs import fit_codec, load_codec, save_codec
-from ensue.data.codecs.text import TextCodec
-from ensue.data.config import DataConfig, require_settings_of
+from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items
+from ensue.data.kinds import require_settings_of
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.data.sources import open_items
 from ensue.data.store import open_store
 from ensue.data.survey import survey

@@ -15,6 +15,8 @@ import pytest
 import soundfile
 
 from ensue.cli import main
+from ensue.data.kinds import KINDS
+from ensue.models.registry import FAMILIES
 from tests.docs.blocks import Block, begins_with, blocks_of, commands
 from tests.questions import write_questions
 
@@ -66,6 +68,7 @@ def reader(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = set(sys.modules)
+    kinds, codecs = dict(KINDS), {name: dict(row.codecs) for name, row in FAMILIES.items()}
 
     def begin(page: Path) -> None:
         for given in begins_with(page):
@@ -73,9 +76,17 @@ def reader(
             copy(world / given, tmp_path / given)
 
     yield begin
+    replace(KINDS, kinds)  # a page may add a kind
+    for family, names in codecs.items():
+        replace(FAMILIES[family].codecs, names)
     for module in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[module], "__file__", None)):
             del sys.modules[module]
+
+
+def replace(table: dict[str, Any], before: dict[str, Any]) -> None:
+    table.clear()
+    table.update(before)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name)

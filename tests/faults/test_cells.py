@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
-from ensue.data.regions import read_regions
+from ensue.data.kinds.question.regions import read_regions
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.data.sources import open_items
 from ensue.data.store import open_store
 from ensue.data.survey import survey

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ensue.data.batches import Batch, Source
 from ensue.errors import ConfigError
-from ensue.models.seq2seq import Seq2Seq
+from ensue.models.tokens.seq2seq import Seq2Seq
 
 
 def mlb(left: int, right: int, rank: int, out: int) -> nn.ModuleDict:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ensue.models.protocols import HasSchedule
 from ensue.models.registry import FAMILIES
+from ensue.models.traits import HasSchedule
 from ensue.training.kept import Validation, best_of, validations
 from ensue.training.run_folder import RunFolder
 from ensue.verbs.train import Trained, train

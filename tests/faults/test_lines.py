@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import ensue
 from ensue.cli import main
-from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.data.sources import open_items
 from ensue.data.splits import train_validation, with_held_out_part
 from ensue.data.survey import survey

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
-from ensue.models.realnvp import RealNVP
-from ensue.models.registry import load_model
+from ensue.models.flows.realnvp import RealNVP
+from ensue.models.loading import load_model
 
 
 class PublishedCoupling(nn.Module):

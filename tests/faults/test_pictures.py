@@ -12,9 +12,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 import ensue
-from ensue.data.codecs import ImageCodec, load_codec, save_codec
+from ensue.data.codecs import load_codec, save_codec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture
+from ensue.data.kinds.image.codec import ImageCodec
 from ensue.data.sources import open_items
 from ensue.data.survey import survey
 from ensue.errors import DataError

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from ensue.cli import main
 from ensue.errors import CheckpointError, ConfigError, Interrupted
-from ensue.models.realnvp import RealNVP
+from ensue.models.flows.realnvp import RealNVP
 from ensue.training.callbacks import SaveCheckpoint
 from ensue.training.run_folder import RunFolder
 from ensue.verbs.loaded import load

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ensue
-from ensue.data.codecs import AudioCodec, MuLawCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Clip
-from ensue.data.recordings import open_blocks
+from ensue.data.kinds.audio.codec import AudioCodec
+from ensue.data.kinds.audio.mu_law import MuLawCodec
+from ensue.data.kinds.audio.recordings import open_blocks
+from ensue.data.kinds.audio.survey import survey_sound
 from ensue.data.sources import open_items
-from ensue.data.survey.sound import survey_sound
 from ensue.errors import DataError
 
 ROUNDING = 2e-7

@@ -19,13 +19,13 @@ import ensue
 from ensue.configuration import fill, validate
 from ensue.data.batches import Batch
 from ensue.data.codecs import load_codec, save_codec
-from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
+from ensue.data.kinds.table.codec import TableCodec
 from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
-from ensue.models.maf import MAF, MAFConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
-from ensue.models.registry import load_model
+from ensue.models.flows.maf import MAF, MAFConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
+from ensue.models.loading import load_model
 from ensue.nn.made import MADE
 
 FLOWS = [(RealNVP, RealNVPConfig), (MAF, MAFConfig)]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ensue.errors import ConfigError
 from ensue.generation import BeamSearch, Drawing, GenerationConfig, Prefix, Prompts, collect
-from ensue.models.causal import Causal, CausalConfig, CausalDecoder
+from ensue.models.tokens.causal import Causal, CausalConfig
+from ensue.models.tokens.causal_decoder import CausalDecoder
 
 
 def decoder(**settings: Any) -> CausalDecoder:

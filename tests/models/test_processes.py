@@ -10,9 +10,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from ensue.data.batches import Batch
-from ensue.data.codecs.text import TextCodec
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.sequence_vae import SequenceVAE, SequenceVAEConfig
+from ensue.models.tokens.vae import SequenceVAE, SequenceVAEConfig
 
 
 def cpc(**settings: Any) -> tuple[Any, Batch]:

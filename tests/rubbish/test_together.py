@@ -35,7 +35,7 @@ sys.exit(main(words.split()))
 """A command to which Ctrl-C comes while it is at a given function."""
 
 TRAINING = {
-    "reading": "ensue.data.codecs.audio:AudioCodec.pieces",
+    "reading": "ensue.data.kinds.audio.codec:AudioCodec.pieces",
     "storing": "ensue.data.store:_index",
     "first batch": "ensue.models.cpc:CPC.loss",
     "training": "ensue.training.module:TrainingModule.training_step",
@@ -70,7 +70,7 @@ def test_interrupted_training_goes_on(
 @pytest.mark.parametrize(
     ("words", "place"),
     [
-        ("embed {run} {data} --out {out}.npz --quiet", "ensue.models.realnvp:RealNVP.encode"),
+        ("embed {run} {data} --out {out}.npz --quiet", "ensue.models.flows.realnvp:RealNVP.encode"),
         ("embed {run} {data} --out {out}.npz --quiet", "ensue.data.store:_index"),
         ("probe {run} {data} --label kind --quiet", "ensue.evaluation.probes.probe:read_folds"),
     ],

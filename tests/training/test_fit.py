@@ -359,7 +359,7 @@ def test_training_leaves_the_process_as_it_was(
 def test_interrupted_training_raises_and_gives_ctrl_c_back(
     table: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ensue.models.realnvp import RealNVP
+    from ensue.models.flows.realnvp import RealNVP
 
     real, calls = RealNVP.loss, []
 

@@ -127,7 +127,7 @@ def test_resumed_run_has_each_step_once(
     logger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut off after step 5, whose lines are told, and resumed from the checkpoint of step 4."""
-    from ensue.models.realnvp import RealNVP
+    from ensue.models.flows.realnvp import RealNVP
 
     loss = RealNVP.loss
 

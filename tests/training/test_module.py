@@ -9,8 +9,8 @@ import torch
 
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 from ensue.models.protocols import Loss
-from ensue.models.realnvp import RealNVP, RealNVPConfig
 from ensue.training.config import TrainingConfig
 from ensue.training.machine import has_bf16
 from ensue.training.module import TrainingModule

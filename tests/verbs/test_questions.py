@@ -14,8 +14,8 @@ from PIL import Image
 from ensue import evaluate, load, sample, score, train
 from ensue.cli import main
 from ensue.data import questions
-from ensue.data.codecs.question import QuestionCodec
 from ensue.data.config import DataConfig
+from ensue.data.kinds.question.codec import QuestionCodec
 from ensue.data.sources import open_items
 from ensue.verbs import questions as verb
 from tests.questions import asked, picture, write_questions

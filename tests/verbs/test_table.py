@@ -14,12 +14,12 @@ import torch
 import ensue
 from ensue.cli import main
 from ensue.data.codecs import load_codec
-from ensue.data.codecs.table import TableCodec
 from ensue.data.config import DataConfig
+from ensue.data.kinds.table.codec import TableCodec
 from ensue.data.sources import open_items
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.column_surprise import column_surprise
-from ensue.models.dequantize import Rows
+from ensue.models.flows.dequantize import Rows
 
 KINDS = ("elm", "oak", "yew")
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ensue.cli.following import following, in_python, opened
 from ensue.cli.probe_table import print_probe
+from ensue.data.kinds import KINDS
 from ensue.models.registry import FAMILIES
 from ensue.verbs.apply import Written, left_out
 from ensue.verbs.check import Checked
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-TO_BEGIN_WITH = {"smiles": "vae"}
-"""Families for kinds of data, where it isn't the first one that models them."""
-
 
 Given = Mapping[str, Any]
 """Options and settings of the command that was given, by name."""
@@ -77,7 +75,7 @@ def _(result: Checked, console: Console, given: Given = NOTHING) -> None:
 def _(result: Trained, console: Console, given: Given = NOTHING) -> None:
     _training(result, console)
     _files(result.files, console)
-    if list(FAMILIES[result.family].kinds) == ["question"]:
+    if all(KINDS[kind].has_sources for kind in FAMILIES[result.family].kinds):
         command = following("sample", result.run, "QUESTIONS.csv", out="asked.csv", given=given)
     elif "samples" in FAMILIES[result.family].contracts:
         command = following("sample", result.run, num=100, given=given)
@@ -153,7 +151,7 @@ def _(result: Demo, console: Console, given: Given = NOTHING) -> None:
 def _to_begin_with(kind: str, given: Given) -> str:
     """A family that models such items, and takes classes where a condition is given."""
     families = [name for name, row in FAMILIES.items() if kind in row.kinds]
-    usual = TO_BEGIN_WITH.get(kind, families[0])
+    usual = KINDS[kind].usual_family or families[0]
     if given.get("condition") is None:
         return usual
     return next(filter(has_classes, [usual, *families]), usual)

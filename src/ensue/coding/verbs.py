@@ -6,24 +6,24 @@ import os
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import require_at_least
-from ensue.data.png import png
-from ensue.data.sources.kinds import Data
-from ensue.data.sources.text import is_text
+from ensue.data.kinds import KINDS
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written, read_items
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.progress import listener
 from ensue.verbs.tables import check_out, drafted
-from ensue.verbs.written import file_inside, write_items
+from ensue.verbs.written import Drawn, file_inside, writer_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ensue.data.codecs.protocols import Codec, Restores
     from ensue.data.items import Items
 
 SUFFIX = ".ensue"
@@ -74,7 +74,7 @@ def compress(
     _require_place(path)
     loaded = _loaded(run)
     items = read_items(loaded, data, max_skipped=0.0)
-    files_of(items.ids, loaded.codec.kind)
+    files_of(items.ids, loaded.codec)
     sequences = [_sequence(loaded, items, i) for i in range(len(items))]
     total = sum(len(tokens) - 1 for tokens in sequences)
     progress = listener(quiet)
@@ -136,7 +136,8 @@ def decompress(
     header, words = read(Path(file))
     require_same(header, loaded.hash, machine_class(loaded.device))
     _require_new(path, loaded)
-    names = files_of(header.items, loaded.codec.kind)
+    codec = _restoring(loaded.codec)
+    names = files_of(header.items, codec)
     progress = listener(quiet)
     progress.start("decompressing", len(header.items) * (header.longest - 1))
     try:
@@ -157,11 +158,13 @@ def decompress(
         ) from error
     finally:
         progress.stop()
-    if path.suffix == ".npz":
-        images = [_restored(loaded, tokens) for tokens in sequences]
-        write_items(images, {"item": list(header.items)}, path)
+    if path.suffix:
+        restored = [codec.decode(_value(loaded, tokens)) for tokens in sequences]
+        columns = {"item": list(header.items)}
+        writer_of(codec).write(Drawn(items=restored, codec=codec, columns=columns), path)
     else:
-        _write(loaded, names, sequences, path)
+        contents = (codec.written(_value(loaded, tokens)) for tokens in sequences)
+        _write(names, contents, path)
     return Written(
         what="items",
         num_rows=len(sequences),
@@ -182,7 +185,11 @@ def _loaded(run: str | Path) -> Loaded:
 
 def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
     """The tokens of an item, if they tell all of it."""
+    from ensue.data.codecs.protocols import LosesDetail
+
     try:
+        if not isinstance(loaded.codec, LosesDetail):
+            raise DataError(f"items of kind {loaded.codec.kind} can't be restored")
         if lost := loaded.codec.lost(items.raw[i]):
             raise DataError(lost)
         x = loaded.codec.encode(items.raw[i])
@@ -192,7 +199,7 @@ def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
 
 
 def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
-    """What the likelihood says that they take."""
+    """The bits that the likelihood says items take."""
     import math
 
     import torch
@@ -208,30 +215,40 @@ def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
     return nats / math.log(2)
 
 
-def files_of(names: Sequence[str], kind: str) -> list[PurePath]:
+def files_of(names: Sequence[str], codec: Codec) -> list[PurePath]:
     """The file of each item below the folder that it is restored in.
 
     Raises:
         DataError: A name is no file's, or another item's too.
     """
-    files = []
-    for name in names:
-        file = file_inside(name)
-        if kind == "image" and file.suffix != ".png":
-            file = file.with_name(f"{file.name}.png")
-        elif kind in ("smiles", "text"):
-            plain = file.name.removesuffix(".gz")
-            file = file.with_name(plain if is_text(Path(plain)) else f"{plain}.txt")
-        files.append(file)
+    from ensue.data.codecs.protocols import Restores
+
+    files = [file_inside(name) for name in names]
+    if isinstance(codec, Restores):
+        endings = KINDS[codec.kind].endings
+        files = [codec.restored_name(file, endings) for file in files]
     twice = next((file for file, num in Counter(files).items() if num > 1), None)
     if twice is not None:
         raise DataError(f"two items would be restored as {str(twice)!r}; rename one of them")
     return files
 
 
+def _restoring(codec: Codec) -> Restores:
+    """The codec, if it can give files back.
+
+    Raises:
+        ConfigError: It can't.
+    """
+    from ensue.data.codecs.protocols import Restores
+
+    if not isinstance(codec, Restores):
+        raise ConfigError(f"items of kind {codec.kind} can't be restored from what a run encodes")
+    return codec
+
+
 def _sizes(loaded: Loaded, whole: bytes, words: Any, total: int, likelihood: float) -> str:
-    """What the file takes, beside what the likelihood of ``total`` tokens says, in bits."""
-    unit, bits = "dimension" if loaded.codec.kind == "image" else "token", 8 * len(whole)
+    """The size of the file, compared with the likelihood of ``total`` tokens, in bits."""
+    unit, bits = _restoring(loaded.codec).value_name, 8 * len(whole)
     more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
     return (
         f"{len(whole):,} bytes, {len(whole) - 4 * len(words):,} of them names and checksums: "
@@ -241,7 +258,7 @@ def _sizes(loaded: Loaded, whole: bytes, words: Any, total: int, likelihood: flo
 
 def _require_new(path: Path, loaded: Loaded) -> None:
     _require_place(path)
-    if path.suffix == ".npz" and loaded.codec.kind == "image":
+    if path.suffix in writer_of(loaded.codec).exact:
         return
     if path.suffix:
         raise ConfigError(f"out is {str(path)!r}; give a new folder, or of images an .npz")
@@ -261,25 +278,23 @@ def _require_place(path: Path) -> None:
         raise DataError(f"can't write {str(path)!r}: {error.strerror}") from error
 
 
-def _restored(loaded: Loaded, tokens: Tensor) -> Any:
+def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
+    """An item as the codec encoded it, of the tokens that the model makes of it."""
     import torch
 
     with torch.inference_mode():
-        return loaded.codec.decode(loaded.model.from_tokens(tokens[None])[0])
+        return loaded.model.from_tokens(tokens[None])[0]
 
 
-def _write(loaded: Loaded, names: Sequence[PurePath], sequences: list[Tensor], path: Path) -> None:
+def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:
     """A file for each item, all of them or none."""
     draft = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        for name, tokens in zip(names, sequences, strict=True):
+        for name, content in zip(names, contents, strict=True):
             file = draft / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            if loaded.codec.kind == "image":
-                file.write_bytes(png(_restored(loaded, tokens)))
-            else:
-                file.write_bytes(loaded.codec.written(tokens))
+            file.write_bytes(content)
         os.replace(draft, path)
     except OSError as error:
         raise DataError(f"can't write {str(path)!r}: {error}") from error

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What sequences are written from: features of regions, an answer, concepts; B comes first.
+    """The source of a sequence: features of regions, an answer, concepts; B comes first.
 
     Attributes:
         regions: (B, K, F) features of the regions of a picture, or of any other source.

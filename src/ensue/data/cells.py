@@ -17,6 +17,8 @@ from ensue.errors import DataError
 
 LIST_SEPARATOR = ";"
 """Between the values of a list in a column, once it is text."""
+FEW_VALUES = 20
+"""Up to this many different numbers in a column may be classes, or spikes; more are measured."""
 NUMBER = re.compile(
     r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf(inity)?)", re.ASCII | re.IGNORECASE
 )

@@ -1,75 +1,180 @@
-"""Columns of numbers: extreme values, heavy tails, those that hardly vary or copy others."""
+"""Files of tables as columns: CSV and JSON Lines as they were written, Parquet with its types."""
 
-import numpy as np
-from scipy.stats import spearmanr
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-FAR = 50.0
-"""Times the middle half's width from the median: of a normal column none in 10^200 values."""
+import pyarrow as pa
+import pyarrow.parquet
 
-COPIED, MOST_ROWS = 0.9999, 10_000
-"""Correlation from which on a column is a copy of another, over so many rows at most."""
+from ensue.data.cells import untyped
+from ensue.data.lines import decoded, lines, require_utf8
+from ensue.errors import DataError
+
+ROWS_A_CHUNK = 16_384
+csv.field_size_limit(2**31 - 1)  # by default a cell has at most 131,072 characters
 
 
-def extremes(values: np.ndarray) -> str | None:
-    """Values of a column (N,) far from all others, in words; None where there are none.
+def read_columns(path: Path) -> pa.Table:
+    """A CSV, JSON Lines or Parquet file as columns.
+
+    Cells of CSV, and numbers of JSON, are text as it was written: ``007``, ``1.10`` and ``NA`` stay
+    what they are until a column is used as numbers.
+
+    Raises:
+        DataError: The file can't be read as what its name says, or a column is in it twice.
+    """
+    try:
+        columns = READERS[path.suffix.lower()](path)
+    except (pa.ArrowException, csv.Error, ValueError, OSError, RecursionError) as error:
+        reason = lines(str(error))[0]
+        raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
+    _require_once(columns.column_names, path)
+    return columns
+
+
+def _read_csv(path: Path) -> pa.Table:
+    # Python's reader takes cells of any length and line ends in quotes, and refuses a quote that is
+    # never closed, where Arrow's takes the rest of the file for one cell.
+    with open(path, "rb") as file:
+        require_utf8(file.read(4), path)
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = _rows(file)
+        header = next(rows, None)
+        if header is None:
+            raise ValueError("it is empty")
+        _require_once(header, path)
+        parts: list[list[pa.Array]] = [[] for _ in header]
+        while chunk := list(islice(rows, ROWS_A_CHUNK)):
+            for part, cells in zip(parts, zip(*chunk, strict=True), strict=True):
+                part.append(_cells(cells))
+    schema = [untyped(name) for name in header]
+    found = [_chunked(part) for part in parts]
+    fields = [f.with_type(c.type) for f, c in zip(schema, found, strict=True)]
+    return pa.table(found, schema=pa.schema(fields))
+
+
+def _rows(file: Any) -> Iterator[list[str]]:
+    """The rows of a CSV file, without empty lines, each as long as the first."""
+    reader, width = csv.reader(file, strict=True), 0
+    try:
+        for row in reader:
+            width = width or len(row)
+            if row and len(row) != width:
+                raise ValueError(
+                    f"line {reader.line_num}: Expected {width} columns, got {len(row)}"
+                )
+            if row:
+                yield row
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}; check its quotes") from error
+
+
+def _cells(cells: Sequence[str]) -> pa.Array:
+    """Text; or bytes where it isn't UTF-8, which is refused once the column is used."""
+    try:
+        return pa.array(cells, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([cell.encode(errors="surrogateescape") for cell in cells], pa.binary())
+
+
+def _chunked(parts: Sequence[pa.Array]) -> pa.ChunkedArray:
+    kind = next((part.type for part in parts if part.type != pa.string()), pa.string())
+    return pa.chunked_array([part.cast(kind) for part in parts], kind)
+
+
+class _Number(str):
+    """A number of JSON as it was written."""
+
+
+def _read_jsonl(path: Path) -> pa.Table:
+    columns: dict[str, list[Any]] = {}
+    num_rows = 0
+    for number, line in enumerate(lines(decoded(path)), 1):
+        if not line.strip():
+            continue
+        for name, value in _object(line, number).items():
+            columns.setdefault(name, [None] * num_rows).append(value)
+        num_rows += 1
+        for cells in columns.values():
+            cells.extend([None] * (num_rows - len(cells)))
+    if not columns:
+        raise ValueError("it is empty")
+    found = [_json_column(name, cells) for name, cells in columns.items()]
+    return pa.table([cells for _, cells in found], schema=pa.schema([field for field, _ in found]))
+
+
+def _object(line: str, number: int) -> Mapping[str, Any]:
+    """The columns of a line.
+
+    Raises:
+        ValueError: It is no JSON, no object, or one that names a column twice.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError(f"line {number} names a column twice")
+        return found
+
+    try:
+        found = json.loads(
+            line,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_Number,
+            object_pairs_hook=once,
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"line {number} is no object; give {{column: value}}")
+    return found
+
+
+def _json_column(name: str, cells: list[Any]) -> tuple[pa.Field, pa.Array]:
+    """Text, or lists of texts; numbers may be used as such where all values are numbers."""
+    known = [cell for cell in cells if cell is not None]
+    if known and all(isinstance(cell, list) for cell in known):
+        texts = [None if c is None else [_json_text(name, v) for v in c] for c in cells]
+        return pa.field(name, pa.list_(pa.string())), pa.array(texts, pa.list_(pa.string()))
+    numbers = bool(known) and all(isinstance(cell, _Number) for cell in known)
+    field = untyped(name) if numbers else pa.field(name, pa.string())
+    return field, pa.array([_json_text(name, cell) for cell in cells], pa.string())
+
+
+def _json_text(name: str, value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        what = "an object" if isinstance(value, dict) else "a list beside other values"
+        raise ValueError(f"column {name!r} holds {what}; give texts, numbers or lists of them")
+    return value
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return file.read()
+
+
+def _require_once(names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"the table {str(path)!r} has several columns {name!r}; rename them")
+
+
+READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+TABLE_SUFFIXES = set(READERS)
+
+
+def is_table(path: Path) -> bool:
+    """Return whether its name says that it is a table.
 
     Example:
-        >>> extremes(np.array([1.0, 2.0, 3.0, 4.0] * 10 + [1e15]))
-        '1 value of 41 far from the others (up to 1e+15; the middle half is 2 to 4)'
+        >>> is_table(Path("a.CSV"))
+        True
     """
-    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
-    width = high - low or np.ptp(np.quantile(values, (0.05, 0.95)))
-    far = values[np.abs(values - median) > FAR * width] if width else values[:0]
-    if not len(far):
-        return None
-    worst = far[np.abs(far - median).argmax()]
-    what = "value" if len(far) == 1 else "values"
-    return (
-        f"{len(far):,} {what} of {len(values):,} far from the others (up to {worst:.4g}; the "
-        f"middle half is {low:.4g} to {high:.4g})"
-    )
-
-
-def has_heavy_tail(values: np.ndarray) -> bool:
-    """Return whether one value in 200 is farther out than one in a million of a Gaussian."""
-    low, lower, median, upper, high = np.quantile(values, (0.005, 0.25, 0.5, 0.75, 0.995))
-    width = upper - lower
-    return width > 0 and max(high - median, median - low) > 3.6 * width
-
-
-def near_constant(values: np.ndarray) -> str | None:
-    """A column (N,) that hardly varies, in words; None where it does."""
-    different, counts = np.unique(values, return_counts=True)
-    if len(different) < 2:
-        return None
-    share = counts.max() / len(values)
-    if share > 0.995:
-        return f"is {different[counts.argmax()]:g} in {share:.1%} of the rows"
-    if np.ptp(values) < 1e-6 * np.abs(values).max():
-        return f"varies by {np.ptp(values):.2g} around {values.mean():g}"
-    return None
-
-
-def copies(values: np.ndarray) -> list[tuple[int, int]]:
-    """Columns of (N, D) that are others, scaled and shifted; each with the first that it copies."""
-    rows = values[np.linspace(0, len(values) - 1, min(len(values), MOST_ROWS)).astype(int)]
-    varies = np.ptp(rows, axis=0) > 0
-    if len(rows) < 3 or varies.sum() < 2:
-        return []
-    at = np.flatnonzero(varies)
-    alike = np.triu(np.abs(np.corrcoef(rows[:, at].T)) > COPIED, 1)
-    # Extreme values in the same rows correlate, too: the order of the others tells.
-    return [
-        (int(at[i]), int(at[j]))
-        for i, j in np.argwhere(alike)
-        if not alike[:i, j].any() and _same_order(rows[:, at[i]], rows[:, at[j]])
-    ]
-
-
-def _same_order(a: np.ndarray, b: np.ndarray) -> bool:
-    return abs(float(np.asarray(spearmanr(a, b))[0])) > 0.999
-
-
-def spills_over(values: np.ndarray, limit: float = 0.0) -> bool:
-    """Return whether a Gaussian of this mean and deviation puts one draw in 50 below a limit."""
-    return bool(values.mean() - 2.05 * values.std() < limit)
+    return path.suffix.lower() in TABLE_SUFFIXES

@@ -1,35 +1,14 @@
 """Settings of the data: how raw items are read, cut into windows and set aside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format
-from ensue.errors import ConfigError
+from ensue.configuration import STRICT, Format, validate
 
 Tokens = Literal["bytes", "characters", "words", "smiles"]
-
-OF_KIND = {
-    "audio": ("window_seconds", "sample_rate", "speed_perturbation", "intervals"),
-    "image": ("levels", "image_size", "grayscale", "white"),
-    "table": ("columns", "continuous", "bounds", "log", "rank"),
-    "text": ("tokens", "text_items", "window_tokens", "max_vocabulary"),
-    "smiles": ("tokens", "window_tokens", "max_vocabulary"),
-    "question": (
-        "answers",
-        "regions",
-        "patch_size",
-        "patch_stride",
-        "image_size",
-        "grayscale",
-        "white",
-        "tokens",
-        "window_tokens",
-        "max_vocabulary",
-    ),
-}
-"""Settings that only one kind of data has a place for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,14 +141,19 @@ class DataConfig:
     ] = 0.05
 
 
-def require_settings_of(config: DataConfig, kind: str) -> None:
-    """Refuse settings of other kinds of data that aren't at their defaults.
+def for_other_data(settings: Mapping[str, Any], **changes: Any) -> DataConfig:
+    """The settings of a run's data, for reading other data as the run's own were read.
+
+    Which groups and intervals a run was trained with says nothing of other data: they are left out,
+    unless they are among the changes.
+
+    Args:
+        settings: Of the run, those of data.
+        changes: Settings that the other data have; None changes nothing.
 
     Raises:
-        ConfigError: A setting would be ignored.
+        ConfigError: A setting is wrong.
     """
-    own = OF_KIND.get(kind, ())
-    for other, names in OF_KIND.items():
-        for name in names:
-            if name not in own and getattr(config, name) != getattr(DataConfig, name):
-                raise ConfigError(f"{name} is for data of kind {other}, not {kind}; leave it out")
+    others = {name: value for name, value in changes.items() if value is not None}
+    values = {**settings, "group": None, "intervals": (), **others}
+    return validate(DataConfig, values, section="data")

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,6 @@ import pyarrow as pa
 from ensue.data.cells import LIST_SEPARATOR, as_seconds, as_text
 from ensue.errors import DataError, unknown
 
-Kind = Literal["audio", "image", "question", "smiles", "table", "text"]
 Positions = Sequence[int] | np.ndarray
 
 
@@ -23,7 +22,7 @@ class Items:
     """Raw items with their names and labels; the raw values are read when asked for.
 
     Attributes:
-        kind: What the items are, which says what codec reads them.
+        kind: A name in :data:`ensue.data.kinds.KINDS`.
         ids: A name for each item, unique.
         raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair,
             a row, a :class:`Document`, a text, a :class:`Picture`, an array of pixels, a
@@ -34,7 +33,7 @@ class Items:
         fingerprint: Changes whenever the files or their list change.
     """
 
-    kind: Kind
+    kind: str
     ids: Sequence[str]
     raw: Sequence[Any]
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -157,7 +156,7 @@ def fingerprint(parts: Sequence[Any]) -> str:
 
 
 def file_facts(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does: its path, size and time of change.
+    """Return what changes when a file does: its path, size and time of change.
 
     Of a file that isn't there, or can't be, -1: it is counted as unreadable when it is read.
     """

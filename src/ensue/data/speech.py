@@ -23,6 +23,7 @@ import soxr
 
 from ensue.data.espeak import SAMPLE_RATE as SPOKEN_RATE
 from ensue.data.espeak import espeak
+from ensue.data.labels import SPLIT
 from ensue.errors import ConfigError
 
 SAMPLE_RATE = 16_000
@@ -270,7 +271,7 @@ def synthesize_corpus(folder: Path, *, voices: int = 48, utterances: int = 24) -
         split = "test" if voice % 3 == 2 else "train"
         manifest.append((item, speaker, split, sentence(voice, number)))
         phones += [(item, f"{start:.6f}", f"{end:.6f}", x) for start, end, x in spoken.phones]
-    _write_table(folder / "manifest.csv", ("path", "speaker", "split", "text"), manifest)
+    _write_table(folder / "manifest.csv", ("path", "speaker", SPLIT, "text"), manifest)
     _write_table(folder / "phones.csv", ("item", "start", "end", "label"), phones)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ensue.data.items import Document, Items, fingerprint
+from ensue.data.labels import SPLIT
 from ensue.data.store import Store
 from ensue.errors import DataError, unknown
 
@@ -32,7 +33,9 @@ def train_validation(items: Items | Store, fraction: float) -> tuple[np.ndarray,
         validation = usable[np.isin(unit, held_out(unit, fraction))]
     train = np.setdiff1d(usable, validation)
     if not len(train):
-        raise DataError(f"no item is left to train on: {len(items)} items, column 'split' counted")
+        raise DataError(
+            f"no item is left to train on: {len(items)} items, column {SPLIT!r} counted"
+        )
     return train, validation
 
 
@@ -73,7 +76,7 @@ def with_held_out_part(
         items,
         ids=[f"{name}@0-{cut}", f"{name}@{cut}-{size}"],
         raw=parts,
-        labels={**labels, "split": [TRAIN[0], VALIDATION[0]]},
+        labels={**labels, SPLIT: [TRAIN[0], VALIDATION[0]]},
         group=None if items.group is None else [*items.group, *items.group],
         fingerprint=fingerprint([items.fingerprint, cut]),
     )
@@ -92,12 +95,12 @@ def _cut(content: bytes, fraction: float) -> int:
 
 
 def splits_of(items: Items | Store) -> np.ndarray:
-    """What the label column ``split`` says of each item; the empty text where there is none.
+    """The split of each item by the label column ``split``; the empty text where there is none.
 
     Raises:
         DataError: It names a split that isn't known, which would be trained on in silence.
     """
-    split = np.asarray(items.labels.get("split", [""] * len(items)))
+    split = np.asarray(items.labels.get(SPLIT, [""] * len(items)))
     known = [*TRAIN, *VALIDATION, *TEST]
     for name in np.unique(split[split != ""]).tolist():
         if name not in known:

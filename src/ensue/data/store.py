@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock
 
 from ensue.configuration import FORMAT, check_format, to_plain
-from ensue.data.codecs import Codec
+from ensue.data.codecs.protocols import Codec
 from ensue.data.items import Intervals, Items, fingerprint, require_few_skipped
 from ensue.errors import DataError
 
@@ -159,7 +159,7 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
 
 @dataclass
 class _Values:
-    """What has been written: which items, their steps and shape, and what was left out."""
+    """The values written so far: which items, their steps and shape, and what was left out."""
 
     kept: list[int]
     lengths: list[int]

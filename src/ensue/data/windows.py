@@ -21,7 +21,7 @@ from ensue.errors import DataError
 
 
 class Conditions(Protocol):
-    """What the items of a store are conditioned on."""
+    """The classes or sources that the items of a store are conditioned on."""
 
     def __getitem__(self, rows: Any, /) -> Tensor | Source:
         """Of some items, as :class:`ensue.data.batches.Batch` holds it."""
@@ -92,7 +92,7 @@ class Windows:
         """The windows of a training step: rank r takes the r-th slice of the global batch.
 
         Each epoch visits every slot once, in an order drawn for it; where in the item the
-        window lies is drawn anew.
+        window lies is drawn again.
 
         Args:
             step: Number of the batch.

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensue.data.codecs.question import QuestionCodec
-from ensue.data.questions import Sources
+from ensue.data.kinds.question.questions import ReadsQuestions, Sources
 from ensue.data.store import Store
 from ensue.errors import ConfigError
 from ensue.evaluation.represent import score_items
@@ -29,7 +28,7 @@ def nats_by_answer(model: Any, store: Store, sources: Sources) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-def require_answers(codec: QuestionCodec) -> tuple[str, ...]:
+def require_answers(codec: ReadsQuestions) -> tuple[str, ...]:
     """The answers of a run.
 
     Raises:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from ensue.data.codecs import decoded
-from ensue.data.codecs.question import plain_answer
-from ensue.data.questions import Sources
+from ensue.data.kinds.question.codec import plain_answer
+from ensue.data.kinds.question.questions import Sources
 from ensue.data.store import Store
 from ensue.evaluation.probes.intervals import bootstrap_mean
 from ensue.evaluation.represent import score_items

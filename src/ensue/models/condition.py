@@ -1,10 +1,18 @@
-"""What families of tokens may be conditioned on: the class of an item, known or not."""
+"""The class of an item as a condition, known or not."""
+
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError
 from ensue.nn.hashed import uniform_of
+
+HiddenClasses = Annotated[
+    float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
+]
+"""A setting of all models of classes."""
 
 
 class ClassCondition(nn.Module):
@@ -88,7 +96,7 @@ def vectors_of(of: ClassCondition | None, condition: Tensor | None, batch: int) 
 
 
 def for_each(condition: Tensor | None, num: int) -> Tensor | None:
-    """What ``num`` items are conditioned on: one class for all becomes (num,).
+    """A condition for each of ``num`` items: one class for all becomes (num,).
 
     Raises:
         ConfigError: There are several, and not one for each.

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, Runti
 READING_GOES_WRONG += (KeyError, ValueError, IndexError, AttributeError)
 SIDES = (("encoder", "encoder.layers"), ("decoder", "decoder.layers"))
 """The two stacks of a sequence VAE, and the modules that hold them."""
+M = TypeVar("M", bound=nn.Module)
 Renamed = tuple[dict[str, Any], dict[str, Tensor]]
 
 
@@ -49,8 +50,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> None:
-    """Load renamed weights, in their precision.
+def load_renamed(model: M, weights: Mapping[str, Tensor], of: str) -> M:
+    """Load renamed weights into a model, in their precision, and return it.
 
     Args:
         model: What takes them.
@@ -66,6 +67,7 @@ def load_renamed(model: nn.Module, weights: Mapping[str, Tensor], of: str) -> No
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"these aren't the weights of {of}: {reason}") from error
+    return model
 
 
 def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:
@@ -75,7 +77,7 @@ def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:
         ConfigError: Keys are missing or unknown.
     """
     renamed: dict[str, Tensor] = {}
-    strangers = []
+    unknown = []
     for key, value in state_dict.items():
         if m := re.fullmatch(r"encoder\.(0|3|6|9|12)\.weight", key):
             renamed[f"encoder.layers.{int(m[1]) // 3}.conv.weight"] = value
@@ -84,11 +86,11 @@ def rename_cdck2(state_dict: Mapping[str, Tensor]) -> Renamed:
         elif m := re.fullmatch(r"gru\.(\w+_l0)", key):
             renamed[f"context.{m[1]}"] = value
         elif not re.fullmatch(r"Wk\.\d+\.(weight|bias)", key):
-            strangers.append(key)
+            unknown.append(key)
     horizon = sum(re.fullmatch(r"Wk\.\d+\.weight", key) is not None for key in state_dict)
     needed = {"encoder.layers.0.conv.weight", "context.weight_hh_l0"}
-    if strangers or not horizon or not needed <= renamed.keys():
-        wrong = ", ".join(strangers) or "keys are missing"
+    if unknown or not horizon or not needed <= renamed.keys():
+        wrong = ", ".join(unknown) or "keys are missing"
         raise ConfigError(f"these aren't the weights of a CDCK2: {wrong}")
     for part in ("weight", "bias"):
         rows = [state_dict[f"Wk.{k}.{part}"] for k in range(horizon)]
@@ -108,25 +110,20 @@ def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
         ConfigError: Keys are missing or unknown, or a mask isn't of 0 and 1.
     """
     known = re.compile(r"layers\.(\d+)\.(b|map_[st]\.[02]\.(weight|bias))")
-    strangers = [key for key in state_dict if not known.fullmatch(key)]
+    unknown = [key for key in state_dict if not known.fullmatch(key)]
     depth = sum(key.endswith(".b") for key in state_dict)
     parts = [f"map_{m}.{n}.{of}" for m in "st" for n in (0, 2) for of in ("weight", "bias")]
     needed = {f"layers.{i}.{part}" for i in range(depth) for part in ("b", *parts)}
-    if strangers or not depth or needed != set(state_dict):
-        wrong = ", ".join(strangers) or "layers.0.b or other keys are missing"
+    if unknown or not depth or needed != set(state_dict):
+        wrong = ", ".join(unknown) or "layers.0.b or other keys are missing"
         raise ConfigError(f"these aren't the weights of an NVPNet: {wrong}")
-    names = {"0": "hidden.0", "2": "last"}
     masks, renamed = [], {}
     for i in range(depth):
-        coupling = f"density.flow.layers.{i}"
         mask = _mask_of(state_dict, f"layers.{i}.b")
         masks.append("".join(str(int(kept)) for kept in mask))
-        renamed[f"{coupling}.halves.mask"] = mask
+        renamed[f"density.flow.layers.{i}.halves.mask"] = mask
         for part in parts:
-            network, layer, of = part.split(".")
-            side = "st".index(network[-1])
-            key = f"{coupling}.networks.0.networks.{side}.{names[layer]}.{of}"
-            renamed[key] = state_dict[f"layers.{i}.{part}"]
+            renamed[_key_of_coupling(i, part)] = state_dict[f"layers.{i}.{part}"]
     settings = {
         "depth": depth,
         "masks": tuple(masks),
@@ -136,6 +133,14 @@ def rename_nvpnet(state_dict: Mapping[str, Tensor]) -> Renamed:
         "num_features": len(masks[0]),
     }
     return settings, renamed
+
+
+def _key_of_coupling(number: int, part: str) -> str:
+    """Our key of a part of an NVPNet's coupling, such as ``map_s.0.weight``."""
+    network, layer, name = part.split(".")
+    side = "st".index(network[-1])
+    ours = {"0": "hidden.0", "2": "last"}[layer]
+    return f"density.flow.layers.{number}.networks.0.networks.{side}.{ours}.{name}"
 
 
 def _mask_of(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
@@ -149,45 +154,57 @@ def _mask_of(state_dict: Mapping[str, Tensor], key: str) -> Tensor:
     return mask.flatten()
 
 
+MOSES_NAMES = {
+    "x_emb.": "decoder.embedding.",
+    "encoder_rnn.": "encoder.layers.",
+    "q_mu.": "encoder.mu.",
+    "q_logvar.": "encoder.log_var.",
+    "decoder_rnn.": "decoder.layers.",
+    "decoder_lat.": "decoder.first.",
+    "decoder_fc.": "decoder.scores.",
+}
+
+
 def rename_moses(state_dict: Mapping[str, Tensor]) -> Renamed:
     """The VAE of the MOSES benchmark; what its lists of modules hold twice is left out.
 
     Raises:
         ConfigError: Keys are missing or unknown.
     """
-    names = {
-        "x_emb.": "decoder.embedding.",
-        "encoder_rnn.": "encoder.layers.",
-        "q_mu.": "encoder.mu.",
-        "q_logvar.": "encoder.log_var.",
-        "decoder_rnn.": "decoder.layers.",
-        "decoder_lat.": "decoder.first.",
-        "decoder_fc.": "decoder.scores.",
-    }
     in_lists = r"(encoder|decoder|vae)\.\d+\."
-    renamed, _ = _renamed(state_dict, names, "a MOSES VAE", in_lists)
-    needed = {f"{name}.weight_hh_l0" for _, name in SIDES} | {"encoder.mu.bias"}
+    renamed, _ = _renamed(state_dict, MOSES_NAMES, "a MOSES VAE", in_lists)
+    needed = {f"{layers}.weight_hh_l0" for _, layers in SIDES} | {"encoder.mu.bias"}
     if missing := needed - renamed.keys():
         raise ConfigError(f"these weights of a MOSES VAE lack {', '.join(sorted(missing))}")
-    in_both = "encoder.layers.weight_hh_l0_reverse" in renamed
-    sizes = {f"{side}_size": renamed[f"{name}.weight_hh_l0"].shape[1] for side, name in SIDES}
-    layers = {
-        f"{side}_layers": sum(
-            re.fullmatch(rf"{re.escape(name)}\.weight_hh_l\d+", key) is not None for key in renamed
-        )
-        for side, name in SIDES
-    }
-    is_lstm = len(renamed["encoder.layers.weight_hh_l0"]) == 4 * sizes["encoder_size"]
-    settings = {
-        "cell": "lstm" if is_lstm else "gru",
+    settings: dict[str, Any] = {
+        "cell": _cell(renamed, "encoder.layers"),
         "embedding_size": renamed["decoder.embedding.weight"].shape[1],
         "latent_size": len(renamed["encoder.mu.bias"]),
-        "bidirectional": in_both,
+        "bidirectional": "encoder.layers.weight_hh_l0_reverse" in renamed,
         "pooling": "last",
-        **sizes,
-        **layers,
     }
+    for side, layers in SIDES:
+        settings[f"{side}_size"] = renamed[f"{layers}.weight_hh_l0"].shape[1]
+        settings[f"{side}_layers"] = _num_layers(renamed, layers)
     return settings, renamed
+
+
+IVQA_NAMES = {
+    "embedding.": "decoder.embedding.",
+    "Init_glimpse.Wih.": "decoder.first_of_concepts.",
+    "Init_glimpse.Wah.": "decoder.first_of_answer.",
+    "rnn.": "decoder.layers.",
+    "coAtt.TContext.Wih.": "decoder.query.",
+    "coAtt.TContext.Wah.": "decoder.query_of_answer.",
+    "coAtt.MlbVT.Wleft.": "decoder.attention.pool.left.",
+    "coAtt.MlbVT.Wright.": "decoder.attention.pool.right.",
+    "coAtt.MlbVT.Uout.": "decoder.attention.pool.out.",
+    "coAtt.MlbCZ.Wleft.": "decoder.joint.left.",
+    "coAtt.MlbCZ.Wright.": "decoder.joint.right.",
+    "coAtt.MlbCZ.Uout.": "decoder.joint.out.",
+    "coAtt.Toscore.": "decoder.attention.to_score.",
+    "predictor.Wih.": "decoder.scores.",
+}
 
 
 def rename_ivqa(state_dict: Mapping[str, Tensor]) -> Renamed:
@@ -196,39 +213,26 @@ def rename_ivqa(state_dict: Mapping[str, Tensor]) -> Renamed:
     Raises:
         ConfigError: Keys are missing or unknown.
     """
-    names = {
-        "embedding.": "decoder.embedding.",
-        "Init_glimpse.Wih.": "decoder.first_of_concepts.",
-        "Init_glimpse.Wah.": "decoder.first_of_answer.",
-        "rnn.": "decoder.layers.",
-        "coAtt.TContext.Wih.": "decoder.query.",
-        "coAtt.TContext.Wah.": "decoder.query_of_answer.",
-        "coAtt.MlbVT.Wleft.": "decoder.attention.pool.left.",
-        "coAtt.MlbVT.Wright.": "decoder.attention.pool.right.",
-        "coAtt.MlbVT.Uout.": "decoder.attention.pool.out.",
-        "coAtt.MlbCZ.Wleft.": "decoder.joint.left.",
-        "coAtt.MlbCZ.Wright.": "decoder.joint.right.",
-        "coAtt.MlbCZ.Uout.": "decoder.joint.out.",
-        "coAtt.Toscore.": "decoder.attention.to_score.",
-        "predictor.Wih.": "decoder.scores.",
-    }
-    renamed, found = _renamed(state_dict, names, "inverse VQA")
-    for own in sorted(found - {"embedding.", "rnn."}):
-        weight = renamed.get(f"{names[own]}weight")
+    renamed, beginnings = _renamed(state_dict, IVQA_NAMES, "inverse VQA")
+    for name in sorted(beginnings - {"embedding.", "rnn."}):
+        weight = renamed.get(f"{IVQA_NAMES[name]}weight")
         if weight is None:
-            raise ConfigError(f"these weights of inverse VQA lack {own}weight")
-        renamed.setdefault(f"{names[own]}bias", weight.new_zeros(len(weight)))
-    layers = [key for key in renamed if re.fullmatch(r"decoder\.layers\.weight_hh_l\d+", key)]
-    if not layers or "decoder.embedding.weight" not in renamed:
+            raise ConfigError(f"these weights of inverse VQA lack {name}weight")
+        renamed.setdefault(f"{IVQA_NAMES[name]}bias", weight.new_zeros(len(weight)))
+    if not _num_layers(renamed, "decoder.layers") or "decoder.embedding.weight" not in renamed:
         raise ConfigError("these weights of inverse VQA lack embedding.weight or rnn.weight_hh_l0")
-    H = renamed["decoder.layers.weight_hh_l0"].shape[1]
+    return _ivqa_settings(renamed), renamed
+
+
+def _ivqa_settings(renamed: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The settings of an attention decoder with these weights."""
     size = lambda name: renamed[f"decoder.{name}.weight"].shape  # noqa: E731
-    settings = {
-        "cell": "lstm" if len(renamed["decoder.layers.weight_hh_l0"]) == 4 * H else "gru",
-        "num_tokens": len(renamed["decoder.embedding.weight"]),
-        "embedding_size": renamed["decoder.embedding.weight"].shape[1],
-        "hidden_size": H,
-        "num_layers": len(layers),
+    return {
+        "cell": _cell(renamed, "decoder.layers"),
+        "num_tokens": size("embedding")[0],
+        "embedding_size": size("embedding")[1],
+        "hidden_size": renamed["decoder.layers.weight_hh_l0"].shape[1],
+        "num_layers": _num_layers(renamed, "decoder.layers"),
         "source_size": size("attention.pool.left")[1],
         "attention_size": size("attention.pool.left")[0],
         "score_size": size("attention.pool.out")[0],
@@ -239,7 +243,17 @@ def rename_ivqa(state_dict: Mapping[str, Tensor]) -> Renamed:
         "answer_size": size("first_of_answer")[1],
         "concept_size": size("first_of_concepts")[1],
     }
-    return settings, renamed
+
+
+def _cell(renamed: Mapping[str, Tensor], layers: str) -> str:
+    """Which recurrent layers have these weights: an LSTM has four gates, a GRU three."""
+    weight = renamed[f"{layers}.weight_hh_l0"]
+    return "lstm" if len(weight) == 4 * weight.shape[1] else "gru"
+
+
+def _num_layers(renamed: Mapping[str, Tensor], layers: str) -> int:
+    pattern = rf"{re.escape(layers)}\.weight_hh_l\d+"
+    return sum(re.fullmatch(pattern, key) is not None for key in renamed)
 
 
 def _renamed(
@@ -256,15 +270,15 @@ def _renamed(
     Raises:
         ConfigError: Keys are missing or unknown.
     """
-    renamed, strangers, found = {}, [], set()
+    renamed, unknown, beginnings = {}, [], set()
     for key, value in state_dict.items():
-        own = next((name for name in names if key.startswith(name)), None)
-        if own is not None:
-            renamed[names[own] + key.removeprefix(own)] = value
-            found.add(own)
+        beginning = next((name for name in names if key.startswith(name)), None)
+        if beginning is not None:
+            renamed[names[beginning] + key.removeprefix(beginning)] = value
+            beginnings.add(beginning)
         elif not (others and re.match(others, key)):
-            strangers.append(key)
-    if strangers or found != names.keys():
-        wrong = ", ".join(strangers or sorted(names.keys() - found))
+            unknown.append(key)
+    if unknown or beginnings != names.keys():
+        wrong = ", ".join(unknown or sorted(names.keys() - beginnings))
         raise ConfigError(f"these aren't the weights of {of}: {wrong}")
-    return renamed, found
+    return renamed, beginnings

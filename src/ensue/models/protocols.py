@@ -1,10 +1,10 @@
 """The contracts: what a model family can do, as runtime-checkable protocols, and what it returns.
 
-A family keeps as many contracts as its mathematics allows. There is no base class.
+A family keeps as many contracts as its mathematics allows. There is no base class of all; what
+else shared code reads of a model or its settings is in ``models.traits``.
 Dims: B batch, T time, K horizon, D and C features.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -25,18 +25,13 @@ __all__ = [
     "HasLatents",
     "HasLayers",
     "HasLogProb",
-    "HasSchedule",
     "Loss",
-    "RefusesTraining",
-    "Remarks",
     "Samples",
     "Score",
     "ScoreKind",
     "Scores",
     "SeesAhead",
-    "Standardizes",
     "Steps",
-    "SuitsRows",
     "Trains",
     "select",
 ]
@@ -66,7 +61,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Features:
-    """What a model makes of a batch.
+    """The features of a batch.
 
     Attributes:
         local: (B, T, D) features z_t of each frame, or None.
@@ -85,7 +80,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a model expected a batch.
+    """The nats of a batch: how well a model expected it.
 
     Attributes:
         total: (B,) nats.
@@ -101,7 +96,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model has drawn.
+    """Items that a model has drawn.
 
     Attributes:
         values: (N, ...) drawn values.
@@ -130,52 +125,6 @@ class Trains(Protocol):
     def shortest(self) -> int: ...
 
     def loss(self, batch: Batch, *, step: int) -> Loss: ...
-
-
-@runtime_checkable
-class Standardizes(Protocol):
-    """Looks at a batch before the first step, to begin where that is standard.
-
-    ``num_standardized`` is how many items it makes use of, at most.
-    """
-
-    @property
-    def num_standardized(self) -> int: ...
-
-    def standardize(self, batch: Batch) -> None: ...
-
-
-@runtime_checkable
-class HasSchedule(Protocol):
-    """Changes its objective in the course of training.
-
-    From step ``settled_at`` on, counted from 0, it minimizes the final objective. Weights from
-    before then are kept as the best only where there are none from after it.
-    """
-
-    @property
-    def settled_at(self) -> int: ...
-
-
-@runtime_checkable
-class RefusesTraining(Protocol):
-    """Settings with which a model may be loaded, but not always trained."""
-
-    def require_trainable(self) -> None: ...
-
-
-@runtime_checkable
-class SuitsRows(Protocol):
-    """A configuration that leaves sizes open until there are rows to learn from."""
-
-    def suited(self, num_rows: int) -> Any: ...
-
-
-@runtime_checkable
-class Remarks(Protocol):
-    """Says what is wrong with the figures of a validation, and the remedy."""
-
-    def remark(self, metrics: Mapping[str, Any]) -> str | None: ...
 
 
 @runtime_checkable
@@ -242,7 +191,7 @@ class Completes(Protocol):
 class Codes(Protocol):
     """Predicts items token by token, the last one given all before: what coding them needs.
 
-    ``prompts`` are what so many items begin with; ``to_tokens`` gives whole items as tokens (B, T),
+    ``prompts`` are what ``num`` items begin with; ``to_tokens`` gives whole items as tokens (B, T),
     the prompt's first, and ``from_tokens`` undoes it.
     """
 

@@ -1,13 +1,10 @@
 """The registry: one literal table of the model families; nothing registers itself by import."""
 
 import importlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from ensue.configuration import check_format, validate
-from ensue.errors import CheckpointError, ConfigError, EnsueError, unknown
+from ensue.errors import ConfigError, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,7 @@ FAMILIES = {
         keeps="last",
     ),
     "causal": Family(
-        module="ensue.models.causal",
+        module="ensue.models.tokens.causal",
         model="Causal",
         codecs={"audio": "mu_law", "image": "image", "smiles": "text", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
@@ -77,7 +74,7 @@ FAMILIES = {
         ),
     ),
     "charrnn": Family(
-        module="ensue.models.charrnn",
+        module="ensue.models.tokens.charrnn",
         model="CharRNN",
         codecs={"smiles": "text", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
@@ -90,7 +87,7 @@ FAMILIES = {
         ),
     ),
     "vae": Family(
-        module="ensue.models.sequence_vae",
+        module="ensue.models.tokens.vae",
         model="SequenceVAE",
         codecs={"smiles": "text", "text": "text"},
         contracts=("trains", "encodes", "scores", "samples", "latents"),
@@ -104,7 +101,7 @@ FAMILIES = {
         keeps="last",
     ),
     "seq2seq": Family(
-        module="ensue.models.seq2seq",
+        module="ensue.models.tokens.seq2seq",
         model="Seq2Seq",
         codecs={"question": "question"},
         contracts=("trains", "scores", "samples"),
@@ -117,7 +114,7 @@ FAMILIES = {
         ),
     ),
     "masked": Family(
-        module="ensue.models.masked",
+        module="ensue.models.tokens.masked",
         model="Masked",
         codecs={"image": "image"},
         contracts=("trains", "scores", "samples", "completes", "codes"),
@@ -127,7 +124,7 @@ FAMILIES = {
         limits=("Its score is the log-likelihood in one order; another order gives another one.",),
     ),
     "pixelcnn": Family(
-        module="ensue.models.pixelcnn",
+        module="ensue.models.tokens.pixelcnn",
         model="PixelCNN",
         codecs={"image": "image"},
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes"),
@@ -137,7 +134,7 @@ FAMILIES = {
         limits=("An image is read from the upper left: only what lies below can be completed.",),
     ),
     "maf": Family(
-        module="ensue.models.maf",
+        module="ensue.models.flows.maf",
         model="MAF",
         codecs={"image": "image", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
@@ -147,7 +144,7 @@ FAMILIES = {
         limits=_OF_FLOWS,
     ),
     "realnvp": Family(
-        module="ensue.models.realnvp",
+        module="ensue.models.flows.realnvp",
         model="RealNVP",
         codecs={"image": "image", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
@@ -199,52 +196,3 @@ def require_contract(family: str, contract: str) -> None:
             f"the family {family!r} doesn't keep the contract {contract!r}; "
             f"families that do: {able}"
         )
-
-
-def load_model(folder: Path) -> Any:
-    """The model of a ``model/`` folder, read strictly, in eval mode on the CPU.
-
-    Raises:
-        CheckpointError: A file is missing, damaged, of a newer format, or has unknown keys.
-    """
-    model = build_model(folder / "config.json")
-    load_weights(model, folder / "model.safetensors")
-    return model.eval()
-
-
-def build_model(path: Path) -> Any:
-    """A model as a ``config.json`` describes it, with random weights.
-
-    Raises:
-        CheckpointError: The file is missing, damaged, of a newer format, or has unknown keys.
-    """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
-    check_format(values if isinstance(values, dict) else {}, str(path))
-    try:
-        family = str(values.get("family"))
-        config = validate(config_class(family), values, section="config.json")
-    except EnsueError as error:
-        raise CheckpointError(f"{str(path)!r} is damaged or foreign: {error}") from error
-    return model_class(family)(config)
-
-
-def load_weights(model: Any, path: Path) -> None:
-    """Load a safetensors file into a model, strictly, in the precision of its weights.
-
-    Raises:
-        CheckpointError: It is missing or damaged, or its tensors don't fit the model.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from ensue.models.saved import precision_of
-
-    try:
-        weights = load_file(path)
-        model.to(precision_of(weights.values())).load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"can't load the weights {str(path)!r}: {reason}") from error

@@ -5,15 +5,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ensue.models.protocols import Completes, Draws, Samples, Scores
+from ensue.models.protocols import Completes, Draws, Encodes, Samples, Scores
+from ensue.models.traits import HasFlow
 
 
 @runtime_checkable
-class Conditioned(Protocol):
-    """Settings with the names of the classes that the model is conditioned on."""
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
+class EncodesByFlow(Encodes, HasFlow, Protocol):
+    """Encodes items as z, by a flow."""
 
 
 @runtime_checkable

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ensue.data.codecs import Codec, decoded, usual_length
 from ensue.data.store import Store
 from ensue.data.windows import Conditions
 from ensue.evaluation.represent import by_model
 from ensue.models.protocols import Samples
-from ensue.report.protocols import Conditioned
+from ensue.models.traits import Conditioned, Model
 
 NUM_EMBEDDED = 200
 
@@ -28,8 +28,8 @@ class Subject:
     items of the store are conditioned on, or None.
     """
 
-    model: nn.Module
-    untrained: nn.Module
+    model: Model
+    untrained: Model
     codec: Codec
     store: Store
     rows: np.ndarray
@@ -85,7 +85,7 @@ class Subject:
         return {n: np.asarray(v)[rows].tolist() for n, v in self.store.labels.items()}
 
 
-def embeddings_of(model: nn.Module, store: Store, rows: np.ndarray) -> np.ndarray:
+def embeddings_of(model: Model, store: Store, rows: np.ndarray) -> np.ndarray:
     """(N, E) embeddings of the items ``rows``."""
     embeddings = {r.row: r.embedding for r in by_model(model)(store, rows)}
     return np.stack([embeddings[row] for row in rows])

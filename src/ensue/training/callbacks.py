@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ensue.data.batches import Batch
 from ensue.errors import TrainingError
-from ensue.models.protocols import Loss, Remarks, Trains
+from ensue.models.protocols import Loss
+from ensue.models.traits import Model, Remarks
 from ensue.training.config import TrainingConfig
 from ensue.training.interrupts import Interrupts
 from ensue.training.kept import Validation, save_best, validation
@@ -171,7 +172,7 @@ class Validate(_AfterStep):
         self._worse = 0 if self.improved or not now.settled else self._worse + 1
         self.best = now if self.improved else self.best
 
-    def _tell(self, step: int, means: Mapping[str, Any], model: Trains) -> None:
+    def _tell(self, step: int, means: Mapping[str, Any], model: Model) -> None:
         self.write({"step": step, **{f"val_{k}": v for k, v in means.items()}})
         self.progress.say(f"step {step}: validation loss {means['loss']:.4f}")
         if isinstance(model, Remarks) and (remark := model.remark(means)):

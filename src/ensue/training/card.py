@@ -5,7 +5,9 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from ensue.data.kinds import KINDS
 from ensue.models.registry import family_row
+from ensue.models.traits import HasGeometry, HasSampleRate, Model
 from ensue.training.kept import read_kept
 from ensue.training.probes import ask_of, caption_of, measure_of, notes_of, rows_of
 from ensue.training.run_folder import RunFolder
@@ -55,7 +57,7 @@ model = {model}.from_pretrained("this/folder")
 """
 
 
-def model_card(run: RunFolder, model: Any) -> str:
+def model_card(run: RunFolder, model: Model) -> str:
     """The text of the card, from the run's settings, metrics, data and probes."""
     config = run.read_config()
     row = family_row(config["family"])
@@ -71,30 +73,30 @@ def model_card(run: RunFolder, model: Any) -> str:
         training=_table(_training(run)),
         probes=_probes(run),
         limits="\n".join(f"- {limit}" for limit in (*row.limits, *_limits(run))),
-        module=type(model).__module__,
+        module=row.module,
         model=type(model).__name__,
     )
 
 
-def write_card(run: RunFolder, model: Any) -> None:
+def write_card(run: RunFolder, model: Model) -> None:
     """Write the card again, as after a probe; a run that isn't finished has none yet."""
     if run.model.is_dir():
         write_text(run.model / "README.md", model_card(run, model))
 
 
-def _geometry(model: Any) -> list[tuple[str, str]]:
+def _geometry(model: Model) -> list[tuple[str, str]]:
     num_parameters = sum(p.numel() for p in model.parameters())
     rows = [("parameters", f"{num_parameters:,}")]
-    rate = getattr(model.config, "sample_rate", None)
+    rate = model.config.sample_rate if isinstance(model.config, HasSampleRate) else None
     if rate is not None:
         rows.append(("sample rate", f"{rate:,} Hz"))
     unit = "samples" if rate is not None else "tokens"
-    for name in ("hop", "receptive_field"):
-        if (value := getattr(model, name, None)) is not None:
-            seconds = "" if rate is None else f" ({1000 * value / rate:.1f} ms)"
-            rows.append((name.replace("_", " "), f"{value:,} {unit}{seconds}"))
-    if (frame_rate := getattr(model, "frame_rate", None)) is not None:
-        rows.append(("frame rate", f"{frame_rate:g} Hz"))
+    if isinstance(model, HasGeometry):
+        for name, steps in (("hop", model.hop), ("receptive field", model.receptive_field)):
+            seconds = "" if rate is None else f" ({1000 * steps / rate:.1f} ms)"
+            rows.append((name, f"{steps:,} {unit}{seconds}"))
+        if rate is not None:
+            rows.append(("frame rate", f"{rate / model.hop:g} Hz"))
     return rows
 
 
@@ -145,16 +147,13 @@ def _probe(probe: dict[str, Any]) -> str:
 
 
 def _limits(run: RunFolder) -> list[str]:
-    rate = run.read_config()["data"].get("sample_rate")
-    facts = run.read_data()
-    limits = []
-    if facts is not None and facts["kind"] == "audio":
-        limits.append(f"Sound is mixed to one channel and resampled to {rate:,} Hz.")
-    limits.append(
+    settings, facts = run.read_config()["data"], run.read_data()
+    of_kind = () if facts is None else KINDS[facts["kind"]].limits
+    return [
+        *(limit.format_map(settings) for limit in of_kind),
         "It has seen nothing but the data named above; what they lack (languages, voices, "
-        "microphones, rooms, units, ranges) it doesn't know."
-    )
-    return limits
+        "microphones, rooms, units, ranges) it doesn't know.",
+    ]
 
 
 def _table(rows: Sequence[tuple[str, str]], head: tuple[str, str] = ("what", "value")) -> str:

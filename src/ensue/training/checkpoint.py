@@ -10,13 +10,14 @@ from torch import Tensor
 from ensue.configuration import check_format, to_plain
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError
-from ensue.models.registry import build_model
+from ensue.models.loading import build_model
+from ensue.models.traits import Model
 from ensue.training.whole import write_text
 
 STATE = "last.ckpt"
 
 
-def write_begun(folder: Path, model: Any, codec: Codec) -> None:
+def write_begun(folder: Path, model: Model, codec: Codec) -> None:
     """Write what a checkpoint of the model will need to be used: its settings, and the codec."""
     write_text(folder / "config.json", json.dumps(to_plain(model.config), indent=2) + "\n")
     save_codec(codec, folder / "codec.json")
@@ -45,7 +46,7 @@ def weights_in(state: dict[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix("model."): value for name, value in state["state_dict"].items()}
 
 
-def load_unfinished(folder: Path) -> tuple[Any, Codec, int]:
+def load_unfinished(folder: Path) -> tuple[Model, Codec, int]:
     """The model of the last checkpoint, in eval mode on the CPU, its codec, and its step.
 
     Raises:

@@ -10,7 +10,8 @@ import lightning.pytorch as pl
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
 from ensue.errors import CheckpointError
-from ensue.models.registry import load_weights
+from ensue.models.loading import load_weights
+from ensue.models.traits import Model, PredictsAhead
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
 from ensue.training.card import model_card
 from ensue.training.checkpoint import read_state, weights_in
@@ -36,7 +37,7 @@ class TrainingData:
 
 
 def fit(
-    model: Any,
+    model: Model,
     codec: Codec,
     data: TrainingData,
     config: TrainingConfig,
@@ -86,7 +87,7 @@ def _is_told(run: RunFolder, data: TrainingData, config: TrainingConfig, step: i
     return is_logged and (is_validated or data.validation is None)
 
 
-def _end(model: Any, codec: Codec, config: TrainingConfig, run: RunFolder, step: int) -> None:
+def _end(model: Model, codec: Codec, config: TrainingConfig, run: RunFolder, step: int) -> None:
     """Save the weights that the run ends with, which the model has from then on."""
     before = read_kept(run) if run.model.is_dir() else None
     kept = keep(model, config, run, step)
@@ -99,7 +100,7 @@ def _end(model: Any, codec: Codec, config: TrainingConfig, run: RunFolder, step:
 
 
 def _train(
-    model: Any,
+    model: Model,
     data: TrainingData,
     config: TrainingConfig,
     run: RunFolder,
@@ -114,13 +115,14 @@ def _train(
     if is_main():
         _open_again(run, config, step)
     model.train()
+    nearest = model.config.nearest if isinstance(model.config, PredictsAhead) else 1
     with (
         left_as_found(config.num_threads),
         Interrupts(progress) as interrupts,
         metrics_written(
             config.logger if is_main() else None,
             run,
-            first_horizon=getattr(model.config, "nearest", 1),
+            first_horizon=nearest,
         ) as write,
     ):
         callbacks = _callbacks(data, config, run, write, progress)

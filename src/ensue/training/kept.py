@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ensue.configuration import FORMAT
-from ensue.models.protocols import HasSchedule
-from ensue.models.registry import family_row, load_weights
+from ensue.models.loading import load_weights
+from ensue.models.registry import family_row
+from ensue.models.traits import HasSchedule, Model
 from ensue.training.config import TrainingConfig
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text, written_whole
@@ -97,17 +98,17 @@ class Kept:
         )
 
 
-def settled_at(model: Any) -> int:
+def settled_at(model: Model) -> int:
     """The step from which a model's objective is the final one."""
     return model.settled_at if isinstance(model, HasSchedule) else 0
 
 
-def validation(model: Any, step: int, loss: float) -> Validation:
+def validation(model: Model, step: int, loss: float) -> Validation:
     """The validation of a model after ``step`` steps."""
     return Validation(step, loss, step >= settled_at(model))
 
 
-def validations(model: Any, lines: Iterable[Mapping[str, Any]]) -> list[Validation]:
+def validations(model: Model, lines: Iterable[Mapping[str, Any]]) -> list[Validation]:
     """The validations among lines of metrics."""
     return [validation(model, x["step"], x["val_loss"]) for x in lines if "val_loss" in x]
 
@@ -127,7 +128,7 @@ def wanted(family: str, config: TrainingConfig) -> Literal["last", "best"]:
     return "best" if config.patience is not None else family_row(family).keeps
 
 
-def keep(model: Any, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
+def keep(model: Model, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
     """Give a model of ``step`` steps the weights that its run ends with."""
     found = validations(model, run.read_metrics())
     best = best_of(found)
@@ -148,7 +149,7 @@ def keep(model: Any, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
     return dataclasses.replace(kept, weights="best", step=best.step)
 
 
-def save_best(model: Any, run: RunFolder, step: int) -> None:
+def save_best(model: Model, run: RunFolder, step: int) -> None:
     """The best weights so far, to ``checkpoints/best.safetensors``."""
     weights = {k: v.contiguous() for k, v in model.state_dict().items()}
     with written_whole(run.best) as draft:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ensue.configuration import FORMAT
 from ensue.data.batches import Batch
-from ensue.models.protocols import Loss, Trains
+from ensue.models.protocols import Loss
+from ensue.models.traits import Model
 from ensue.training.config import TrainingConfig
 from ensue.training.schedule import rate
 
@@ -29,7 +30,7 @@ class TrainingModule(pl.LightningModule):
         config: Settings of the training.
     """
 
-    def __init__(self, model: Trains, config: TrainingConfig) -> None:
+    def __init__(self, model: Model, config: TrainingConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
         self._count: Tensor | int = 0

@@ -24,7 +24,8 @@ from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.data.lines import lines
 from ensue.errors import CheckpointError, ConfigError
-from ensue.models.registry import load_model
+from ensue.models.loading import load_model
+from ensue.models.traits import Model
 from ensue.training.checkpoint import STATE, load_unfinished
 from ensue.training.exhibits import Exhibits
 from ensue.training.whole import write_text, written_whole
@@ -289,7 +290,7 @@ class RunFolder:
         probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
         write_text(self.probes, json.dumps(probes, indent=2) + "\n")
 
-    def save_model(self, model: Any, codec: Codec, card: str) -> None:
+    def save_model(self, model: Model, codec: Codec, card: str) -> None:
         """Write ``model/`` with its card, whole or not at all."""
         with written_whole(self.model) as draft:
             _save_pretrained(model, draft)
@@ -320,7 +321,7 @@ def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
     return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
 
 
-def _save_pretrained(model: Any, folder: Path) -> None:
+def _save_pretrained(model: Model, folder: Path) -> None:
     from safetensors import SafetensorError
 
     try:

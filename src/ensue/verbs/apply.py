@@ -1,15 +1,15 @@
-"""``score``, and how a trained run reads data; ``embed`` and ``generate`` stand beside."""
+"""``score``, and how a trained run reads data."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.kinds import KINDS
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError
 from ensue.training.progress import Progress, Silence
 from ensue.verbs.loaded import Loaded, load
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ensue.data.codecs import Codec
+    from ensue.data.codecs.protocols import Codec, HasColumns
     from ensue.data.items import Items
-    from ensue.data.questions import Sources
+    from ensue.data.kinds.question.questions import Sources
     from ensue.data.store import Store
     from ensue.data.windows import Conditions
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"best_answer", "place_of_own", "bits_per_byte", "bits_per_dim", "bits_per_sample"}
+OWN_COLUMNS |= {"best_answer", "place_of_own"}
+BITS_PER = "bits_per_"
+"""The beginning of the names of columns of bits per unit, whatever the unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a verb wrote: ``num_rows`` rows into ``files``, about ``num_items`` items.
+    """The result of a verb: ``num_rows`` rows in ``files``, about ``num_items`` items.
 
     ``skipped`` are those that couldn't be used, each with the reason; ``notes`` are worth a line
     each; ``next`` is the next command, where it isn't to open the file.
@@ -95,14 +97,13 @@ def score(
     quiet
         Show no progress.
     """
-    import numpy as np
-
+    from ensue.data.codecs.protocols import HasColumns, HasUnit
     from ensue.models.registry import require_contract
 
     path = check_out(out, data=data)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
-    if by_column and loaded.codec.kind != "table":
+    if by_column and not isinstance(loaded.codec, HasColumns):
         raise ConfigError("by_column is for tables, and this run's items aren't rows; leave it out")
     require_questions(loaded, by_answer=by_answer or None, regions=regions)
     progress = listener(quiet)
@@ -117,16 +118,13 @@ def score(
         "nats": totals,
         "score_kind": [kind] * len(store),
     }
-    if by_column:
-        columns |= _by_column(loaded, store, classes)
+    if by_column and isinstance(loaded.codec, HasColumns):
+        columns |= _by_column(loaded.codec, loaded.model, store, classes)
     if by_answer and written_from is not None:
         columns |= _by_answer(loaded, store, written_from)
-    if loaded.codec.kind in ("smiles", "text"):
-        columns["bits_per_byte"] = _bits_per_byte(loaded, items, store, totals)
-    if loaded.codec.name == "mu_law":
-        columns["bits_per_sample"] = -totals / (np.log(2) * (store.lengths - 1))
-    if loaded.codec.kind == "image":
-        columns["bits_per_dim"] = -totals / (np.log(2) * math.prod(loaded.codec.shape))
+    if isinstance(loaded.codec, HasUnit):
+        raws = _raws(items, store)
+        columns[loaded.codec.unit] = loaded.codec.bits_per_unit(totals, raws, store.lengths)
     write_table(columns, path)
     return _written(f"scores ({kind})", columns, store, path)
 
@@ -141,9 +139,15 @@ def scores_of(
 
     totals, kind = score_items(loaded.model, store, condition=condition)
     if kind in ("exact", "lower_bound"):
-        where = {name: i for i, name in enumerate(items.ids)}
-        totals = totals + np.array([loaded.codec.log_det(items.raw[where[n]]) for n in store.ids])
+        units = [loaded.codec.log_det(raw) for raw in _raws(items, store)]
+        totals = totals + np.array(units)
     return totals, kind
+
+
+def _raws(items: Items, store: Store) -> list[Any]:
+    """The raw items of a store, in its order."""
+    where = {name: i for i, name in enumerate(items.ids)}
+    return [items.raw[where[name]] for name in store.ids]
 
 
 def open_data(
@@ -176,16 +180,20 @@ def open_data(
         max_skipped=max_skipped,
         progress=progress or Silence(),
     )
-    _tell_of_strangers(loaded.codec, store)
+    _warn_of_unknown_tokens(loaded.codec, store)
     return items, store
 
 
-def _tell_of_strangers(codec: Codec, store: Store) -> None:
-    """A word of molecules with tokens that the model never saw; in texts some words always are."""
+def _warn_of_unknown_tokens(codec: Codec, store: Store) -> None:
+    """Warn of tokens that the model never saw, of kinds whose items rarely have any."""
     import numpy as np
 
-    unk = getattr(codec, "unk", None)
-    if unk is None or codec.kind != "smiles":
+    from ensue.data.codecs.protocols import HasUnknownToken
+
+    if not KINDS[codec.kind].has_closed_vocabulary or not isinstance(codec, HasUnknownToken):
+        return
+    unk = codec.unk
+    if unk is None:
         return
     has = np.add.reduceat(np.equal(store.values, unk), store.offsets[:-1]) > 0
     if has.any():
@@ -206,31 +214,24 @@ def read_items(
     regions: str | None = None,
 ) -> Items:
     """Raw items, read as the run's own were."""
-    from ensue.configuration import validate
-    from ensue.data.config import DataConfig
+    from ensue.data.codecs import require_items_of
+    from ensue.data.config import for_other_data
     from ensue.data.raws import wanted_by
     from ensue.data.sources import open_items
 
-    # Which groups and intervals a run was trained with says nothing of other data.
-    mine: dict[str, Any] = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
-    if regions is not None:
-        mine["regions"] = regions
-    config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
+    changes = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    config = for_other_data(loaded.config["data"], regions=regions, **changes)
     place = cache or cache_of(None, loaded.path)
     items = open_items(data, config, cache=place, wanted=wanted_by(loaded.codec))
     require_kind(loaded.family, items.kind)
-    if items.kind != loaded.codec.kind:
-        raise ConfigError(
-            f"this run was trained on {loaded.codec.kind}, and the data are {items.kind}; give "
-            f"{loaded.codec.kind}"
-        )
+    require_items_of(loaded.codec, items)
     return items
 
 
 def sources(
     loaded: Loaded, items: Items, store: Store, cache: str | Path | None, regions: str | None
 ) -> Sources | None:
-    """What the questions of a store are written from; None where the items are no questions."""
+    """The sources of the items of a store; None where the items have none."""
     own = regions or loaded.config["data"].get("regions")
     return sources_in(items, store, loaded.codec, cache_of(cache, loaded.path), own)
 
@@ -242,7 +243,7 @@ def require_questions(loaded: Loaded, **given: Any) -> None:
         ConfigError: It is given.
     """
     names = [name for name, value in given.items() if value is not None]
-    if names and loaded.codec.kind != "question":
+    if names and not KINDS[loaded.codec.kind].has_sources:
         raise ConfigError(
             f"{', '.join(names)}: for questions, and this run's items are {loaded.codec.kind}; "
             "leave it out"
@@ -252,8 +253,12 @@ def require_questions(loaded: Loaded, **given: Any) -> None:
 def labelled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
     """Ids and labels; a label named as one of our own columns is written as ``label.NAME``."""
     rows = list(rows)
-    named = {f"label.{n}" if n in OWN_COLUMNS else n: v for n, v in store.labels.items()}
+    named = {f"label.{n}" if _is_ours(n) else n: v for n, v in store.labels.items()}
     return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
+
+
+def _is_ours(name: str) -> bool:
+    return name in OWN_COLUMNS or name.startswith(BITS_PER)
 
 
 def _written(what: str, columns: dict[str, Any], store: Store, path: Path) -> Written:
@@ -276,14 +281,13 @@ def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _by_column(
-    loaded: Loaded, store: Store, condition: torch.Tensor | None
+    codec: HasColumns, model: Any, store: Store, condition: torch.Tensor | None
 ) -> dict[str, np.ndarray]:
-    """What the value of each column costs, in columns ``surprise.NAME``."""
+    """The cost of the value of each column, in columns ``surprise.NAME``."""
     from ensue.evaluation.column_surprise import column_surprise
 
-    examples = loaded.codec.encoded_examples()
-    found = column_surprise(loaded.model, store, examples, condition=condition)
-    return {f"surprise.{name}": found[:, j] for j, name in enumerate(loaded.codec.columns)}
+    found = column_surprise(model, store, codec.encoded_examples(), condition=condition)
+    return {f"surprise.{name}": found[:, j] for j, name in enumerate(codec.columns)}
 
 
 def _by_answer(loaded: Loaded, store: Store, found: Sources) -> dict[str, Any]:
@@ -293,18 +297,9 @@ def _by_answer(loaded: Loaded, store: Store, found: Sources) -> dict[str, Any]:
     from ensue.evaluation.answers import nats_by_answer, place_of_own
 
     nats = nats_by_answer(loaded.model, store, found)
-    answers = loaded.codec.answers
-    own = [int(loaded.codec.encode_answer(raw)[0]) for raw in found.raw]
+    encoded = [found.codec.encode_answer(raw) for raw in found.raw]
+    own = np.array([int(answer[0]) for answer in encoded if answer is not None])
     return {
-        "best_answer": [answers[i] for i in nats.argmax(1).tolist()],
-        "place_of_own": place_of_own(nats, np.array(own)),
+        "best_answer": [found.codec.answers[i] for i in nats.argmax(1).tolist()],
+        "place_of_own": place_of_own(nats, own),
     }
-
-
-def _bits_per_byte(loaded: Loaded, items: Items, store: Store, nats: np.ndarray) -> np.ndarray:
-    """What a text of any tokens costs for each of its bytes; its end is counted, as one more."""
-    import numpy as np
-
-    where = {name: i for i, name in enumerate(items.ids)}
-    sizes = np.array([loaded.codec.num_bytes(items.raw[where[name]]) for name in store.ids])
-    return -nats / np.log(2) / (sizes + 1)

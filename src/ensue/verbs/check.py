@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.kinds import require_settings_of
+from ensue.data.sources.data import Data
 from ensue.errors import DataError
 from ensue.verbs.plan import describe
 from ensue.verbs.prepare import cache_of
@@ -55,7 +56,7 @@ def check(
         Training would refuse the data.
     """
     from ensue.configuration import split_sections, validate
-    from ensue.data.config import DataConfig, require_settings_of
+    from ensue.data.config import DataConfig
     from ensue.data.sources import open_items
     from ensue.data.survey import survey
     from ensue.verbs.tables import check_out

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, Interrupted
 from ensue.verbs.apply import Written, labelled, open_data
 from ensue.verbs.loaded import Loaded, load

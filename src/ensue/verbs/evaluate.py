@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import FORMAT, require_at_least
-from ensue.data.molecules import require_rdkit
-from ensue.data.sources.kinds import Data
+from ensue.data.kinds import KINDS
+from ensue.data.kinds.smiles.molecules import require_rdkit
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, EnsueError
 from ensue.verbs.apply import left_out, open_data, read_items, require_questions, scores_of, sources
 from ensue.verbs.loaded import Loaded, load
@@ -20,7 +21,7 @@ from ensue.verbs.progress import listener
 
 if TYPE_CHECKING:
     from ensue.data.items import Items
-    from ensue.data.questions import Sources
+    from ensue.data.kinds.question.questions import Sources
     from ensue.data.store import Store
     from ensue.evaluation.sections import Section
 
@@ -81,6 +82,7 @@ def evaluate(
     """
     import numpy as np
 
+    from ensue.data.codecs.protocols import HasVocabulary
     from ensue.evaluation.sections import latents_section, likelihood_section
     from ensue.models.registry import FAMILIES, require_contract
     from ensue.training.run_folder import RunFolder
@@ -93,9 +95,9 @@ def evaluate(
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
     contracts = FAMILIES[loaded.family].contracts
-    draws = "samples" in contracts and loaded.codec.kind == "smiles"
-    looks = "latents" in contracts
-    asks = loaded.codec.kind == "question"
+    kind = KINDS[loaded.codec.kind]
+    draws = "samples" in contracts and "molecules" in kind.measures
+    looks, asks = "latents" in contracts, kind.has_sources
     _refuse(not draws, "draws no molecules", num=num, temperature=temperature)
     _refuse(not looks, "has no z", num_draws=num_draws)
     _refuse(not looks and not asks, "has no z, and asks no questions", num_items=num_items)
@@ -112,10 +114,11 @@ def evaluate(
     )
     sections, notes = [], left_out(store.skipped)
     progress.say(f"scoring {len(store):,} items")
-    num_tokens = getattr(loaded.codec, "num_tokens", None) if store.sequence else None
+    codec = loaded.codec
+    num_tokens = codec.num_tokens if isinstance(codec, HasVocabulary) and store.sequence else None
     written_from = sources(loaded, items, store, cache, regions)
-    totals, kind = scores_of(loaded, items, store, written_from)
-    sections.append(likelihood_section(totals, kind, store, num_tokens))
+    totals, score_kind = scores_of(loaded, items, store, written_from)
+    sections.append(likelihood_section(totals, score_kind, store, num_tokens))
     if looks:
         rows = np.unique(np.linspace(0, len(store) - 1, num_items).astype(int))
         progress.say(f"looking at z of {len(rows):,} items")
@@ -181,15 +184,16 @@ def _questions(
     loaded: Loaded, store: Store, written_from: Sources, most: int, seed: int
 ) -> tuple[list[Section], list[str]]:
     """The sections of questions, and what is missing of them."""
-    from ensue.data.questions import sources_of
+    from ensue.data.codecs.protocols import HasSources
     from ensue.evaluation.questions import asked_of, dependence_section, questions_section
 
-    notes, training = [], None
+    codec, notes, training = loaded.codec, [], None
+    assert isinstance(codec, HasSources)
     try:
         items, chosen = _trained_on(loaded)
         own = loaded.config["data"]["regions"]
         cache = cache_of(None, loaded.path)
-        training = sources_of(items, [items.ids[i] for i in chosen], loaded.codec, cache, own)
+        training = codec.sources(items, [items.ids[i] for i in chosen], cache, own)
     except EnsueError as error:
         notes.append(f"the data that it was trained on can't be read, so no baselines: {error}")
     asked = asked_of(written_from, most, seed)

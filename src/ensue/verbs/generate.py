@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
-from typing import Any, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.configuration import require_at_least
-from ensue.data.sources.kinds import Data
+from ensue.data.kinds import KINDS
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written, require_questions
 from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.tables import SUFFIXES as TABLES
 from ensue.verbs.tables import check_out
-from ensue.verbs.written import file_inside, write_items, write_sounds
+from ensue.verbs.written import Drawn, check_form, writer_of
 
-SUFFIXES = {"audio": (("",), ""), "image": ((".png", ".npz"), ".png")}
-"""Endings of files by the kind of items, and the usual one; other items are tables."""
+if TYPE_CHECKING:
+    from ensue.data.codecs.protocols import Codec
+
 Draw = Literal["random", "gumbel", "greedy"]
 NUM = 100
 
@@ -96,6 +97,7 @@ def sample(
     regions
         The file that rows point into; by default the run's own.
     """
+    from ensue.data.codecs.protocols import HasSources
     from ensue.models.registry import require_contract
     from ensue.verbs.questions import ask
 
@@ -116,12 +118,13 @@ def sample(
     file = _path(out, loaded, "samples", data)
     asked = {"path": path, "row": row, "answer": answer, "concepts": tuple(concepts) or None}
     require_questions(loaded, data=data, regions=regions, **asked)
-    of_questions = loaded.codec.kind == "question"
-    num = (1 if of_questions else NUM) if num is None else num
+    codec = loaded.codec
+    num = (1 if isinstance(codec, HasSources) else NUM) if num is None else num
     require_at_least(1, num=num)
-    if of_questions:
+    if isinstance(codec, HasSources):
         return ask(
             loaded,
+            codec,
             data,
             {**asked, "condition": condition},
             num=num,
@@ -132,7 +135,7 @@ def sample(
             settings=settings,
         )
     drawn = loaded.sample(num, condition=condition, temperature=temperature, seed=seed, **settings)
-    _write(loaded, drawn, {}, [PurePath(f"{i:04d}.wav") for i in range(num)], file)
+    _write(loaded, Drawn(items=drawn, codec=codec, columns={}), file)
     return Written(what="samples", num_rows=num, num_items=num, files=(file,))
 
 
@@ -214,7 +217,7 @@ def complete(
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
     path = _path(out, loaded, "completions", data)
-    if prompt is not None and loaded.codec.kind not in ("smiles", "text"):
+    if prompt is not None and not KINDS[loaded.codec.kind].takes_prompt:
         raise ConfigError("prompt is a text, and this run's items aren't; give DATA")
     settings = _given(
         method=method,
@@ -251,9 +254,13 @@ def complete(
         found = [[*each, *[each[0] * 0] * (most - len(each))] for each in found]
         num = most
     rows = [(name, item) for name, each in zip(encoded, found, strict=True) for item in each]
-    columns = {"item": [name for name, _ in rows]}
-    files = _wav_files(encoded, found) if loaded.codec.kind == "audio" else []
-    _write(loaded, [item for _, item in rows], columns, files, path, across=num)
+    drawn = Drawn(
+        items=[item for _, item in rows],
+        codec=loaded.codec,
+        columns={"item": [name for name, _ in rows]},
+        across=num,
+    )
+    _write(loaded, drawn, path)
     return Written(
         what="completions",
         num_rows=num_found,
@@ -263,7 +270,7 @@ def complete(
     )
 
 
-def _encoded(codec: Any, named: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _encoded(codec: Codec, named: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The items that can be begun with, and why others can't."""
     encoded, skipped = {}, []
     for name, raw in named.items():
@@ -274,47 +281,24 @@ def _encoded(codec: Any, named: dict[str, Any]) -> tuple[dict[str, Any], list[tu
     return encoded, skipped
 
 
-def _wav_files(names: Iterable[str], found: Sequence[Sequence[Any]]) -> list[PurePath]:
-    """The file of each completion: the name of its item, and a number."""
-    return [
-        file_inside(f"{PurePath(name).with_suffix('')}.{i}.wav")
-        for name, each in zip(names, found, strict=True)
-        for i in range(len(each))
-    ]
-
-
 def _given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _write(
-    loaded: Loaded,
-    items: list[Any],
-    columns: dict[str, Any],
-    files: list[PurePath],
-    path: Path,
-    *,
-    across: int | None = None,
-) -> None:
+def _write(loaded: Loaded, drawn: Drawn, path: Path) -> None:
     from ensue.training.run_folder import RunFolder
 
-    if loaded.codec.kind == "audio":
-        if RunFolder(loaded.path).samples in path.parents:
-            shutil.rmtree(path, ignore_errors=True)  # what was drawn there before
-        write_sounds(items, loaded.codec.sample_rate, files, path)
-    else:
-        write_items(items, columns, path, across=across, name=loaded.codec.kind)
+    writer = writer_of(drawn.codec)
+    if writer.is_folder and RunFolder(loaded.path).samples in path.parents:
+        shutil.rmtree(path, ignore_errors=True)  # what was drawn there before
+    writer.write(drawn, path)
 
 
 def _path(out: str | Path | None, loaded: Loaded, name: str, data: Data | None) -> Path:
     """The file asked for, or the usual one in the run, if the items can be written so."""
     from ensue.training.run_folder import RunFolder
 
-    suffixes, usual = SUFFIXES.get(loaded.codec.kind, (TABLES, ".csv"))
-    path = Path(out or RunFolder(loaded.path).samples / f"{name}{usual}")
-    if loaded.codec.kind == "audio" and path.suffix:
-        raise ConfigError(f"out is {str(out)!r}; of sounds it is a folder")
-    is_taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if loaded.codec.kind == "audio" and out and is_taken:
-        raise ConfigError(f"there is something in {str(out)!r}; give a new folder as out")
-    return check_out(path, suffixes, data=data)
+    writer = writer_of(loaded.codec)
+    path = Path(out or RunFolder(loaded.path).samples / f"{name}{writer.usual}")
+    check_form(writer, out, path)
+    return check_out(path, writer.suffixes, data=data)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ensue.models.latent_search import Found
+    from ensue.data.codecs.protocols import Codec
+    from ensue.models.tokens.latent_search import Found
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Loaded:
     """
 
     model: Any
-    codec: Any
+    codec: Codec
     config: dict[str, Any]
     path: Path
 
@@ -199,10 +200,14 @@ class Loaded:
         """:meth:`complete` of what the codec made of raw items already."""
         import torch
 
+        from ensue.data.codecs.protocols import BeginsItems
+
         self._require("completes")
         self._require_tokens(settings)
         if not len(encoded):
             return []
+        if not isinstance(self.codec, BeginsItems):
+            raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
         condition_of = self._class(condition, len(encoded))
         x, given = self.codec.begun(encoded, known)
         generator = _generator(seed)
@@ -282,7 +287,7 @@ class Loaded:
     ) -> Found:
         """Search z for the raw items that a function of them likes best, by Bayesian optimization.
 
-        Up the gradient of a function of z, :func:`ensue.models.latent_search.ascend` goes.
+        Up the gradient of a function of z, :func:`ensue.models.tokens.latent_search.ascend` goes.
 
         Args:
             function: From raw items to a value for each, NaN where one has none; larger is better.
@@ -299,7 +304,7 @@ class Loaded:
         """
         import torch
 
-        from ensue.models.latent_search import search
+        from ensue.models.tokens.latent_search import search
 
         self._require("latents")
         if isinstance(start, int):
@@ -323,14 +328,13 @@ class Loaded:
         return search(function, decode, z, num_rounds=num_rounds, num=num, seed=seed)
 
     def _source(self, raws: Sequence[Any]) -> dict[str, Any]:
-        """What questions are written from, as the model takes it; nothing for other kinds."""
-        from ensue.data.codecs.question import QuestionCodec
-        from ensue.data.questions import source_of
+        """The sources of items as the model takes them; nothing for kinds that have none."""
+        from ensue.data.codecs.protocols import HasSources
 
-        if not isinstance(self.codec, QuestionCodec):
+        if not isinstance(self.codec, HasSources):
             return {}
-        found = source_of(self._raws(raws), self.codec, self.config["data"].get("regions"))
-        return {"condition": found.to(self.device)}
+        source = self.codec.source_of(self._raws(raws), self.config["data"].get("regions"))
+        return {"condition": source.to(self.device)}
 
     def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
         """The class of ``num`` items as the models take it, if one is given."""
@@ -402,19 +406,14 @@ class Loaded:
 
     def _raw(self, raw: Any) -> Any:
         """One item of a user as the codec takes it."""
-        from ensue.data.raws import raw_of
-
-        return raw_of(raw, self.codec)
+        return self.codec.of_user(raw)
 
     def _raws(self, raws: Any) -> list[Any]:
         """Several items of a user as the codec takes them."""
-        from ensue.configuration import validate
-        from ensue.data.config import DataConfig
+        from ensue.data.config import for_other_data
         from ensue.data.raws import raws_of
 
-        # Which groups and intervals a run was trained with says nothing of other data.
-        own = {**self.config["data"], "group": None, "intervals": (), "condition": None}
-        return raws_of(raws, self.codec, validate(DataConfig, own, section="data"))
+        return raws_of(raws, self.codec, for_other_data(self.config["data"]))
 
     def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
         """How long what is drawn may get, where the codec knows what is usual."""
@@ -454,7 +453,7 @@ def load(run: str | Path) -> Loaded:
         CheckpointError: It is neither, isn't finished, or is damaged.
     """
     from ensue.data.codecs import load_codec
-    from ensue.models.registry import load_model
+    from ensue.models.loading import load_model
     from ensue.training.run_folder import RunFolder
 
     folder = RunFolder(Path(run))

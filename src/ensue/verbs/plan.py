@@ -118,7 +118,9 @@ def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dic
 
 def older_settings(cls: type) -> Mapping[str, Any]:
     """The meaning of settings of a model that runs of older versions don't have."""
-    return getattr(cls, "older", {})
+    from ensue.models.traits import HasOlderSettings
+
+    return cls.older if isinstance(cls, HasOlderSettings) else {}
 
 
 def describe(data: Any) -> str:

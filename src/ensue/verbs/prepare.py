@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ensue.data.kinds import KINDS, require_settings_of
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.verbs.plan import Plan
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from ensue.data.codecs import Codec
     from ensue.data.items import Items
-    from ensue.data.questions import Sources
+    from ensue.data.kinds.question.questions import Sources
     from ensue.data.store import Store
     from ensue.data.windows import Conditions, Windows
+    from ensue.models.traits import Model
     from ensue.training.fit import TrainingData
     from ensue.training.progress import Progress
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 class Prepared:
     """A model, its codec, its data, what was left out, and what tells the data from others."""
 
-    model: Any
+    model: Model
     codec: Codec
     data: TrainingData
     skipped: list[tuple[str, str]]
@@ -58,11 +60,10 @@ def prepare(
 
     from ensue.configuration import fill
     from ensue.data.codecs import fit_codec
-    from ensue.data.config import require_settings_of
     from ensue.data.sources import Wanted, open_items
     from ensue.data.splits import train_validation, with_held_out_part
-    from ensue.models.protocols import RefusesTraining
     from ensue.models.registry import family_row, model_class
+    from ensue.models.traits import RefusesTraining
 
     data, training = plan.configs["data"], plan.configs["training"]
     wanted = Wanted(family_row(plan.family).kinds)
@@ -85,7 +86,7 @@ def prepare(
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
     condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
     if data.condition is not None:
-        condition = classes_of(store.labels[data.condition], model.config.classes)
+        condition = classes_of(store.labels[data.condition], facts["classes"])
     found = _training_data(plan, store, codec, model, rows, held, condition)
     skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
     return Prepared(
@@ -95,8 +96,8 @@ def prepare(
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
     """The configuration with the sizes that its user left open, and a line that tells them."""
-    from ensue.models.protocols import SuitsRows
-    from ensue.models.sizes import told
+    from ensue.models.flows.sizes import told
+    from ensue.models.traits import SuitsRows
 
     if not isinstance(config, SuitsRows):
         return config
@@ -148,7 +149,7 @@ def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
 
 
 def has_classes(family: str) -> bool:
-    """Whether models of a family can be conditioned on classes."""
+    """Return whether models of a family can be conditioned on classes."""
     from ensue.models.registry import config_class
 
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
@@ -172,19 +173,18 @@ def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
 def sources_in(
     items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
 ) -> Sources | None:
-    """What the texts of a store are written from; None where that is nothing."""
-    from ensue.data.codecs.question import QuestionCodec
-    from ensue.data.questions import sources_of
+    """The sources of the items of a store; None where the items have none."""
+    from ensue.data.codecs.protocols import HasSources
 
-    if not isinstance(codec, QuestionCodec):
-        return None
-    return sources_of(items, store.ids, codec, cache, regions)
+    return (
+        codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
+    )
 
 
 def encode(
     items: Items,
     codec: Codec,
-    model: Any,
+    model: Model,
     cache: Path,
     *,
     max_skipped: float,
@@ -192,6 +192,7 @@ def encode(
 ) -> Store:
     """The store of the items, with progress where it must be built."""
     from ensue.data.store import open_store
+    from ensue.models.traits import HasShortestItem
 
     def on_item(done: int, total: int) -> None:
         if done == 1:
@@ -204,7 +205,7 @@ def encode(
             codec,
             cache,
             max_skipped=max_skipped,
-            shortest=getattr(model, "shortest_item", 1),
+            shortest=model.shortest_item if isinstance(model, HasShortestItem) else 1,
             on_item=on_item,
         )
     finally:
@@ -215,7 +216,7 @@ def _training_data(
     plan: Plan,
     store: Store,
     codec: Codec,
-    model: Any,
+    model: Model,
     rows: np.ndarray,
     held: np.ndarray,
     condition: Conditions | None,
@@ -224,6 +225,7 @@ def _training_data(
 
     from ensue.data.batches import Batch
     from ensue.data.windows import Windows
+    from ensue.models.traits import TakesWholeItems
     from ensue.training.fit import TrainingData
 
     data, training = plan.configs["data"], plan.configs["training"]
@@ -233,7 +235,7 @@ def _training_data(
             store=store,
             rows=rows,
             size=codec.window(data),
-            whole=getattr(model, "whole_items", False),
+            whole=isinstance(model, TakesWholeItems) and model.whole_items,
             short=data.short,
             shortest=model.shortest,
             speed_perturbation=data.speed_perturbation,
@@ -304,7 +306,7 @@ def require_kind(family: str, kind: str) -> None:
     from ensue.models.registry import FAMILIES, family_row
 
     if kind not in family_row(family).kinds:
-        hint = "; a manifest of recordings has a column 'path'" if kind == "table" else ""
+        hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
         able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
         raise ConfigError(
             f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
@@ -313,5 +315,5 @@ def require_kind(family: str, kind: str) -> None:
 
 
 def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """The folder for prepared data: the one given, or ``cache`` beside the run."""
+    """The folder for prepared data: the one given, or ``cache`` next to the run."""
     return Path(cache) if cache is not None else run.absolute().parent / "cache"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.configuration import require_at_least
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.verbs.apply import open_data
 from ensue.verbs.loaded import Loaded, load
 from ensue.verbs.plan import describe
@@ -243,12 +243,14 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     """MFCC where the data are sound, and the same network untrained, with each encoder."""
     import torch
 
+    from ensue.data.codecs.protocols import DecodesSound
     from ensue.evaluation.represent import by_mfcc, by_model
 
     features: dict[str, Represents] = {}
-    if loaded.codec.kind == "audio":
+    codec = loaded.codec
+    if isinstance(codec, DecodesSound):
         features["MFCC with deltas"] = by_mfcc(
-            loaded.codec.sample_rate, lambda x: torch.from_numpy(loaded.codec.decode(x))
+            codec.sample_rate, lambda x: torch.from_numpy(codec.decode(x))
         )
     for name, config in loaded.model.untrained_variants().items():
         features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))

@@ -1,11 +1,11 @@
-"""What ``sample`` does of a run of questions: it writes them from pictures and answers."""
+"""``sample`` of a run of questions: it writes them from pictures and answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.verbs.apply import Written
 from ensue.verbs.loaded import Loaded
@@ -13,6 +13,7 @@ from ensue.verbs.prepare import cache_of
 from ensue.verbs.tables import write_table
 
 if TYPE_CHECKING:
+    from ensue.data.codecs.protocols import HasSources
     from ensue.data.items import Items, Question
 
 SOURCES_AT_A_TIME = 64
@@ -20,6 +21,7 @@ SOURCES_AT_A_TIME = 64
 
 def ask(
     loaded: Loaded,
+    codec: HasSources,
     data: Data | None,
     given: dict[str, Any],
     *,
@@ -34,6 +36,7 @@ def ask(
 
     Args:
         loaded: The run.
+        codec: The run's.
         data: A manifest with the column path or row, and answer where the run has answers; or None.
         given: One question's parts instead.
         num: Questions of each; with the method beam the likeliest, as many as it finds.
@@ -51,7 +54,6 @@ def ask(
     import torch
 
     from ensue.data.codecs import decoded
-    from ensue.data.questions import source_of, sources_of
 
     given = {name: value for name, value in given.items() if value is not None}
     if "condition" in given:
@@ -70,15 +72,14 @@ def ask(
         )
     regions = regions or loaded.config["data"].get("regions")
     if data is None:
-        ids, raw = [""], [loaded.codec.of_user(given)]
-        source = source_of(raw, loaded.codec, regions)
-        batches = [(0, source)]
+        ids, raw = [""], [codec.of_user(given)]
+        batches = [(0, codec.source_of(raw, regions))]
     else:
         items = _manifest(loaded, data, regions)
         ids, raw = items.ids, items.raw
         for name, question in zip(ids, raw, strict=True):
-            _require_known(loaded, name, question)
-        found = sources_of(items, ids, loaded.codec, cache_of(None, loaded.path), regions)
+            _require_known(codec, name, question)
+        found = codec.sources(items, ids, cache_of(None, loaded.path), regions)
         batches = (
             (start, found[np.arange(start, min(start + SOURCES_AT_A_TIME, len(ids)))])
             for start in range(0, len(ids), SOURCES_AT_A_TIME)
@@ -92,7 +93,7 @@ def ask(
         of = [start + i for i in drawn.item.tolist()]
         columns["item"] += [ids[i] for i in of]
         columns["answer"] += [raw[i].answer or "" for i in of]
-        columns["question"] += decoded(loaded.codec, drawn.values, drawn.lengths)
+        columns["question"] += decoded(codec, drawn.values, drawn.lengths)
         columns["nats"] += drawn.log_prob.tolist()
     write_table(columns, path)
     return Written(
@@ -103,32 +104,30 @@ def ask(
     )
 
 
-def _require_known(loaded: Loaded, name: str, question: Question) -> None:
+def _require_known(codec: HasSources, name: str, question: Question) -> None:
     """Refuse an answer or a concept that the run doesn't know, with the item's name.
 
     Raises:
         DataError: It doesn't.
     """
     try:
-        loaded.codec.encode_answer(question)
-        loaded.codec.encode_concepts(question)
+        codec.require_known(question)
     except DataError as error:
         raise DataError(f"item {name!r}: {error}") from error
 
 
 def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
     """A manifest, with or without questions."""
-    from ensue.configuration import validate
-    from ensue.data.config import DataConfig
-    from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
-    from ensue.data.sources.manifest import with_path
-    from ensue.data.sources.memory import Wanted, columns_in
-    from ensue.data.sources.origin import Origin
-    from ensue.data.sources.question import read_questions
-    from ensue.data.sources.values import in_memory, plain
+    from ensue.data.columns import TABLE_SUFFIXES, read_columns
+    from ensue.data.config import for_other_data
+    from ensue.data.kinds.question.source import read_questions
+    from ensue.data.manifest import with_path
+    from ensue.data.origin import Origin
+    from ensue.data.sources.memory import columns_in
+    from ensue.data.values import in_memory, plain
+    from ensue.data.wanted import Wanted
 
-    mine = {"group": None} if regions is None else {"group": None, "regions": regions}
-    config = validate(DataConfig, {**loaded.config["data"], **mine}, section="data")
+    config = for_other_data(loaded.config["data"], regions=regions)
     if isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES:
         path = Path(data)
         return read_questions(Origin.of_file(path), with_path(read_columns(path)), config)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.verbs.apply import open_data, sources
 from ensue.verbs.loaded import load
 from ensue.verbs.progress import listener
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
     from ensue.data.codecs import Codec
     from ensue.data.store import Store
     from ensue.data.windows import Conditions
+    from ensue.models.traits import Model
     from ensue.training.run_folder import RunFolder
 
 
@@ -92,7 +92,7 @@ def make_report(
 
 def exhibit(
     folder: RunFolder,
-    model: nn.Module,
+    model: Model,
     codec: Codec,
     store: Store,
     rows: np.ndarray,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensue.data.sources.kinds import Data
+from ensue.data.sources.data import Data
 from ensue.errors import CheckpointError, ConfigError, Interrupted
 from ensue.verbs.plan import Plan, make_plan
 from ensue.verbs.prepare import Prepared, cache_of, prepare
@@ -160,7 +160,10 @@ def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> Non
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
+    from ensue.data.codecs.protocols import DecodesSound
+
     train, held = ready.data.train, ready.data.validation
+    has_time = isinstance(ready.codec, DecodesSound)
     steps = train.store.lengths[train.rows].sum()
     return {
         "kind": ready.codec.kind,
@@ -169,7 +172,7 @@ def _facts(ready: Prepared) -> dict[str, Any]:
         "num_validation": 0 if held is None else len(held.rows),
         "held_out": [] if held is None else [held.store.ids[i] for i in held.rows[:NUM_NAMED]],
         "num_skipped": len(ready.skipped),
-        "hours": float(steps / train.store.rate / 3600) if ready.codec.kind == "audio" else None,
+        "hours": float(steps / train.store.rate / 3600) if has_time else None,
     }
 
 
@@ -185,16 +188,17 @@ def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
 def _begin(ready: Prepared, init_from: str | Path | None) -> None:
     """The weights before the first step: another run's, or what the model makes of a batch."""
     from ensue.data.vectors import read_vectors
-    from ensue.models.protocols import Standardizes
+    from ensue.models.traits import BeginsWithVectors, HasVectors, Standardizes
 
-    vectors = getattr(ready.model.config, "embedding_weights", None)
+    config = ready.model.config
+    vectors = config.embedding_weights if isinstance(config, HasVectors) else None
     if init_from is not None and vectors is not None:
         raise ConfigError(
             "init_from brings its own embeddings, and embedding_weights others; leave one out"
         )
     if init_from is not None:
         _take_weights(ready, Path(init_from))
-    elif vectors is not None:
+    elif vectors is not None and isinstance(ready.model, BeginsWithVectors):
         try:
             num = ready.model.set_embeddings(read_vectors(Path(vectors)))
         except ConfigError as error:
@@ -235,7 +239,7 @@ def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def _trained(run: RunFolder, plan: Plan, ready: Prepared) -> Trained:
-    from ensue.models.protocols import Remarks
+    from ensue.models.traits import Remarks
     from ensue.training.kept import read_kept
     from ensue.training.processes import is_main
 

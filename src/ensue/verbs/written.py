@@ -1,48 +1,151 @@
-"""Raw items into files: tables of rows or texts, images as arrays or a sheet, sounds as WAV."""
+"""Raw items into files, in the form of their kind: tables, images as arrays or a sheet, WAV files.
+
+The name of the form is in the kind's row, ``KINDS[kind].writer``; the forms are in ``WRITERS``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ensue.data.kinds import KINDS
 from ensue.data.png import png, sheet
-from ensue.errors import DataError
-from ensue.verbs.tables import drafted, write_table
+from ensue.errors import ConfigError, DataError
+from ensue.verbs.tables import SUFFIXES, drafted, write_table
+
+if TYPE_CHECKING:
+    from ensue.data.codecs.protocols import Codec
 
 
-def write_items(
-    items: Sequence[Any],
-    columns: Mapping[str, Any],
-    path: Path,
-    *,
-    across: int | None = None,
-    name: str = "text",
-) -> None:
-    """Write raw items as the path says, with further columns where it is a table.
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Raw items to be written.
 
-    Args:
-        items: Rows, texts, or images (H, W) or (H, W, 3) of 8 bits.
-        columns: Values beside each item.
-        path: A table; of images .npz, with the array ``image``, or .png.
+    Attributes:
+        items: What the codec decoded.
+        codec: Of the run.
+        columns: Values next to each item; ``item`` is the name of the one that it goes on from.
         across: Images in a row of a sheet; by default as many as there are rows.
-        name: Of the column of texts.
+    """
+
+    items: Sequence[Any]
+    codec: Codec
+    columns: Mapping[str, Any]
+    across: int | None = None
+
+
+class Writer(Protocol):
+    """A form of items in files.
+
+    Attributes:
+        suffixes: Of the files, or the empty one of a folder.
+        usual: The one that is taken unasked.
+        exact: Those of files that hold all items without loss.
+        is_folder: Whether it is a folder of files.
+    """
+
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
+    @property
+    def usual(self) -> str: ...
+    @property
+    def exact(self) -> tuple[str, ...]: ...
+    @property
+    def is_folder(self) -> bool: ...
+
+    def write(self, drawn: Drawn, path: Path) -> None:
+        """Write items; raises DataError where the file can't be written."""
+        ...
+
+
+class Tables:
+    """Rows, or texts as a column that is named as their kind."""
+
+    suffixes, usual, exact, is_folder = SUFFIXES, ".csv", (), False
+
+    def write(self, drawn: Drawn, path: Path) -> None:
+        write_table({**drawn.columns, **self._columns(drawn)}, path)
+
+    @staticmethod
+    def _columns(drawn: Drawn) -> dict[str, list[Any]]:
+        items = drawn.items
+        if not isinstance(items[0], dict):
+            return {drawn.codec.kind: list(items)}
+        return {name: [row[name] for row in items] for name in items[0]}
+
+
+class Images:
+    """Images (H, W) or (H, W, 3) of 8 bits: .npz with the array ``image``, or a sheet as .png."""
+
+    suffixes, usual, exact, is_folder = (".png", ".npz"), ".png", (".npz",), False
+
+    def write(self, drawn: Drawn, path: Path) -> None:
+        images = drawn.items
+        with drafted(path) as draft:
+            if path.suffix == ".png":
+                across = drawn.across or math.ceil(math.sqrt(len(images)))
+                draft.write_bytes(png(sheet(images, across)))
+            else:
+                columns: dict[str, Any] = {n: np.asarray(v) for n, v in drawn.columns.items()}
+                np.savez(draft, image=np.stack(images), **columns)
+
+
+class Sounds:
+    """Sounds (S,) as WAV files of 16 bits in a folder; what is louder than 1 is cut there."""
+
+    suffixes, usual, exact, is_folder = ("",), "", (), True
+
+    def write(self, drawn: Drawn, path: Path) -> None:
+        import soundfile
+
+        from ensue.data.codecs.protocols import DecodesSound
+
+        assert isinstance(drawn.codec, DecodesSound)
+        rate = drawn.codec.sample_rate
+        for x, file in zip(drawn.items, self._files(drawn), strict=True):
+            with drafted(path / file) as draft:
+                soundfile.write(draft, x, rate, subtype="PCM_16", format="WAV")
+
+    @staticmethod
+    def _files(drawn: Drawn) -> list[PurePath]:
+        """The number of each sound, or the name of the one that it goes on from and a number."""
+        names = drawn.columns.get("item")
+        if names is None:
+            return [PurePath(f"{i:04d}.wav") for i in range(len(drawn.items))]
+        num, files = Counter[str](), []
+        for name in names:
+            files.append(file_inside(f"{PurePath(name).with_suffix('')}.{num[name]}.wav"))
+            num[name] += 1
+        return files
+
+
+WRITERS: dict[str, Writer] = {"tables": Tables(), "images": Images(), "sounds": Sounds()}
+
+
+def writer_of(codec: Codec) -> Writer:
+    """The form in which the items of a codec are written."""
+    return WRITERS[KINDS[codec.kind].writer]
+
+
+def check_form(writer: Writer, out: str | Path | None, path: Path) -> None:
+    """Refuse a file where items are written into a folder, and a folder that isn't empty.
 
     Raises:
-        DataError: The file can't be written.
+        ConfigError: It is one.
     """
-    if not isinstance(items[0], np.ndarray):
-        write_table({**columns, **_columns(items, name)}, path)
+    if not writer.is_folder:
         return
-    with drafted(path) as draft:
-        if path.suffix == ".png":
-            draft.write_bytes(png(sheet(items, across or math.ceil(math.sqrt(len(items))))))
-        else:
-            values: dict[str, Any] = {name: np.asarray(of) for name, of in columns.items()}
-            np.savez(draft, image=np.stack(items), **values)
+    if path.suffix:
+        raise ConfigError(f"out is {str(out)!r}; of sounds it is a folder")
+    is_taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if out and is_taken:
+        raise ConfigError(f"there is something in {str(out)!r}; give a new folder as out")
 
 
 def file_inside(name: str) -> PurePath:
@@ -59,31 +162,3 @@ def file_inside(name: str) -> PurePath:
     if not parts or "\0" in name:
         raise DataError(f"the item {name!r} can't be a file in a folder; rename it")
     return PurePath(*parts)
-
-
-def write_sounds(
-    sounds: Sequence[np.ndarray], sample_rate: int, files: Sequence[PurePath], path: Path
-) -> None:
-    """Write sounds (S,) as WAV files of 16 bits into a folder.
-
-    Args:
-        sounds: Samples, at most 1 in magnitude; louder ones are cut there.
-        sample_rate: Hz.
-        files: Of each, below the folder.
-        path: The folder, which is made.
-
-    Raises:
-        DataError: A file can't be written.
-    """
-    import soundfile
-
-    for x, file in zip(sounds, files, strict=True):
-        with drafted(path / file) as draft:
-            soundfile.write(draft, x, sample_rate, subtype="PCM_16", format="WAV")
-
-
-def _columns(items: Sequence[Any], text: str) -> dict[str, list[Any]]:
-    """Rows of a table by column; texts as the column ``text``."""
-    if not isinstance(items[0], dict):
-        return {text: list(items)}
-    return {name: [row[name] for row in items] for name in items[0]}

@@ -16,7 +16,7 @@ from ensue.evaluation.probes.finetune import Budget, fine_tuned, held_out_moment
 from ensue.evaluation.probes.probe import ProbeResult, run_probe
 from ensue.evaluation.probes.task import Moments, Task, make_task
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 from ensue.training.progress import Silence
 from tests.data.stores import memory_store
 from tests.evaluation.probes.features import rows_with

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from ensue.configuration import fill
-from ensue.data.codecs.text import TextCodec
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
+from ensue.data.kinds.text.codec import TextCodec
 from ensue.data.store import open_store
-from ensue.models.charrnn import CharRNN, CharRNNConfig
-from ensue.models.realnvp import RealNVP, RealNVPConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
+from ensue.models.tokens.charrnn import CharRNN, CharRNNConfig
 from ensue.report.figures import inside, writing
 from ensue.report.figures.collapse import in_halves
 from ensue.report.subject import Subject

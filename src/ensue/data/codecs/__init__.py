@@ -1,4 +1,7 @@
-"""Codecs: raw items to tensors and back, fitted on training data and saved with the model."""
+"""Codecs: raw items to tensors and back, fitted on training data and saved with the model.
+
+The codec of each kind of data is in its folder, ``kinds/NAME/``.
+"""
 
 import json
 import os
@@ -8,34 +11,31 @@ from typing import Any
 import torch
 
 from ensue.configuration import check_format, to_plain, validate
-from ensue.data.codecs.audio import AudioCodec
-from ensue.data.codecs.image import ImageCodec
-from ensue.data.codecs.mu_law import MuLawCodec
-from ensue.data.codecs.protocols import Codec
-from ensue.data.codecs.question import QuestionCodec
-from ensue.data.codecs.table import TableCodec
-from ensue.data.codecs.text import TextCodec
+from ensue.data.codecs.protocols import Codec, Decodes, HasAxes, KnowsLongest
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
-from ensue.errors import CheckpointError, EnsueError
+from ensue.data.kinds import codec_class, codec_names, usual_codec
+from ensue.errors import CheckpointError, ConfigError, EnsueError
 
-CODECS: dict[str, Any] = {
-    "audio": AudioCodec,
-    "image": ImageCodec,
-    "mu_law": MuLawCodec,
-    "question": QuestionCodec,
-    "table": TableCodec,
-    "text": TextCodec,
-}
+__all__ = [
+    "Codec",
+    "HasAxes",
+    "decoded",
+    "fit_codec",
+    "load_codec",
+    "require_items_of",
+    "save_codec",
+    "usual_length",
+]
 
 
 def usual_length(codec: Codec) -> dict[str, int]:
     """New tokens at most, as a setting of generation, where the codec knows its longest item."""
-    longest = getattr(codec, "longest", None)
+    longest = codec.longest if isinstance(codec, KnowsLongest) else None
     return {} if longest is None else {"max_length": longest - 1}
 
 
-def decoded(codec: Codec, values: torch.Tensor, lengths: torch.Tensor | None) -> list[Any]:
+def decoded(codec: Decodes, values: torch.Tensor, lengths: torch.Tensor | None) -> list[Any]:
     """Values (N, ...) as raw items, each up to its length."""
     stops = [None] * len(values) if lengths is None else lengths.tolist()
     return [codec.decode(x[:n]) for x, n in zip(values, stops, strict=True)]
@@ -45,7 +45,20 @@ def fit_codec(
     items: Items, config: DataConfig, rows: Positions, *, name: str | None = None
 ) -> Codec:
     """The codec of that name, by default that of the items' kind, fitted on the items ``rows``."""
-    return CODECS[name or items.kind].fit(items, config, rows)
+    return codec_class(name or usual_codec(items.kind)).fit(items, config, rows)
+
+
+def require_items_of(codec: Codec, items: Items) -> None:
+    """Refuse items of another kind than those that a codec was fitted on.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if items.kind != codec.kind:
+        raise ConfigError(
+            f"this run was trained on {codec.kind}, and the data are {items.kind}; give "
+            f"{codec.kind}"
+        )
 
 
 def save_codec(codec: Codec, path: Path) -> None:
@@ -69,9 +82,9 @@ def load_codec(path: Path) -> Codec:
         raise CheckpointError(f"{str(path)!r} is damaged: it holds no settings")
     check_format(values, str(path))
     kind = values.pop("kind", None)
-    if kind not in list(CODECS):
-        raise CheckpointError(f"{str(path)!r} is of kind {kind!r}, not one of {list(CODECS)}")
+    if kind not in codec_names():
+        raise CheckpointError(f"{str(path)!r} is of kind {kind!r}, not one of {codec_names()}")
     try:
-        return validate(CODECS[kind], values, section="codec")
+        return validate(codec_class(kind), values, section="codec")
     except EnsueError as error:
         raise CheckpointError(f"{str(path)!r} is damaged: {error}") from error

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ensue.data.columns import read_columns
 from ensue.data.config import DataConfig
 from ensue.data.items import Intervals, Items
-from ensue.data.sources.audio import read_manifest
-from ensue.data.sources.columns import read_columns
-from ensue.data.sources.image import read_image_array
-from ensue.data.sources.origin import Origin
-from ensue.data.sources.table import read_array
+from ensue.data.kinds import source_of
+from ensue.data.kinds.image.source import read_image_array
+from ensue.data.kinds.table.source import read_array
+from ensue.data.labels import SPLIT
+from ensue.data.origin import Origin
 from ensue.errors import DataError
 
 BUILTIN = {
@@ -62,7 +63,8 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
             f"can't make the corpus in {str(cache)!r}: {error}; give another --cache"
         ) from error
     manifest = folder / "manifest.csv"
-    items = read_manifest(Origin.of_file(manifest), read_columns(manifest), config)
+    columns = read_columns(manifest)
+    items = source_of("audio").read_columns(Origin.of_file(manifest), columns, config)
     phones = Intervals(read_columns(folder / "phones.csv"))
     return dataclasses.replace(items, intervals={**items.intervals, "phone": phones})
 
@@ -79,7 +81,7 @@ def open_digits(config: DataConfig) -> Items:
     split = np.full(len(images), "train", dtype="<U10")
     order = np.random.default_rng(0).permutation(len(images))
     split[order[1297:1497]], split[order[1497:]] = "validation", "test"
-    labels = {"label": [str(digit) for digit in digits], "split": split.tolist()}
+    labels = {"label": [str(digit) for digit in digits], SPLIT: split.tolist()}
     return read_image_array(images, config, labels)
 
 

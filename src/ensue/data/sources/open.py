@@ -1,54 +1,23 @@
 """Open what a user names: look at it, and hand it to the source that reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
-from ensue.data.cells import as_text
+from ensue.data.columns import TABLE_SUFFIXES, is_table, read_columns
 from ensue.data.config import DataConfig
+from ensue.data.files import walk
 from ensue.data.items import Items
-from ensue.data.sources.audio import (
-    AUDIO_SUFFIXES,
-    is_audio,
-    read_audio_file,
-    read_audio_folder,
-    read_manifest,
-)
+from ensue.data.kinds import KINDS, kinds_with_files, source_of, sources_of_kinds
+from ensue.data.manifest import PATH, first_file, manifest_inside, names_files, with_path
+from ensue.data.origin import Origin
 from ensue.data.sources.builtin import BUILTIN, open_builtin
-from ensue.data.sources.columns import TABLE_SUFFIXES, read_columns
-from ensue.data.sources.files import walk
-from ensue.data.sources.image import (
-    IMAGE_SUFFIXES,
-    is_idx,
-    is_image,
-    read_idx,
-    read_image_file,
-    read_image_folder,
-    read_image_manifest,
-)
-from ensue.data.sources.kinds import Data
-from ensue.data.sources.manifest import PATH, manifest_inside, names_files, with_path
-from ensue.data.sources.memory import ANYTHING, Wanted, columns_in, labelled_in, read_values
-from ensue.data.sources.origin import Origin
-from ensue.data.sources.question import is_question_table, read_questions
-from ensue.data.sources.smiles import (
-    SMILES_SUFFIXES,
-    is_smiles,
-    read_smiles,
-    read_smiles_folder,
-    read_smiles_table,
-    smiles_column,
-)
-from ensue.data.sources.table import read_table
-from ensue.data.sources.text import (
-    TEXT_SUFFIXES,
-    is_text,
-    read_documents,
-    read_text_folder,
-    read_text_table,
-)
-from ensue.data.sources.values import in_memory, plain
+from ensue.data.sources.data import Data
+from ensue.data.sources.memory import columns_in, labelled_in, read_values
+from ensue.data.sources.protocols import ReadsColumns, ReadsFiles, ReadsManifests
+from ensue.data.values import in_memory, plain
+from ensue.data.wanted import ANYTHING, Wanted
 from ensue.errors import DataError, unknown
 
 
@@ -78,23 +47,16 @@ def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = 
         )
     if path.is_dir():
         return _open_folder(path, config)
-    if is_smiles(path):
-        return read_smiles([path], config, path.parent)
-    if is_text(path):
-        return read_documents([path], config, path.parent)
-    if is_audio(path):
-        return read_audio_file(path, config)
-    if is_idx(path):
-        return read_idx([path], config, path.parent)
-    if is_image(path):
-        return read_image_file(path, config)
-    if path.suffix.lower() in TABLE_SUFFIXES:
+    for source in _sources_of_files():
+        if source.takes_file(path):
+            return source.read_file(path, config)
+    if is_table(path):
         return items_of_columns(Origin.of_file(path), read_columns(path), config)
     raise DataError(f"{str(data)!r} is of no known type; {_known_types()}")
 
 
 def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
-    """The items that a table lists, one a row: what they are is told by its columns.
+    """The items that a table lists, one a row: its columns say what they are.
 
     Args:
         origin: Where the table is from.
@@ -104,19 +66,41 @@ def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> I
     Raises:
         DataError: It has no rows, or they can't be read.
     """
-    if is_question_table(with_path(columns)):
-        return read_questions(origin, with_path(columns), config)
-    is_rows = bool(config.columns) and PATH not in columns.column_names
-    if not is_rows and names_files(columns, origin.folder):
-        columns = with_path(columns)
-        if is_image(Path(next(filter(None, as_text(columns, PATH)), ""))):
-            return read_image_manifest(origin, columns, config)
-        return read_manifest(origin, columns, config)
-    if not config.columns and (column := smiles_column(columns)):
-        return read_smiles_table(origin, columns, column, config)
-    if "text" in columns.column_names:
-        return read_text_table(origin, columns, config)
-    return read_table(origin, columns, config)
+    sources = _takers(origin, columns, config)
+    return next(sources).read_columns(origin, columns, config)
+
+
+def _takers(
+    origin: Origin, columns: pa.Table, config: DataConfig
+) -> Iterator[ReadsManifests | ReadsColumns]:
+    """The sources that take a table, in order; the last kind takes any."""
+    is_judged = False
+    for source in sources_of_kinds():
+        if isinstance(source, ReadsColumns):
+            if source.takes_columns(columns, config):
+                yield source
+        elif isinstance(source, ReadsManifests) and not is_judged:
+            # Which of the kinds that have manifests it is, is decided at the place of the first.
+            is_judged = True
+            if (reader := _reader_of_manifest(origin, columns, config)) is not None:
+                yield reader
+
+
+def _reader_of_manifest(
+    origin: Origin, columns: pa.Table, config: DataConfig
+) -> ReadsManifests | None:
+    """The source that takes the first file that a table names; None where its rows aren't files.
+
+    Files with a strange ending are recordings: the first kind that has manifests is to say why
+    they can't be read.
+    """
+    if config.columns and PATH not in columns.column_names:
+        return None
+    readers = [s for s in sources_of_kinds() if isinstance(s, ReadsManifests)]
+    if not names_files(columns, origin.folder, lambda p: any(r.is_item_file(p) for r in readers)):
+        return None
+    first = first_file(with_path(columns))
+    return next((reader for reader in readers if reader.is_item_file(first)), readers[0])
 
 
 def _open_values(data: object, config: DataConfig, wanted: Wanted) -> Items:
@@ -137,32 +121,33 @@ def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
 
 
 def _open_folder(folder: Path, config: DataConfig) -> Items:
-    """Recordings if there are any, else images, else molecules, else texts.
+    """The items of the first kind that has any files in a folder.
 
-    Recordings and images have the labels of a table ``metadata`` next to them, if there is one.
+    Files that are items have the labels of a table ``metadata`` next to them, if there is one.
     """
-    paths = list(walk(folder))
-    files = list(filter(is_audio, paths)) or list(filter(is_image, paths))
+    paths, sources = list(walk(folder)), list(_sources_of_files())
+    readers = [source for source in sources if isinstance(source, ReadsManifests)]
+    listed = (list(filter(reader.is_item_file, paths)) for reader in readers)
+    files = next(filter(None, listed), None)
     if files and (manifest := manifest_inside(folder, files, paths)) is not None:
         return items_of_columns(*manifest, config)
-    if any(map(is_audio, paths)):
-        return read_audio_folder(folder, config)
-    if any(is_image(p) or is_idx(p) for p in paths):
-        return read_image_folder(folder, config)
-    if any(map(is_smiles, paths)):
-        return read_smiles_folder(folder, config)
-    if any(map(is_text, paths)):
-        return read_text_folder(folder, config)
+    for source in sources:
+        if any(map(source.takes_file, paths)):
+            return source.read_folder(folder, config)
+    *nouns, last = [KINDS[kind].noun for kind in kinds_with_files()]
     raise DataError(
-        f"there are no recordings, images, molecules or texts in {str(folder)!r}; {_known_types()}"
+        f"there are no {', '.join(nouns)} or {last} in {str(folder)!r}; {_known_types()}"
     )
+
+
+def _sources_of_files() -> Iterator[ReadsFiles]:
+    return (source_of(kind) for kind in kinds_with_files())
 
 
 def _known_types() -> str:
-    return (
-        f"sound is {', '.join(sorted(AUDIO_SUFFIXES))}, "
-        f"images are {', '.join(sorted(IMAGE_SUFFIXES))}, "
-        f"text is {', '.join(sorted(TEXT_SUFFIXES))} (or .gz of one), "
-        f"molecules are {', '.join(sorted(SMILES_SUFFIXES))} (or .gz of one), "
-        f"a manifest or table is a file by itself: {', '.join(sorted(TABLE_SUFFIXES))}"
-    )
+    files = [
+        KINDS[kind].files.format(endings=", ".join(KINDS[kind].endings))
+        for kind in kinds_with_files()
+    ]
+    tables = f"a manifest or table is a file by itself: {', '.join(sorted(TABLE_SUFFIXES))}"
+    return ", ".join([*files, tables])

@@ -13,7 +13,7 @@ SLACK_SECONDS = 0.05  # tables round
 def survey_intervals(
     name: str, intervals: Intervals, seconds: Mapping[str, float]
 ) -> tuple[str, list[str]]:
-    """What the table covers, in words, and what to mend."""
+    """Return what the table covers, in words, and what to fix."""
     by_item = intervals.by_item()
     mine = {item: table for item, table in by_item.items() if item in seconds}
     covered = sum(float(np.clip(end - start, 0, None).sum()) for start, end, _ in mine.values())

@@ -4,13 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ensue.data.cells import is_gap, reads_as_number
+from ensue.data.cells import FEW_VALUES, is_gap, reads_as_number
 from ensue.data.items import Items
+from ensue.data.labels import SPLIT
 from ensue.data.lookalikes import lookalikes, told_alike
-from ensue.data.sources.table import SPLIT
-
-FEW_VALUES = 20
-"""Whole numbers of at most so many values may be classes; others are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +25,20 @@ class LabelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """The columns that are labels, facts about those that aren't, and what to mend."""
+    """The columns that are labels, facts about those that aren't, and what to fix."""
 
     labels: Sequence[LabelFacts]
     facts: Sequence[tuple[str, str]]
     findings: Sequence[str]
 
 
-def look_at_labels(items: Items, group: str | None) -> Labels:
+def look_at_labels(items: Items, group: str | None, *, has_columns: bool = False) -> Labels:
     """Look at every column that isn't modeled: labels, numbers, and the column ``split``.
 
     Args:
         items: The data.
         group: The column that groups, which is one of names, whatever it holds.
+        has_columns: Whether the items are columns too, of which some may not be chosen.
     """
     facts, findings, labels, numbers = [], [], [], []
     for name, values in items.labels.items():
@@ -51,8 +49,8 @@ def look_at_labels(items: Items, group: str | None) -> Labels:
         else:
             label = _facts_of(name, values)
             labels.append(label)
-            # A number of a table that wasn't chosen is hardly there to be probed.
-            is_class = items.kind != "table" or name == group or not are_numbers(values)
+            # A column of numbers that wasn't chosen is hardly there to be probed.
+            is_class = not has_columns or name == group or not are_numbers(values)
             findings += [*_gaps(label, len(items)), *_rare(label, len(items)) * is_class]
             findings += _alike(name, values)
     if numbers:
@@ -128,7 +126,7 @@ def _rare(label: LabelFacts, num_items: int) -> list[str]:
 
 
 def _alike(name: str, values: Sequence[str]) -> list[str]:
-    """Values that look equal; those that differ in capitals only are told by themselves."""
+    """Values that look equal; those that differ in capitals only are listed apart."""
     equal = lookalikes(values)
     known = {value for group in equal for value, _ in group}
     capitals = [

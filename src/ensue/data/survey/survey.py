@@ -8,24 +8,17 @@ import numpy as np
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
-from ensue.data.lookalikes import lookalikes, told_alike
-from ensue.data.sources.table import Rows
+from ensue.data.kinds import KINDS, imported
 from ensue.data.splits import TEST, splits_of, train_validation, with_held_out_part
-from ensue.data.survey.image import survey_image
 from ensue.data.survey.intervals import survey_intervals
 from ensue.data.survey.labels import LabelFacts, look_at_labels
-from ensue.data.survey.question import survey_question
-from ensue.data.survey.row_numbers import look_for_row_numbers
-from ensue.data.survey.smiles import survey_smiles
-from ensue.data.survey.sound import survey_sound
-from ensue.data.survey.table import survey_table
-from ensue.data.survey.text import survey_text
+from ensue.data.surveyed import Surveyed
 from ensue.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was found.
+    """The facts and findings of a survey.
 
     Attributes:
         kind: What the items are.
@@ -33,7 +26,7 @@ class Survey:
         facts: Names and values worth knowing.
         labels: The label columns.
         unreadable: Items that can't be used, and why.
-        findings: What to mend, each with its remedy.
+        findings: What to fix, each with its remedy.
         usable: Whether ``train`` would take the data.
     """
 
@@ -44,17 +37,6 @@ class Survey:
     unreadable: Sequence[tuple[str, str]]
     findings: Sequence[str]
     usable: bool
-
-
-SURVEYS = {
-    "audio": survey_sound,
-    "image": survey_image,
-    "question": survey_question,
-    "smiles": survey_smiles,
-    "table": survey_table,
-    "text": survey_text,
-}
-"""By the kind of items."""
 
 
 def survey(
@@ -70,42 +52,42 @@ def survey(
     Raises:
         DataError: Nothing would be left to train on.
     """
-    own = SURVEYS[items.kind](items, config, on_item)
+    looked: Surveyed = imported(KINDS[items.kind].survey)(items, config, on_item)
     split = splits_of(items)
-    facts = [*own.facts, *_sides(items, config)]
+    facts = [*looked.facts, *_sides(items, config)]
     if num_test := int(np.isin(split, TEST).sum()):
         facts.append(("left for the test", f"{num_test:,} items"))
-    findings = [*own.findings, *_groups(items, split, own.wants_groups)]
-    looked = look_at_labels(items, config.group)
-    facts += looked.facts
-    findings += [*looked.findings, *_rows(items, config)]
+    findings = [*looked.findings, *_groups(items, split, looked.wants_groups)]
+    labels = look_at_labels(items, config.group, has_columns=looked.has_columns)
+    facts += labels.facts
+    findings += [*labels.findings, *looked.findings_on_values]
     for name, table in items.intervals.items():
-        found, texts = survey_intervals(name, table, own.seconds)
+        found, texts = survey_intervals(name, table, looked.seconds)
         facts.append((f"intervals {name}", found))
         findings += texts
     allowed = config.max_skipped * len(items)
-    if own.unreadable:
-        item, reason = own.unreadable[0]
+    if looked.unreadable:
+        item, reason = looked.unreadable[0]
         findings.insert(
             0,
-            f"{len(own.unreadable)} of {len(items)} items can't be used, the first is {item!r}: "
+            f"{len(looked.unreadable)} of {len(items)} items can't be used, the first is {item!r}: "
             f"{reason}; mend or remove them (max_skipped allows {config.max_skipped:.0%})",
         )
     return Survey(
         kind=items.kind,
         num_items=len(items),
         facts=facts,
-        labels=looked.labels,
-        unreadable=own.unreadable,
+        labels=labels.labels,
+        unreadable=looked.unreadable,
         findings=findings,
-        usable=len(own.unreadable) <= allowed and len(own.unreadable) < len(items),
+        usable=len(looked.unreadable) <= allowed and len(looked.unreadable) < len(items),
     )
 
 
 def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
     """The items to train on and those held out, or of one long text its parts."""
     sides = "trained on", "held out for validation"
-    # A text that can't be read is told with the unreadable.
+    # A text that can't be read is listed with the unreadable.
     with contextlib.suppress(DataError):
         parts = with_held_out_part(items, config.validation, config.window_tokens)
         if parts is not items:
@@ -114,19 +96,6 @@ def _sides(items: Items, config: DataConfig) -> list[tuple[str, str]]:
     train, held_out = train_validation(items, config.validation)
     words = [f"{len(train):,} items", f"{len(held_out):,} items{_by_group(items)}"]
     return list(zip(sides, words, strict=True))
-
-
-def _rows(items: Items, config: DataConfig) -> list[str]:
-    """Findings on the columns that are modeled, where items are rows of a table."""
-    if not isinstance(items.raw, Rows):
-        return []
-    chosen_by_user = set(config.columns)
-    alike = [
-        f"categories of column {column!r} look equal and aren't: {told_alike(groups)}"
-        for column, number in items.raw.categories.items()
-        if (groups := lookalikes(number))
-    ]
-    return [*look_for_row_numbers(items.raw, without=chosen_by_user), *alike]
 
 
 def _by_group(items: Items) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from ensue.data.molecules import canonical_of, molecule_of, require_rdkit
+from ensue.data.kinds.smiles.molecules import canonical_of, molecule_of, require_rdkit
 
 RADIUS, NUM_BITS = 2, 1024
 """Of Morgan fingerprints (Rogers and Hahn 2010)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ensue.data.molecules import require_rdkit
+from ensue.data.kinds.smiles.molecules import require_rdkit
 
 CELL = (220, 160)
 """Width and height of one, in pixels."""

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from ensue.data.batches import Source
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.kinds.question.regions import Patches
 from ensue.data.png import png
-from ensue.data.questions import Sources
-from ensue.data.regions import Patches
 from ensue.evaluation.questions import Asked, asked_of
 from ensue.evaluation.texts import exact_match
 from ensue.models.protocols import Samples

@@ -13,6 +13,7 @@ from torch import Tensor
 from ensue.data.codecs.protocols import DecodesSound
 from ensue.evaluation.surprise import surprise_by_frame
 from ensue.models.protocols import Scores, SeesAhead
+from ensue.models.traits import PredictsAhead
 from ensue.report.media import envelope, mp3, spectrogram
 from ensue.report.player import player
 from ensue.report.saved import Attached, File
@@ -33,13 +34,6 @@ CAPTION = (
     "frames; the dashed line is chance. Click in a picture, or use the arrow keys, to listen from "
     "there."
 )
-
-
-class PredictsAhead(Protocol):
-    """Settings with the nearest frame ahead that is predicted."""
-
-    @property
-    def nearest(self) -> int: ...
 
 
 @runtime_checkable

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
 from ensue.data.store import Store
 from ensue.evaluation.collapse import alignment, effective_rank, uniformity
 from ensue.models.protocols import Encodes
+from ensue.models.traits import Model
 from ensue.report.charts import table
 from ensue.report.subject import Subject, embeddings_of, evenly
 
@@ -60,7 +60,7 @@ def make(subject: Subject) -> Figure | None:
     )
 
 
-def _space(model: nn.Module, store: Store, rows: np.ndarray, embeddings: np.ndarray) -> Space:
+def _space(model: Model, store: Store, rows: np.ndarray, embeddings: np.ndarray) -> Space:
     deviation = embeddings.std(0)
     return Space(
         effective_rank=effective_rank(embeddings),
@@ -71,7 +71,7 @@ def _space(model: nn.Module, store: Store, rows: np.ndarray, embeddings: np.ndar
     )
 
 
-def _alignment(model: nn.Module, store: Store, rows: np.ndarray) -> float | None:
+def _alignment(model: Model, store: Store, rows: np.ndarray) -> float | None:
     """Of the two halves of each item; None where items can't be halved."""
     assert isinstance(model, Encodes)
     long_enough = rows[store.lengths[rows] >= 2 * model.shortest_item]

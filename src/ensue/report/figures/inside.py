@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import chi2
 from torch import Tensor, nn
 
-from ensue.models.protocols import Encodes
 from ensue.nn import ActNorm, Affine, InvertibleLinear, Spline
 from ensue.report.charts import INK, SERIES, chart, chart_html
+from ensue.report.protocols import EncodesByFlow
 from ensue.report.subject import Subject
 
 NUM_ITEMS, NUM_VALUES, EDGES = 500, 1_000_000, np.linspace(-4, 4, 41)
@@ -23,14 +23,6 @@ SPREAD = (0.0, 0.05, 0.5, 0.95, 1.0)
 """Of the values, for quantiles of a layer's stretching."""
 LAYERS = {Affine: "affine", Spline: "spline", ActNorm: "act norm", InvertibleLinear: "linear"}
 MOST_NAMED = 16
-
-
-@runtime_checkable
-class HasFlow(Encodes, Protocol):
-    """Encodes items as z, by a flow."""
-
-    @property
-    def flow(self) -> nn.Module: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +68,7 @@ class Figure:
 def make(subject: Subject) -> Figure | None:
     """Run some items through the flow, for flows."""
     model = subject.model
-    if not isinstance(model, HasFlow):
+    if not isinstance(model, EncodesByFlow):
         return None
     size = int(np.prod(subject.store[int(subject.rows[0])][0].shape))
     rows = subject.rows[: max(1, min(NUM_ITEMS, NUM_VALUES // size))]

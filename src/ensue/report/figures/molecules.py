@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ensue.data.codecs.protocols import DecodesText
-from ensue.data.molecules import has_rdkit
+from ensue.data.kinds.smiles.molecules import has_rdkit
 from ensue.evaluation.molecules.describe import canonical_smiles
 from ensue.evaluation.molecules.draw import draw_grid
 from ensue.models.protocols import Encodes, HasLatents

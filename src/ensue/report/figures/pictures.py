@@ -13,9 +13,10 @@ from torch import Tensor
 from ensue.data.codecs.protocols import DecodesImages
 from ensue.data.png import png, sheet
 from ensue.errors import ConfigError
-from ensue.models.protocols import Codes, Completes, Draws, Encodes, Scores
+from ensue.models.protocols import Codes, Completes, Draws, Scores
 from ensue.nn.any_order import OrderedPasses
 from ensue.report.media import heat_map
+from ensue.report.protocols import EncodesByFlow
 from ensue.report.saved import Attached, File
 from ensue.report.subject import Subject
 
@@ -31,29 +32,6 @@ COMPLETIONS, BETWEEN = "pictures/completions.png", "pictures/between.png"
 @runtime_checkable
 class PredictsValues(Scores, Draws, Completes, Codes, Protocol):
     """Predicts images value by value."""
-
-
-class Collects(Protocol):
-    """Turns values that left a flow into images."""
-
-    def collect(self, values: Tensor) -> Tensor: ...
-
-
-class Enters(Protocol):
-    """Has an entry of images into a flow."""
-
-    @property
-    def entry(self) -> Collects: ...
-
-
-@runtime_checkable
-class Inverts(Encodes, Protocol):
-    """Encodes images as z, and decodes any z."""
-
-    @property
-    def density(self) -> Enters: ...
-
-    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,18 +139,18 @@ def _of_wholes(subject: Subject, model: Draws) -> Figure:
     ends = torch.stack([subject.store[int(r)][0] for r in subject.rows[: 2 * NUM_LINES]])
     ends = ends[: len(ends) // 2 * 2]
     files = [samples]
-    if isinstance(model, Inverts) and len(ends):
+    if isinstance(model, EncodesByFlow) and len(ends):
         images = [subject.codec.decode(x) for x in _between(model, ends)]
         files.append(File(BETWEEN, png(sheet(images, COLUMNS))))
     return Figure(**facts, files=files)
 
 
-def _between(model: Inverts, ends: Tensor) -> Tensor:
+def _between(model: EncodesByFlow, ends: Tensor) -> Tensor:
     """From each even image to the next, COLUMNS images along the line between their z."""
     a, b = model.encode(ends).embedding.unflatten(0, (-1, 2)).unbind(1)
     part = torch.linspace(0, 1, COLUMNS).view(-1, 1, 1)
     z = ((1 - part) * a + part * b).transpose(0, 1).flatten(0, 1)
-    return model.density.entry.collect(model.inverse(z)[0])
+    return model.items_of(z)
 
 
 def _samples(

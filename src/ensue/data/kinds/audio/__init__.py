@@ -1,0 +1,1 @@
+"""Sound: recordings as waveforms or as levels."""

@@ -1,0 +1,89 @@
+"""The survey of images: sizes, gray or color, ones that come twice, ones that can't be read."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.kinds.image.pixels import WHITE, largest_of, opened
+from ensue.data.surveyed import Surveyed
+from ensue.errors import DataError
+
+
+def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Surveyed:
+    """Every image, read once."""
+    unreadable, sizes, modes = [], Counter(), Counter()
+    seen: dict[int, int] = {}
+    twice, deep = [], []
+    for number, (name, raw) in enumerate(zip(items.ids, items.raw, strict=True)):
+        try:
+            image = opened(raw, config.white)
+            deep.append(largest_of(raw))
+        except DataError as error:
+            unreadable.append((name, str(error)))
+            continue
+        finally:
+            on_item()
+        sizes[f"{image.height} x {image.width}"] += 1
+        modes["gray" if image.mode == "L" else "color"] += 1
+        first = seen.setdefault(hash((image.size, image.tobytes())), number)
+        if first != number:
+            twice.append((items.ids[first], name))
+    facts = [
+        ("pixels, height x width", _listed(sizes)),
+        ("gray or color", _listed(modes)),
+    ]
+    return Surveyed(
+        facts=facts if sizes else [],
+        unreadable=unreadable,
+        findings=[
+            *_sizes(sizes, config),
+            *_modes(modes, config),
+            *_dark(deep, config),
+            *_twice(twice),
+        ],
+    )
+
+
+def _listed(counts: Counter[str], most: int = 4) -> str:
+    named = [f"{what} ({num:,})" for what, num in counts.most_common(most)]
+    more = len(counts) - most
+    return ", ".join(named) + (f" and {more} others" if more > 0 else "")
+
+
+def _sizes(sizes: Counter[str], config: DataConfig) -> list[str]:
+    if len(sizes) < 2 or config.image_size:
+        return []
+    return [f"images have {len(sizes)} sizes; give one with image_size, such as 32,32"]
+
+
+def _modes(modes: Counter[str], config: DataConfig) -> list[str]:
+    if len(modes) < 2 or config.grayscale:
+        return []
+    return [
+        "some images are gray and some in color; all become what the first one is, or gray with "
+        "grayscale"
+    ]
+
+
+def _dark(largest: list[int | None], config: DataConfig) -> list[str]:
+    """Images of more than 8 bits that use the lower half of them, or less."""
+    deep = [value for value in largest if value is not None]
+    most = max(deep, default=0)
+    if config.white or not 0 < 2 * most <= WHITE:
+        return []
+    white = max(2 ** most.bit_length() - 1, 511)
+    return [
+        f"{len(deep)} images of 16 bits have no value above {most:,} of {WHITE:,} and come out "
+        f"dark; --white {white} makes that white (color of 16 bits: save it in 8)"
+    ]
+
+
+def _twice(pairs: list[tuple[str, str]]) -> list[str]:
+    if not pairs:
+        return []
+    (first, again), num = pairs[0], len(pairs)
+    return [
+        f"{num} images come twice, such as {first!r} and {again!r}; one of them in training and "
+        "one in validation or test would count as learnt"
+    ]

@@ -1,0 +1,1 @@
+"""Questions: texts that are written from pictures and answers."""

@@ -1,0 +1,1 @@
+"""Molecules: SMILES, which are texts with marks of their own."""

@@ -1,0 +1,1 @@
+"""Texts: files, lines or sentences, as tokens."""

@@ -1,0 +1,64 @@
+"""Settings of the causal models."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.generation import GenerationConfig
+from ensue.models.condition import HiddenClasses
+
+
+@dataclass(frozen=True, kw_only=True)
+class CausalConfig:
+    """Settings of a causal model. The defaults are those of the benchmark ``causal``."""
+
+    __pydantic_config__ = STRICT
+
+    format: Format = 1
+    family: Literal["causal"] = "causal"
+    backbone: Annotated[
+        Literal["convolution", "transformer"],
+        Field(description="gated causal convolutions (WaveNet), or causal attention"),
+    ] = "convolution"
+    channels: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    skip_channels: Annotated[
+        int, Field(gt=0, description="features S that each convolution gives to the scores")
+    ] = 64
+    num_layers: Annotated[int, Field(gt=0, description="layers")] = 8
+    kernel_size: Annotated[int, Field(gt=0, description="taps of a convolution")] = 3
+    dilations: Annotated[
+        tuple[int, ...],
+        Field(
+            description="dilations of the convolutions, taken in turn; none: 1, 2, 4 to 128 for "
+            "sequences, 1 and a row for images"
+        ),
+    ] = ()
+    num_heads: Annotated[int, Field(gt=0, description="heads of attention")] = 4
+    attention_window: Annotated[
+        int, Field(gt=0, description="tokens back that attention reaches")
+    ] = 1024
+    dropout: Annotated[float, Field(ge=0, lt=1, description="inside the layers")] = 0.0
+    condition_size: Annotated[
+        int,
+        Field(ge=0, description="numbers that a loop of your own gives with each item or step"),
+    ] = 0
+    condition_hidden: HiddenClasses = 0.1
+    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
+    bos: Annotated[int | None, Field(ge=0)] = from_data()
+    eos: Annotated[int | None, Field(ge=0)] = from_data()
+    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    classes: tuple[str, ...] = from_data(())
+    generation: GenerationConfig = field(
+        default_factory=GenerationConfig, metadata={"from_data": True}
+    )
+
+    def __post_init__(self) -> None:
+        other = {
+            "convolution": dict.fromkeys(("num_heads", "attention_window"), "the transformer"),
+            "transformer": dict.fromkeys(
+                ("skip_channels", "kernel_size", "dilations"), "the convolution"
+            ),
+        }
+        refuse_unread(self, other.get(self.backbone, {}))

@@ -1,0 +1,12 @@
+"""The golden runs: what is trained on what, and what is then asked of it."""
+
+from tests.golden.cases import images, mistakes, questions, sounds, tables, texts
+
+CASES = (
+    *sounds.CASES,
+    *images.CASES,
+    *texts.CASES,
+    *tables.CASES,
+    *questions.CASES,
+    *mistakes.CASES,
+)
