@@ -10,6 +10,7 @@ import soundfile
 import torch
 
 from ensue.cli import main
+from ensue.report import failures
 
 with warnings.catch_warnings():
     # Its own imports warn; a test shouldn't fail because of which test imports it first.
@@ -31,6 +32,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def failing_figures_raise() -> Iterator[None]:
+    """A report does without a figure that fails; a test of what it shows must not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "STRICT", True)
+        yield
 
 
 @pytest.fixture

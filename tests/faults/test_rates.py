@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import ensue
 from ensue.cli import main
 from ensue.errors import ConfigError
-from ensue.evaluation.exhibits.sound import spectrogram
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.nn import mel_filterbank
 from ensue.nn.spectral import frame_geometry, most_log_mels
+from ensue.report.media import spectrogram
 
 RATES = [1, 2, 20, 49, 50, 99, 100, 360, 999, 2000, 4000, 8000, 11025, 44100, 192_000]
 

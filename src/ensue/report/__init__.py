@@ -1,5 +1,5 @@
 """The report: one self-contained HTML page per run."""
 
-from ensue.report.page import write_report
+from ensue.report.page import make_figures, write_report
 
-__all__ = ["write_report"]
+__all__ = ["make_figures", "write_report"]

@@ -39,23 +39,23 @@ def theme() -> Any:
 
 def chart(*, width: float = 5.4, height: float = 2.6) -> tuple[Figure, Any]:
     """An empty chart, in inches; on the page it is as wide as there is room."""
-    figure, grid = charts(1, 1, width=width, height=height)
-    return figure, grid[0, 0]
+    canvas, grid = charts(1, 1, width=width, height=height)
+    return canvas, grid[0, 0]
 
 
 def charts(rows: int, columns: int, *, width: float = 5.4, height: float) -> tuple[Figure, Any]:
     """Several empty charts side by side, (rows, columns) of axes."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
-    grid = figure.subplots(rows, columns, squeeze=False)
+    canvas = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    grid = canvas.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_facecolor("none")
-    return figure, grid
+    return canvas, grid
 
 
-def drawn(figure: Figure, caption: str) -> str:
-    """The chart as a figure with a caption."""
+def chart_html(canvas: Figure, caption: str) -> str:
+    """A chart with its caption, as HTML."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "var(--ink)")
     for number, color in enumerate(SERIES):
@@ -65,7 +65,7 @@ def drawn(figure: Figure, caption: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text and whose others are figures."""
+    """A table whose first column is text and whose others are numbers."""
 
     def line(cells: Sequence[str], tag: str) -> str:
         first, *others = (html.escape(c) for c in cells)

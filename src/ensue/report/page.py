@@ -1,84 +1,105 @@
-"""The page: one file that needs no network, made of panels.
+"""The page: one file that needs no network, made of panels and figures.
 
-A panel is a title and a function from the run folder to a piece of HTML; one that has nothing to
-show gives the empty text and is left out. What a panel shows stands in the run folder's files.
+A part of the page is drawn from the run folder's files; one that has nothing to show gives the
+empty text and is left out. One that fails is reported in its place.
 """
 
 import html
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from string import Template
 
 from ensue.report.charts import theme
-from ensue.report.panels.about import environment_panel, settings_panel, summary, use_panel
-from ensue.report.panels.asking import asking_panel
-from ensue.report.panels.density import density_panel
-from ensue.report.panels.evaluation import evaluation_panel
-from ensue.report.panels.inside import inside_panel
-from ensue.report.panels.latents import latents_panel
-from ensue.report.panels.listening import listening_panel
-from ensue.report.panels.molecules import molecules_panel
-from ensue.report.panels.pictures import pictures_panel
-from ensue.report.panels.probes import probe_panel
-from ensue.report.panels.representation import collapse_panel, map_panel
-from ensue.report.panels.sounding import sounding_panel
-from ensue.report.panels.training import horizon_panel, loss_panel
-from ensue.report.panels.writing import writing_panel
+from ensue.report.failures import Failure, attempt
+from ensue.report.figures import FigureRow
+from ensue.report.panels import Panel, summary
+from ensue.report.subject import Subject
+from ensue.training.exhibits import to_json
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import write_text
 
-
-@dataclass(frozen=True)
-class Panel:
-    """A part of the page; ``name`` is its anchor."""
-
-    name: str
-    title: str
-    draw: Callable[[RunFolder], str]
-
-
-PANELS: Sequence[Panel] = (
-    Panel("loss", "Learning", loss_panel),
-    Panel("horizon", "Steps ahead", horizon_panel),
-    Panel("evaluation", "Evaluation", evaluation_panel),
-    Panel("probes", "What the features tell", probe_panel),
-    Panel("map", "Embedding map", map_panel),
-    Panel("listening", "Listening", listening_panel),
-    Panel("density", "Density and samples", density_panel),
-    Panel("molecules", "Molecules", molecules_panel),
-    Panel("writing", "Writing", writing_panel),
-    Panel("asking", "Questions", asking_panel),
-    Panel("latents", "What z holds", latents_panel),
-    Panel("pictures", "Pictures", pictures_panel),
-    Panel("sounds", "Sounds", sounding_panel),
-    Panel("inside", "Inside the flow", inside_panel),
-    Panel("collapse", "Has it collapsed?", collapse_panel),
-    Panel("use", "Use it", use_panel),
-    Panel("settings", "Settings", settings_panel),
-    Panel("environment", "Environment", environment_panel),
+PAGE: Sequence[Panel | FigureRow] = (
+    Panel("loss", "Learning", "ensue.report.panels.loss"),
+    Panel("horizon", "Steps ahead", "ensue.report.panels.horizon"),
+    Panel("evaluation", "Evaluation", "ensue.report.panels.evaluation"),
+    Panel("probes", "What the features tell", "ensue.report.panels.probes"),
+    FigureRow("map", "Embedding map", "ensue.report.figures.map"),
+    FigureRow("listening", "Listening", "ensue.report.figures.clips"),
+    FigureRow("density", "Density and samples", "ensue.report.figures.density"),
+    FigureRow("molecules", "Molecules", "ensue.report.figures.molecules"),
+    FigureRow("writing", "Writing", "ensue.report.figures.writing"),
+    FigureRow("asking", "Questions", "ensue.report.figures.asking"),
+    FigureRow(
+        "latents",
+        "What z holds",
+        "ensue.report.figures.latents",
+        above="ensue.report.panels.divergence",
+    ),
+    FigureRow("pictures", "Pictures", "ensue.report.figures.pictures"),
+    FigureRow("sounds", "Sounds", "ensue.report.figures.sounds"),
+    FigureRow("inside", "Inside the flow", "ensue.report.figures.inside"),
+    FigureRow("collapse", "Has it collapsed?", "ensue.report.figures.collapse"),
+    Panel("use", "Use it", "ensue.report.panels.use"),
+    Panel("settings", "Settings", "ensue.report.panels.settings"),
+    Panel("environment", "Environment", "ensue.report.panels.environment"),
 )
+FAILED = "failed"
+"""Name of the exhibit that holds the reasons why figures are missing, by their names."""
+
+
+def make_figures(subject: Subject, run: RunFolder) -> None:
+    """Make every figure that applies to a subject, in the place of the run's earlier ones."""
+    subject.model.eval()
+    texts: dict[str, str] = {}
+    pictures: dict[str, bytes] = {}
+    failed: dict[str, str] = {}
+    for row in PAGE:
+        if isinstance(row, Panel):
+            continue
+        made = attempt(partial(row.make, subject), row.exhibit, run)
+        if isinstance(made, Failure):
+            failed[row.exhibit] = made.reason
+        elif made is not None:
+            texts[row.exhibit] = made.text
+            pictures |= made.files
+    if failed:
+        texts[FAILED] = to_json(failed)
+    run.exhibits.replace(texts, pictures)
 
 
 def write_report(run: RunFolder) -> None:
     """Write ``report.html`` of a run from its files."""
     config = run.read_config()
+    failed = run.exhibits.read(FAILED) or {}
     with theme():
-        drawn = [(panel, body) for panel in PANELS if (body := panel.draw(run))]
-    links = "".join(f'<a href="#{p.name}">{html.escape(p.title)}</a>' for p, _ in drawn)
+        parts = [(row, body) for row in PAGE if (body := _body(row, run, failed))]
+    links = "".join(f'<a href="#{row.name}">{html.escape(row.title)}</a>' for row, _ in parts)
     sections = "\n".join(
-        f'<section id="{p.name}"><h2>{html.escape(p.title)}</h2>\n{body}</section>'
-        for p, body in drawn
+        f'<section id="{row.name}"><h2>{html.escape(row.title)}</h2>\n{body}</section>'
+        for row, body in parts
     )
     page = Template(_asset("page.html")).substitute(
         title=html.escape(f"{config['family']} on {config['source']}"),
-        summary=summary(run),
+        summary=summary.draw(run),
         links=links,
         sections=sections,
         style=_asset("page.css"),
         script=_asset("page.js"),
     )
     write_text(run.report, page)
+
+
+def _body(row: Panel | FigureRow, run: RunFolder, failed: dict[str, str]) -> str:
+    """A part as HTML; the reason where it couldn't be made or drawn."""
+    if isinstance(row, FigureRow) and row.exhibit in failed:
+        return _missing(failed[row.exhibit])
+    body = attempt(partial(row.draw, run), row.name, run)
+    return _missing(body.reason) if isinstance(body, Failure) else body
+
+
+def _missing(reason: str) -> str:
+    return f"<p>This couldn't be made: {html.escape(reason)} (see train.log)</p>"
 
 
 def _asset(name: str) -> str:

@@ -1,6 +1,6 @@
-"""Exhibits: what a run has to show beside figures, as plain files in ``RUN/exhibits``.
+"""Exhibits: the figures of a run's report, as plain files in ``RUN/exhibits``.
 
-``NAME.json`` holds numbers and text, and may name pictures and sounds that lie beside it.
+``NAME.json`` holds numbers and text, and may name pictures and sounds in the same folder.
 """
 
 import json
@@ -11,36 +11,78 @@ from pathlib import Path
 from typing import Any
 
 from ensue.configuration import FORMAT, check_format
+from ensue.errors import CheckpointError
 from ensue.training.whole import written_whole
 
 
 @dataclass(frozen=True)
 class Exhibits:
-    """The exhibits of a run; made anew as a whole, by :meth:`replace`."""
+    """The exhibits of a run; :meth:`replace` writes all of them at once."""
 
     path: Path
 
+    def has(self, name: str) -> bool:
+        """Whether there is an exhibit of that name."""
+        return (self.path / f"{name}.json").exists()
+
     def read(self, name: str) -> dict[str, Any] | None:
-        """An exhibit by name, or None where the run has none."""
-        path = self.path / f"{name}.json"
-        if not path.exists():
+        """The values of an exhibit by name, or None where the run has none.
+
+        Raises:
+            CheckpointError: It is damaged, or of a newer format.
+        """
+        if not self.has(name):
             return None
-        found = json.loads(path.read_text())
-        check_format(found, str(path))
-        return found
+        path = self.path / f"{name}.json"
+        try:
+            values = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise self.damaged(name, str(error)) from error
+        check_format(values, str(path))
+        return values
 
     def file(self, name: str) -> bytes:
-        """A picture or a sound."""
-        return (self.path / name).read_bytes()
+        """A picture or a sound.
 
-    def replace(self, exhibits: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-        """Write all exhibits in the place of earlier ones, whole or not at all."""
+        Raises:
+            CheckpointError: It is missing, or isn't in the folder.
+        """
+        path = self.path / name
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise CheckpointError(f"{name!r} leads out of {str(self.path)!r}")
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"can't read {str(path)!r}: {error.strerror}") from error
+
+    def damaged(self, name: str, problem: str) -> CheckpointError:
+        """The error for an exhibit that can't be used."""
+        return CheckpointError(
+            f"{str(self.path / f'{name}.json')!r} is damaged: {problem}; "
+            "make it again with 'ensue report RUN DATA'"
+        )
+
+    def replace(self, texts: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+        """Write all exhibits in the place of earlier ones, whole or not at all.
+
+        Args:
+            texts: What :func:`to_json` gives, by name.
+            files: Pictures and sounds, by name.
+        """
         with written_whole(self.path) as draft:
             draft.mkdir(parents=True)
-            for name, values in exhibits.items():
-                text = json.dumps({"format": FORMAT, **values}, allow_nan=False)
-                (draft / f"{name}.json").write_text(text + "\n")
+            for name, text in texts.items():
+                (draft / f"{name}.json").write_text(text)
             for name, content in files.items():
                 (draft / name).parent.mkdir(exist_ok=True)
                 (draft / name).write_bytes(content)
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def to_json(values: Mapping[str, Any]) -> str:
+    """The text of an exhibit.
+
+    Raises:
+        ValueError: A number isn't finite.
+    """
+    return json.dumps({"format": FORMAT, **values}, allow_nan=False) + "\n"

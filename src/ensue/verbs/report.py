@@ -1,11 +1,11 @@
-"""``report``: the page of a run, made anew, on data that you choose."""
+"""``report``: the page of a run, made again, on data that you choose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ensue.data.sources.data import Data
 from ensue.verbs.apply import open_data, sources
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ensue.data.codecs import Codec
     from ensue.data.store import Store
     from ensue.data.windows import Conditions
+    from ensue.models.traits import Model
     from ensue.training.run_folder import RunFolder
 
 
@@ -91,7 +92,7 @@ def make_report(
 
 def exhibit(
     folder: RunFolder,
-    model: Any,
+    model: Model,
     codec: Codec,
     store: Store,
     rows: np.ndarray,
@@ -99,8 +100,8 @@ def exhibit(
     condition: Conditions | None = None,
 ) -> None:
     """Show the model on some items of a store, into the run folder."""
-    from ensue.evaluation.exhibits import Subject, make_exhibits
-    from ensue.models.registry import family_row
+    from ensue.report import make_figures
+    from ensue.report.subject import Subject
     from ensue.verbs.probe import untrained_like
 
     subject = Subject(
@@ -109,10 +110,7 @@ def exhibit(
         codec=codec,
         store=store,
         rows=rows,
-        contracts=family_row(model.config.family).contracts,
         condition=condition,
         seed=seed,
     )
-    found = make_exhibits(subject)
-    files = {name: content for e in found for name, content in e.files.items()}
-    folder.exhibits.replace({e.name: e.values for e in found}, files)
+    make_figures(subject, folder)

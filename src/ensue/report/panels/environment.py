@@ -1,0 +1,21 @@
+"""The versions and the machine of a run."""
+
+import json
+
+from ensue.report.charts import table
+from ensue.training.run_folder import RunFolder
+
+
+def draw(run: RunFolder) -> str:
+    """Versions, machine and command."""
+    if not run.environment.exists():
+        return ""
+    facts = json.loads(run.environment.read_text())
+    rows = [(name, _words(value)) for name, value in facts.items() if name != "format"]
+    return table((), rows)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{n} {v}" for n, v in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
