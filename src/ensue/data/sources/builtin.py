@@ -43,7 +43,7 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
         MissingExtraError: espeak-ng isn't installed.
         DataError: The cache can't be written.
     """
-    from ensue.data.speech import synthesize_corpus
+    from ensue.data.speech import synthesize_corpus  # only now: to list corpora costs no scipy
 
     folder = cache / "builtin-speech-1"
     try:
@@ -74,7 +74,7 @@ def open_digits(config: DataConfig) -> Items:
 
     Of a permutation drawn once 1,297 are for training, 200 for validation and 300 for the test.
     """
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # only now: scikit-learn takes a second
 
     values, digits = load_digits(return_X_y=True)
     images = np.round(values.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -28,7 +28,7 @@ def molecule_of(smiles: str) -> Any:
 
     What has white space in it is none: rdkit would take what follows for a name.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem, rdBase  # only now: it is an extra
 
     with rdBase.BlockLogs():
         return Chem.MolFromSmiles(smiles) if smiles.split() == [smiles] else None
@@ -41,7 +41,7 @@ def canonical_of(smiles: str) -> str | None:
         >>> canonical_of("OCC"), canonical_of("C(")
         ('CCO', None)
     """
-    from rdkit import Chem
+    from rdkit import Chem  # only now: it is an extra
 
     molecule = molecule_of(smiles)
     return None if molecule is None else Chem.MolToSmiles(molecule)
