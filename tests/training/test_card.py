@@ -26,6 +26,7 @@ def test_it_tells_the_data_the_network_and_the_training(cpc_run: Path) -> None:
         f"| items | {facts['num_items']} |",
         "InfoNCE",
         "can't generate",
+        "from ensue import CPC",
     ):
         assert line in card
     assert facts["num_train"] + facts["num_validation"] == facts["num_items"] == 10

@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+import ensue
 from ensue.data.kinds import KINDS
 from ensue.models.registry import family_row
 from ensue.models.traits import HasGeometry, HasSampleRate, Model
@@ -73,7 +74,8 @@ def model_card(run: RunFolder, model: Model) -> str:
         training=_table(_training(run)),
         probes=_probes(run),
         limits="\n".join(f"- {limit}" for limit in (*row.limits, *_limits(run))),
-        module=row.module,
+        # Files move; the names of the package stay.
+        module="ensue" if hasattr(ensue, row.model) else row.module,
         model=type(model).__name__,
     )
 
