@@ -51,4 +51,5 @@ nitpicky = True
 # Types of other libraries, and type variables and aliases, have no page here; all else must.
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|numpy|np|nn|pathlib|pyarrow|pa|collections|typing|huggingface_hub)(\..*)?"),
+    ("py:class", "Path"),
 ]

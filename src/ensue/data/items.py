@@ -22,7 +22,7 @@ class Items:
     """Raw items with their names and labels; the raw values are read when asked for.
 
     Attributes:
-        kind: A name in :data:`ensue.data.kinds.KINDS`.
+        kind: A name in ``ensue.data.kinds.KINDS``.
         ids: A name for each item, unique.
         raw: What a codec encodes, by position: a :class:`Clip`, an (array, rate) pair,
             a row, a :class:`Document`, a text, a :class:`Picture`, an array of pixels, a

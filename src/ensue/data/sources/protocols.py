@@ -1,7 +1,7 @@
 """Protocols of sources, one for each form of data: a kind keeps those that its data come in.
 
 A source is made with the endings of its kind's files. Who looks at data asks the sources in the
-order of :data:`ensue.data.kinds.KINDS`; the first one that takes them reads them.
+order of ``ensue.data.kinds.KINDS``; the first one that takes them reads them.
 """
 
 from collections.abc import Sequence

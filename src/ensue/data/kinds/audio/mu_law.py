@@ -150,7 +150,7 @@ class MuLawCodec:
         return -nats / (np.log(2) * (lengths - 1))
 
     def of_user(self, raw: Any) -> Recording:
-        """As :meth:`AudioCodec.of_user`."""
+        """As ``AudioCodec.of_user``."""
         return recording_of(raw, self.sample_rate)
 
 

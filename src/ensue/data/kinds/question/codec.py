@@ -176,7 +176,7 @@ class QuestionCodec:
     def sources(
         self, items: Items, ids: Sequence[str], cache: Path, regions: str | None
     ) -> Sources:
-        """The sources of the questions with these names; see :func:`sources_of`."""
+        """The sources of the questions with these names; see ``sources_of``."""
         return sources_of(items, ids, self, cache, regions)
 
     def source_of(self, raws: Sequence[Question], regions: str | None) -> Source:
