@@ -30,7 +30,7 @@ class StepsOfTraining:
     """Marks a setting that counts optimizer steps and so has to fit into ``max_steps``.
 
     Attributes:
-        unless: Another setting, and the value with which that one makes this one unread; or None.
+        unless: Another setting and its value that leaves this one unread; None if always read.
         most: Largest part of the run that the setting may take. It keeps its number of steps up
             to there. None if it grows and shrinks with the run.
     """

@@ -385,3 +385,10 @@ def test_questions_are_learned_asked_and_scored_from_rows(
     sources = {name: columns[name][:3] for name in ("path", "answer")}
     written = ensue.sample("run", Streaming(sources), out="asked.csv")
     assert written.num_items == 3
+
+
+@pytest.mark.parametrize("text", ["one text " * 1000, "a\0b"], ids=["long", "null"])
+def test_one_text_in_place_of_a_list_is_refused_whatever_it_is(text: str, text_run: Path) -> None:
+    """No file has such a name, and some systems refuse to look."""
+    with pytest.raises(ensue.EnsueError, match="give a list of them"):
+        ensue.load(text_run).embed(text)

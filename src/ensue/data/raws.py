@@ -1,5 +1,6 @@
 """Raw items: what a user hands a run in Python, as its codec takes them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def raws_of(data: Any, codec: Codec, config: DataConfig) -> list[Any]:
     Raises:
         DataError: It is one item where several are asked for, or holds something else.
     """
-    if isinstance(data, str | Path) and Path(data).exists():
+    if isinstance(data, str | Path) and os.path.exists(data):
         raise DataError(
             f"the items are the path {str(data)!r}; give a list of items here, and files to the "
             "functions and commands embed and score, which read them"
