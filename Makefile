@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROW ?=
+# Processes of the tests, each on one core.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint types bench results docs clean
@@ -21,10 +24,10 @@ demo: $(STAMP)  ## the main job: learn from unlabelled speech, then compare feat
 	$(BIN)/ensue demo --out runs/demo-$$(date +%Y%m%d-%H%M%S) --cache runs/cache
 
 test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-slow: $(STAMP)  ## the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: $(STAMP)  ## ruff: format and lint
 	$(BIN)/ruff format --check .
