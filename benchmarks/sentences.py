@@ -48,7 +48,7 @@ def unpack(source: Path, folder: Path) -> dict[str, Path]:
 def measure(source: Path, family: str, seed: int, on: str) -> dict[str, float]:
     """A model with one seed: nats of a sentence, perplexity of a word, what z holds."""
     from ensue import evaluate, train
-    from ensue.verbs.recipes import read_recipe
+    from ensue.runs.recipes import read_recipe
 
     same = {**SAME, "max_steps": read_recipe("sentences", "vae")["training"]["max_steps"]}
     given = {"recipe": "sentences"} if family == "vae" else same

@@ -13,8 +13,8 @@ import pytest
 import ensue
 from ensue.configuration import settings
 from ensue.models.registry import FAMILIES
+from ensue.runs.plan import section_classes
 from ensue.verbs import VERBS
-from ensue.verbs.plan import section_classes
 
 SOURCE = Path(ensue.__file__).parent
 ROOMS = [
@@ -26,6 +26,7 @@ ROOMS = [
     {"training"},
     {"evaluation"},
     {"report"},
+    {"runs"},
     {"verbs"},
     {"cli"},
     {"coding"},

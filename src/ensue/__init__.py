@@ -33,7 +33,7 @@ _PUBLIC = {
     "Question": "ensue.data.items",
     "Source": "ensue.data.batches",
     "EnsueError": "ensue.errors",
-    "load": "ensue.verbs.loaded",
+    "load": "ensue.runs.loaded",
     "demo": "ensue.verbs.demo",
     "check": "ensue.verbs.check",
     "train": "ensue.verbs.train",

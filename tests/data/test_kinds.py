@@ -13,7 +13,7 @@ from ensue.data.config import DataConfig
 from ensue.data.kinds import KINDS, codec_class, codec_names, imported, source_of, usual_codec
 from ensue.data.sources.protocols import ReadsColumns, ReadsFiles, ReadsManifests
 from ensue.models.registry import FAMILIES
-from ensue.verbs.written import WRITERS
+from ensue.runs.writers import WRITERS
 
 SOURCE = Path(ensue.__file__).parent
 SHARED = ("cli", "coding", "training", "verbs")

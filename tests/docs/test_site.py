@@ -109,8 +109,8 @@ def test_every_page_can_be_reached_from_the_first(site: Path, pages: dict[Path, 
 def test_every_verb_and_setting_has_its_place(site: Path) -> None:
     from ensue.configuration import settings
     from ensue.models.registry import FAMILIES
+    from ensue.runs.plan import section_classes
     from ensue.verbs import VERBS
-    from ensue.verbs.plan import section_classes
 
     commands = (site / "reference" / "command-line.html").read_text()
     told = (site / "reference" / "settings.html").read_text()

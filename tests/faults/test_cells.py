@@ -22,7 +22,7 @@ from ensue.data.sources import open_items
 from ensue.data.store import open_store
 from ensue.data.survey import survey
 from ensue.errors import DataError
-from ensue.verbs.tables import write_table
+from ensue.runs.tables import write_table
 
 SPELLINGS = [
     "007",

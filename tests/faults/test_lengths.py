@@ -6,8 +6,8 @@ import pytest
 
 from ensue.configuration import lengths
 from ensue.models.registry import FAMILIES
-from ensue.verbs.plan import make_plan, section_classes
-from ensue.verbs.recipes import FOLDER, read_recipe
+from ensue.runs.plan import make_plan, section_classes
+from ensue.runs.recipes import FOLDER, read_recipe
 
 RECIPES = {
     path.stem: family

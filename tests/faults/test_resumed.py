@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from ensue.cli import main
 from ensue.errors import CheckpointError, ConfigError, Interrupted
 from ensue.models.flows.realnvp import RealNVP
+from ensue.runs.loaded import load
 from ensue.training.callbacks import SaveCheckpoint
 from ensue.training.run_folder import RunFolder
-from ensue.verbs.loaded import load
 from ensue.verbs.train import Trained, train
 
 SETTINGS: dict[str, Any] = {

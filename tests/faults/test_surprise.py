@@ -11,7 +11,7 @@ import torch
 import ensue
 from ensue.evaluation.surprise import surprise_by_frame
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.verbs.loaded import Loaded
+from ensue.runs.loaded import Loaded
 
 RATE = 8000
 

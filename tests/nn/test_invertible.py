@@ -292,7 +292,9 @@ def test_a_spline_ends_smoothly_at_its_bound() -> None:
     spline = Spline(num_bins=3, bound=1.0)
     p = torch.randn(1, 8, dtype=torch.float64).expand(4, -1)
     # The slope may change by thousands per unit, so that 1e-12 from the bound it is 1 to 1e-8.
-    near = torch.tensor([1 - 1e-12, 1 + 1e-12, -1 + 1e-12, -1 - 1e-12], dtype=torch.float64)[:, None]
+    near = torch.tensor([1 - 1e-12, 1 + 1e-12, -1 + 1e-12, -1 - 1e-12], dtype=torch.float64)[
+        :, None
+    ]
     z, log_slope = spline(near, p)
     torch.testing.assert_close(z, near, rtol=0, atol=1e-7)
     torch.testing.assert_close(log_slope, torch.zeros_like(near), rtol=0, atol=1e-6)

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from ensue.errors import CheckpointError, ConfigError, TrainingError
+from ensue.runs.loaded import load
 from ensue.training.run_folder import RunFolder
-from ensue.verbs.loaded import load
 from ensue.verbs.train import train
 
 CPC_SETTINGS = {

@@ -16,7 +16,7 @@ from ensue import embed, load
 from ensue.data.items import Clip
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation import represent
-from ensue.verbs.tables import TableParts
+from ensue.runs.tables import TableParts
 
 LEVELS = ["item", "frame"]
 
@@ -102,7 +102,7 @@ KILLED = """
 import os, signal, sys
 from ensue import embed
 from ensue.evaluation import represent
-from ensue.verbs.tables import TableParts
+from ensue.runs.tables import TableParts
 sys.modules["ensue.verbs.embed"].PART_STEPS = 25_000
 represent.LONG_STEPS, represent.PIECE_STEPS = 8350, 2500
 add = TableParts.add

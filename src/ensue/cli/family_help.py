@@ -13,7 +13,7 @@ def print_family_help(words: Sequence[str], console: Console) -> bool:
     if not asked or len(others) < 2 or others[0] != "train" or others[1].startswith("-"):
         return False
     from ensue.configuration import settings, type_name
-    from ensue.verbs.plan import section_classes
+    from ensue.runs.plan import section_classes
 
     console.print(f"Usage: ensue train {others[1]} DATA --out RUN [--recipe NAME] [SETTINGS]\n")
     for section, cls in section_classes(others[1]).items():

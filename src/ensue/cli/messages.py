@@ -14,11 +14,11 @@ from ensue.cli.following import following, in_python, opened
 from ensue.cli.probe_table import print_probe
 from ensue.data.kinds import KINDS
 from ensue.models.registry import FAMILIES
+from ensue.runs.prepare import has_classes
 from ensue.verbs.apply import Written, left_out
 from ensue.verbs.check import Checked
 from ensue.verbs.demo import Demo
 from ensue.verbs.evaluate import Evaluated
-from ensue.verbs.prepare import has_classes
 from ensue.verbs.probe import Probed
 from ensue.verbs.report import Reported
 from ensue.verbs.train import Trained

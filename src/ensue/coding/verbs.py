@@ -14,11 +14,11 @@ from ensue.configuration import require_at_least
 from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.progress import listener
+from ensue.runs.tables import check_out, drafted
+from ensue.runs.writers import Drawn, file_inside, writer_of
 from ensue.verbs.apply import Written, read_items
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.progress import listener
-from ensue.verbs.tables import check_out, drafted
-from ensue.verbs.written import Drawn, file_inside, writer_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -55,3 +57,10 @@ def load_weights(model: Model, path: Path) -> None:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"can't load the weights {str(path)!r}: {reason}") from error
+
+
+def untrained_like(model: Model, config: Any, seed: int) -> Any:
+    """A new network of the same class on the same device."""
+    torch.manual_seed(seed + 1)
+    made: Any = type(model)
+    return made(config).to(next(model.parameters()).device)

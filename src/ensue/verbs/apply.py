@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.prepare import cache_of, encode, require_kind, sources_in
+from ensue.runs.progress import listener
+from ensue.runs.tables import check_out, write_table
 from ensue.training.progress import Progress, Silence
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.prepare import cache_of, encode, require_kind, sources_in
-from ensue.verbs.progress import listener
-from ensue.verbs.tables import check_out, write_table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ensue.data.kinds import require_settings_of
 from ensue.data.sources.data import Data
 from ensue.errors import DataError
-from ensue.verbs.plan import describe
-from ensue.verbs.prepare import cache_of
-from ensue.verbs.progress import listener
-from ensue.verbs.tables import write_table
+from ensue.runs.plan import describe
+from ensue.runs.prepare import cache_of
+from ensue.runs.progress import listener
+from ensue.runs.tables import write_table
 
 if TYPE_CHECKING:
     from ensue.data.survey import Survey
@@ -59,7 +59,7 @@ def check(
     from ensue.data.config import DataConfig
     from ensue.data.sources import open_items
     from ensue.data.survey import survey
-    from ensue.verbs.tables import check_out
+    from ensue.runs.tables import check_out
 
     path = None if out is None else check_out(out)
     given = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))

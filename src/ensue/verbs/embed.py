@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, Interrupted
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.progress import listener
+from ensue.runs.tables import TableParts, check_out
 from ensue.verbs.apply import Written, labelled, open_data
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.progress import listener
-from ensue.verbs.tables import TableParts, check_out
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,11 +13,11 @@ from ensue.data.kinds import KINDS
 from ensue.data.kinds.smiles.molecules import require_rdkit
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, EnsueError
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.plan import describe
+from ensue.runs.prepare import cache_of
+from ensue.runs.progress import listener
 from ensue.verbs.apply import left_out, open_data, read_items, require_questions, scores_of, sources
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.plan import describe
-from ensue.verbs.prepare import cache_of
-from ensue.verbs.progress import listener
 
 if TYPE_CHECKING:
     from ensue.data.items import Items
@@ -84,10 +84,10 @@ def evaluate(
 
     from ensue.data.codecs.protocols import HasVocabulary
     from ensue.evaluation.sections import latents_section, likelihood_section
+    from ensue.models.loading import untrained_like
     from ensue.models.registry import FAMILIES, require_contract
     from ensue.training.run_folder import RunFolder
     from ensue.training.whole import write_text
-    from ensue.verbs.probe import untrained_like
     from ensue.verbs.report import make_report
 
     folder = RunFolder(Path(run))

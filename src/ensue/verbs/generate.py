@@ -11,10 +11,10 @@ from ensue.configuration import require_at_least
 from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.tables import check_out
+from ensue.runs.writers import Drawn, check_form, writer_of
 from ensue.verbs.apply import Written, require_questions
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.tables import check_out
-from ensue.verbs.written import Drawn, check_form, writer_of
 
 if TYPE_CHECKING:
     from ensue.data.codecs.protocols import Codec

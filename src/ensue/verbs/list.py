@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ensue.verbs.recipes import recipe_names
+from ensue.runs.recipes import recipe_names
 
 
 def list_names(what: Literal["families", "recipes", "data"]) -> dict[str, str]:

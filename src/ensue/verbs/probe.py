@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ensue.configuration import require_at_least
 from ensue.data.sources.data import Data
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.plan import describe
+from ensue.runs.prepare import warn_of_lookalikes
 from ensue.verbs.apply import open_data
-from ensue.verbs.loaded import Loaded, load
-from ensue.verbs.plan import describe
-from ensue.verbs.prepare import warn_of_lookalikes
 from ensue.verbs.probe_question import Question, make_question
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def probe(
     """
     from ensue.models.registry import require_contract
     from ensue.report import write_report
+    from ensue.runs.progress import listener
     from ensue.training.card import write_card
     from ensue.training.run_folder import RunFolder
-    from ensue.verbs.progress import listener
 
     require_at_least(1, num_train=num_train, num_test=num_test)
     require_at_least(0, seed=seed)
@@ -222,6 +222,7 @@ def _answer(
 def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
     """The run's network trained on the labels, and the same network that knows nothing before."""
     from ensue.evaluation.probes.finetune import Budget, fine_tuned
+    from ensue.models.loading import untrained_like
 
     budget = Budget(max_steps=q.finetune_steps, learning_rate=q.finetune_rate, seed=q.seed)
     rows = {
@@ -245,6 +246,7 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
 
     from ensue.data.codecs.protocols import DecodesSound
     from ensue.evaluation.represent import by_mfcc, by_model
+    from ensue.models.loading import untrained_like
 
     features: dict[str, Represents] = {}
     codec = loaded.codec
@@ -255,14 +257,6 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     for name, config in loaded.model.untrained_variants().items():
         features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))
     return features
-
-
-def untrained_like(model: Any, config: Any, seed: int) -> Any:
-    """A new network of the same class on the same device."""
-    import torch
-
-    torch.manual_seed(seed + 1)
-    return type(model)(config).to(next(model.parameters()).device)
 
 
 def _plain(result: ProbeResult | MeasuredResult, data: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
+from ensue.runs.loaded import Loaded
+from ensue.runs.prepare import cache_of
+from ensue.runs.tables import write_table
 from ensue.verbs.apply import Written
-from ensue.verbs.loaded import Loaded
-from ensue.verbs.prepare import cache_of
-from ensue.verbs.tables import write_table
 
 if TYPE_CHECKING:
     from ensue.data.codecs.protocols import HasSources

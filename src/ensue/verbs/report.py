@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ensue.data.sources.data import Data
+from ensue.runs.loaded import load
+from ensue.runs.progress import listener
 from ensue.verbs.apply import open_data, sources
-from ensue.verbs.loaded import load
-from ensue.verbs.progress import listener
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,9 +100,9 @@ def exhibit(
     condition: Conditions | None = None,
 ) -> None:
     """Show the model on some items of a store, into the run folder."""
+    from ensue.models.loading import untrained_like
     from ensue.report import make_figures
     from ensue.report.subject import Subject
-    from ensue.verbs.probe import untrained_like
 
     subject = Subject(
         model=model,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ensue.data.sources.data import Data
 from ensue.errors import CheckpointError, ConfigError, Interrupted
-from ensue.verbs.plan import Plan, make_plan
-from ensue.verbs.prepare import Prepared, cache_of, prepare
+from ensue.runs.plan import Plan, make_plan
+from ensue.runs.prepare import Prepared, cache_of, prepare
+from ensue.runs.resume import interrupted, resumed_plan, with_other_end, write_changes
 from ensue.verbs.report import exhibit
-from ensue.verbs.resume import interrupted, resumed_plan, with_other_end, write_changes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,11 +91,11 @@ def train(
     settings
         Any setting of the model, the data or the training, as `--name value`.
     """
+    from ensue.runs.progress import listener
     from ensue.training.loggers import require_logger
     from ensue.training.machine import require_machine
     from ensue.training.processes import is_main
     from ensue.training.run_folder import RunFolder
-    from ensue.verbs.progress import listener
 
     run = RunFolder(Path(out))
     plan = make_plan(family, data, recipe, settings, init_from)

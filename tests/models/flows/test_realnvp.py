@@ -13,7 +13,7 @@ from torch import nn
 from ensue.data.batches import Batch
 from ensue.models.flows.maf import MAF, MAFConfig
 from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
-from ensue.verbs.loaded import load
+from ensue.runs.loaded import load
 from ensue.verbs.train import train
 
 

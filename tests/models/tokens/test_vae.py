@@ -171,6 +171,7 @@ def test_bounds_are_below_the_evidence_and_closer_with_more_draws(seed: int) -> 
     lower = float(each.mean() - posterior.kl())
     assert lower <= evidence + 4 * float(each.std()) / 2000**0.5
 
+
 def test_reconstruction_and_divergence_are_of_a_sequence_with_no_factor_between(seed: int) -> None:
     of = small(beta=3.0).train()
     x, lengths = torch.randint(0, 2, (3, 8)), torch.tensor([8, 4, 6])

@@ -13,8 +13,8 @@ from typing import Any
 
 from ensue.configuration import lengths
 from ensue.errors import ConfigError
-from ensue.verbs.lengths import fitted
-from ensue.verbs.recipes import SECTIONS, read_recipe
+from ensue.runs.lengths import fitted
+from ensue.runs.recipes import SECTIONS, read_recipe
 
 VERB_OPTIONS = ("out", "recipe", "resume", "init_from", "cache", "quiet")
 

@@ -338,7 +338,7 @@ class Loaded:
 
     def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
         """The class of ``num`` items as the models take it, if one is given."""
-        from ensue.verbs.prepare import classes_of
+        from ensue.runs.prepare import classes_of
 
         if label is None:
             return {}
@@ -353,7 +353,7 @@ class Loaded:
             ConfigError: The run was trained without classes.
             DataError: There is no such column, or it holds a stranger.
         """
-        from ensue.verbs.prepare import classes_of
+        from ensue.runs.prepare import classes_of
 
         classes, column = self._classes, self.config["data"].get("condition")
         if column not in labels:

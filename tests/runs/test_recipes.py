@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ensue.configuration import validate
-from ensue.verbs.plan import section_classes
-from ensue.verbs.recipes import FOLDER, read_recipe, recipe_names
+from ensue.runs.plan import section_classes
+from ensue.runs.recipes import FOLDER, read_recipe, recipe_names
 from ensue.verbs.train import train
 from tests.questions import write_questions
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ensue.configuration import lengths
 from ensue.errors import CheckpointError, ConfigError
-from ensue.verbs.plan import Plan, describe, older_settings, section_classes
-from ensue.verbs.recipes import SECTIONS, read_recipe
+from ensue.runs.plan import Plan, describe, older_settings, section_classes
+from ensue.runs.recipes import SECTIONS, read_recipe
 
 if TYPE_CHECKING:
     from ensue.training.config import TrainingConfig

@@ -17,7 +17,7 @@ import numpy as np
 from ensue.data.kinds import KINDS
 from ensue.data.png import png, sheet
 from ensue.errors import ConfigError, DataError
-from ensue.verbs.tables import SUFFIXES, drafted, write_table
+from ensue.runs.tables import SUFFIXES, drafted, write_table
 
 if TYPE_CHECKING:
     from ensue.data.codecs.protocols import Codec

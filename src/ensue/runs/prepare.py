@@ -16,7 +16,7 @@ import numpy as np
 
 from ensue.data.kinds import KINDS, require_settings_of
 from ensue.errors import ConfigError, DataError, unknown
-from ensue.verbs.plan import Plan
+from ensue.runs.plan import Plan
 
 if TYPE_CHECKING:
     import torch
