@@ -1,4 +1,4 @@
-"""Ensue learns what follows: representation, likelihood and generation from unlabelled sequences.
+"""Ensue learns what follows: representation, likelihood and generation from unlabeled sequences.
 
 Public names are imported when they are asked for, so that ``import ensue`` costs nothing.
 """
@@ -38,11 +38,12 @@ _PUBLIC = {
     "check": "ensue.verbs.check",
     "train": "ensue.verbs.train",
     "embed": "ensue.verbs.embed",
-    "score": "ensue.verbs.apply",
-    "sample": "ensue.verbs.generate",
-    "complete": "ensue.verbs.generate",
-    "compress": "ensue.coding.verbs",
-    "decompress": "ensue.coding.verbs",
+    "score": "ensue.verbs.score",
+    "sample": "ensue.verbs.sample",
+    "ask": "ensue.verbs.ask",
+    "complete": "ensue.verbs.complete",
+    "compress": "ensue.coding.compress",
+    "decompress": "ensue.coding.decompress",
     "probe": "ensue.verbs.probe",
     "evaluate": "ensue.verbs.evaluate",
     "make_report": "ensue.verbs.report",

@@ -1,4 +1,4 @@
-"""The command line: parsing and messages; what a command does stands in ``ensue.verbs``."""
+"""The command line: parsing and messages; what a command does is in ``ensue.verbs``."""
 
 from ensue.cli.main import entry, main
 

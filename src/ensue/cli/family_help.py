@@ -12,6 +12,7 @@ def print_family_help(words: Sequence[str], console: Console) -> bool:
     others = [w for w in words if w not in asked]
     if not asked or len(others) < 2 or others[0] != "train" or others[1].startswith("-"):
         return False
+    # Other help answers without torch, which the settings of a family import.
     from ensue.configuration import settings, type_name
     from ensue.runs.plan import section_classes
 

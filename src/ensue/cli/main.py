@@ -1,6 +1,5 @@
 """``main(argv)``: parse, call the verb, say what it did; a user's error is one line and exit 2."""
 
-import importlib
 import inspect
 import sys
 import warnings
@@ -13,7 +12,7 @@ from rich.console import Console
 
 import ensue
 from ensue.cli.family_help import print_family_help
-from ensue.cli.messages import tell
+from ensue.cli.messages import function_of, options_of, tell
 from ensue.cli.process import prepare_process
 from ensue.errors import EnsueError
 from ensue.training.processes import is_main
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _note
             command = _parse(words)
             result = command()
-        if is_main():
+        if is_main() and result is not None:  # None is of --help and --version
             tell(result, console, command.keywords)
     except (EnsueError, CycloptsError) as error:
         if debug:
@@ -84,29 +83,25 @@ def make_app() -> App:
         default_parameter=Parameter(negative=()),
         result_action="return_value",
     )
-    for name, path in VERBS.items():
-        module, _, function = path.partition(":")
-        app.command(getattr(importlib.import_module(module), function), name=name)
+    for place, (name, verb) in enumerate(VERBS.items()):
+        app.command(verb.function, name=name, help=verb.summary, sort_key=place)
     return app
 
 
 def _parse(words: list[str]) -> partial[Any]:
     words = with_values(words)
     command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
-    own = inspect.signature(command).parameters
     named = {name.replace("-", "_"): value for name, value in bound.kwargs.items()}
+    own = {*inspect.signature(command).parameters, *options_of(command)}
     values = {name: v if name in own else _value(v) for name, v in named.items()}
     return partial(command, *bound.args, **values)
 
 
 def with_values(words: list[str]) -> list[str]:
-    """The words with ``true`` after each setting that stands without a value, as flags do."""
-    if not words or words[0] not in VERBS:
+    """The words with ``true`` after each setting that has no value, as flags do."""
+    if not words or words[0] not in VERBS or not VERBS[words[0]].takes_settings:
         return words
-    module, _, function = VERBS[words[0]].partition(":")
-    parameters = inspect.signature(getattr(importlib.import_module(module), function)).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return words
+    parameters = inspect.signature(function_of(words[0])).parameters
     found = []
     for word, after in zip(words, [*words[1:], "--"], strict=True):
         found.append(word)

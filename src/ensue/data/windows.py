@@ -226,3 +226,12 @@ def _at_speed(steps: np.ndarray, speed: float, num: int) -> np.ndarray:
     if speed == 1:
         return steps[:num]
     return np.interp(np.arange(num) * speed, np.arange(len(steps)), steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Windows to train on, and to validate on where any were set aside."""
+
+    train: Windows
+    validation: Windows | None
+    num_validation: int

@@ -1,7 +1,5 @@
 """Lengths inside a run (warm-up, schedules of an objective) follow its number of steps."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

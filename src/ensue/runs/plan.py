@@ -4,17 +4,20 @@ Settings come from a recipe, from the run that weights are taken from, and from 
 the last word.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensue.configuration import lengths
+from ensue.configuration import lengths, settings, split_sections, to_plain, validate_all
+from ensue.data.config import DataConfig
 from ensue.errors import ConfigError
+from ensue.models.registry import config_class
+from ensue.models.traits import HasOlderSettings
 from ensue.runs.lengths import fitted
 from ensue.runs.recipes import SECTIONS, read_recipe
+from ensue.training.config import TrainingConfig
+from ensue.training.run_folder import RunFolder
 
 VERB_OPTIONS = ("out", "recipe", "resume", "init_from", "cache", "quiet")
 
@@ -32,8 +35,6 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        from ensue.configuration import to_plain
-
         sections = {name: to_plain(self.configs[name]) for name in SECTIONS}
         return {"family": self.family, "source": describe(self.data), **sections}
 
@@ -50,8 +51,6 @@ def make_plan(
     Raises:
         ConfigError: Settings are unknown or wrong: all of them in one message.
     """
-    from ensue.configuration import split_sections, validate_all
-
     classes = section_classes(family)
     given = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
@@ -74,8 +73,6 @@ def make_plan(
 
 def _lengths_in(sections: Mapping[str, Any], classes: Mapping[str, type]) -> Mapping[str, int]:
     """The lengths that a recipe or a run tells, each with the number of steps that it is for."""
-    from ensue.training.config import TrainingConfig
-
     num_steps: int = sections["training"].get("max_steps", TrainingConfig.max_steps)
     names = {
         name
@@ -88,17 +85,11 @@ def _lengths_in(sections: Mapping[str, Any], classes: Mapping[str, type]) -> Map
 
 def section_classes(family: str) -> dict[str, type]:
     """The configuration class of each section."""
-    from ensue.data.config import DataConfig
-    from ensue.models.registry import config_class
-    from ensue.training.config import TrainingConfig
-
     return {"model": config_class(family), "data": DataConfig, "training": TrainingConfig}
 
 
 def _run_of(init_from: Path, family: str) -> dict[str, Any]:
     """The configuration of the run to start from."""
-    from ensue.training.run_folder import RunFolder
-
     found = RunFolder(init_from).read_config()
     if found["family"] != family:
         raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
@@ -107,9 +98,6 @@ def _run_of(init_from: Path, family: str) -> dict[str, Any]:
 
 def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dict[str, Any]:
     """The settings of a run's model, with the sizes that were chosen for its data."""
-    from ensue.configuration import settings
-    from ensue.training.run_folder import RunFolder
-
     names = {s.name for s in settings(cls)}
     chosen = RunFolder(init_from).read_model_settings()
     every = {**older_settings(cls), **begun["model"], **chosen}
@@ -118,8 +106,6 @@ def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dic
 
 def older_settings(cls: type) -> Mapping[str, Any]:
     """The meaning of settings of a model that runs of older versions don't have."""
-    from ensue.models.traits import HasOlderSettings
-
     return cls.older if isinstance(cls, HasOlderSettings) else {}
 
 

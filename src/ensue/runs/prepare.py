@@ -3,32 +3,34 @@
 Everything that can be refused is refused here, before anything is written into the run folder.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
+from ensue.configuration import fill, refuse_unread
+from ensue.data.batches import Batch
+from ensue.data.codecs import Codec, fit_codec
+from ensue.data.codecs.protocols import HasSources
+from ensue.data.items import Items, require_few_skipped
 from ensue.data.kinds import KINDS, require_settings_of
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.lookalikes import lookalikes, told_alike
+from ensue.data.sources import Wanted, open_items
+from ensue.data.splits import train_validation, with_held_out_part
+from ensue.data.store import Store, open_store
+from ensue.data.windows import Conditions, TrainingData, Windows
 from ensue.errors import ConfigError, DataError, unknown
+from ensue.models.flows.sizes import told
+from ensue.models.registry import FAMILIES, config_class, family_row, model_class
+from ensue.models.traits import HasShortestItem, Model, RefusesTraining, SuitsRows, TakesWholeItems
 from ensue.runs.plan import Plan
-
-if TYPE_CHECKING:
-    import torch
-
-    from ensue.data.codecs import Codec
-    from ensue.data.items import Items
-    from ensue.data.kinds.question.questions import Sources
-    from ensue.data.store import Store
-    from ensue.data.windows import Conditions, Windows
-    from ensue.models.traits import Model
-    from ensue.training.fit import TrainingData
-    from ensue.training.progress import Progress
+from ensue.training.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +58,6 @@ def prepare(
     Raises:
         EnsueError: The data, the settings and the model don't fit each other.
     """
-    import torch
-
-    from ensue.configuration import fill
-    from ensue.data.codecs import fit_codec
-    from ensue.data.sources import Wanted, open_items
-    from ensue.data.splits import train_validation, with_held_out_part
-    from ensue.models.registry import family_row, model_class
-    from ensue.models.traits import RefusesTraining
-
     data, training = plan.configs["data"], plan.configs["training"]
     wanted = Wanted(family_row(plan.family).kinds)
     items = open_items(plan.data, data, cache=cache, wanted=wanted)
@@ -96,9 +89,6 @@ def prepare(
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
     """The configuration with the sizes that its user left open, and a line that tells them."""
-    from ensue.models.flows.sizes import told
-    from ensue.models.traits import SuitsRows
-
     if not isinstance(config, SuitsRows):
         return config
     suited = config.suited(num_rows)
@@ -114,9 +104,6 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
         ConfigError: The family has no place for classes.
         DataError: There is no such column, or no class in it.
     """
-    from ensue.configuration import refuse_unread
-    from ensue.models.registry import FAMILIES
-
     column, model = plan.configs["data"].condition, plan.configs["model"]
     if column is None:
         if has_classes(plan.family):
@@ -140,8 +127,6 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
 
 def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
     """Say which values of a label look equal and are classes of their own all the same."""
-    from ensue.data.lookalikes import lookalikes, told_alike
-
     if groups := lookalikes(values):
         warnings.warn(
             f"values of {label!r} look equal and are different classes: {told_alike(groups)}"
@@ -150,8 +135,6 @@ def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
 
 def has_classes(family: str) -> bool:
     """Return whether models of a family can be conditioned on classes."""
-    from ensue.models.registry import config_class
-
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
 
 
@@ -161,8 +144,6 @@ def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
     Raises:
         DataError: A label is no class.
     """
-    import torch
-
     number = {"": -1, **{name: i for i, name in enumerate(classes)}}
     stranger = next((label for label in labels if label not in number), None)
     if stranger is not None:
@@ -174,8 +155,6 @@ def sources_in(
     items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
 ) -> Sources | None:
     """The sources of the items of a store; None where the items have none."""
-    from ensue.data.codecs.protocols import HasSources
-
     return (
         codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
     )
@@ -191,8 +170,6 @@ def encode(
     progress: Progress,
 ) -> Store:
     """The store of the items, with progress where it must be built."""
-    from ensue.data.store import open_store
-    from ensue.models.traits import HasShortestItem
 
     def on_item(done: int, total: int) -> None:
         if done == 1:
@@ -221,13 +198,6 @@ def _training_data(
     held: np.ndarray,
     condition: Conditions | None,
 ) -> TrainingData:
-    import torch
-
-    from ensue.data.batches import Batch
-    from ensue.data.windows import Windows
-    from ensue.models.traits import TakesWholeItems
-    from ensue.training.fit import TrainingData
-
     data, training = plan.configs["data"], plan.configs["training"]
 
     def windows(rows: Any) -> Windows:
@@ -278,8 +248,6 @@ def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
     Raises:
         DataError: Too many are longer than a window.
     """
-    from ensue.data.items import require_few_skipped
-
     found = [w for w in (data.train, data.validation) if w is not None]
     too_short = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
@@ -303,8 +271,6 @@ def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
 
 def require_kind(family: str, kind: str) -> None:
     """Refuse data of a kind that the family doesn't model, and name the families that do."""
-    from ensue.models.registry import FAMILIES, family_row
-
     if kind not in family_row(family).kinds:
         hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
         able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)

@@ -1,21 +1,20 @@
 """A run that goes on: what may change, what is said of it, and what an interrupt leaves."""
 
-from __future__ import annotations
-
 import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ensue.configuration import lengths
+from ensue.configuration import lengths, to_plain, validate, validate_all
 from ensue.errors import CheckpointError, ConfigError
 from ensue.runs.plan import Plan, describe, older_settings, section_classes
 from ensue.runs.recipes import SECTIONS, read_recipe
-
-if TYPE_CHECKING:
-    from ensue.training.config import TrainingConfig
-    from ensue.training.run_folder import RunFolder
+from ensue.training.checkpoint import read_state
+from ensue.training.config import END_SETTINGS, FREE_SETTINGS, TrainingConfig
+from ensue.training.fit import is_at_end
+from ensue.training.run_folder import RunFolder
+from ensue.training.schedule import rate
 
 
 def resumed_plan(
@@ -26,9 +25,6 @@ def resumed_plan(
     Raises:
         ConfigError: Other settings, or other data, are given than the run was begun with.
     """
-    from ensue.configuration import validate_all
-    from ensue.training.config import END_SETTINGS, FREE_SETTINGS
-
     begun, now = run.read_config(), plan.plain()
     free = {n: now["training"][n] for n in (*END_SETTINGS, *FREE_SETTINGS) if n in settings}
     changed = [
@@ -63,8 +59,6 @@ def resumed_plan(
 
 def _begun_settings(plan: Plan, begun: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The settings of a run by section, those that its version didn't have as they were then."""
-    from ensue.configuration import to_plain, validate
-
     classes = section_classes(plan.family)
     older = {"model": older_settings(classes["model"])}
     return {
@@ -91,10 +85,6 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
     Raises:
         CheckpointError: The run is to be longer, and the checkpoint to go on from is gone.
     """
-    from ensue.configuration import validate
-    from ensue.training.checkpoint import read_state
-    from ensue.training.fit import is_at_end
-
     after = plan.configs["training"]
     before = validate(type(after), run.read_config()["training"], section="training")
     if before.max_steps == after.max_steps:
@@ -118,8 +108,6 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
 
 
 def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[str, ...]:
-    from ensue.training.schedule import rate
-
     if after.max_steps == step:
         return (f"the run ends at step {step:,}, which it has reached, of {before.max_steps:,}",)
     found = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
@@ -137,8 +125,6 @@ def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[st
 
 def write_changes(plan: Plan, run: RunFolder) -> None:
     """Write the settings of a resumed run into its ``config.yaml``, where they are others."""
-    from ensue.configuration import to_plain
-
     begun, now = run.read_config(), to_plain(plan.configs["training"])
     known = _begun_settings(plan, begun)["training"]
     changed = {n: v for n, v in now.items() if v != known[n]}
@@ -147,8 +133,6 @@ def write_changes(plan: Plan, run: RunFolder) -> None:
 
 
 def _steps_of(run: RunFolder) -> int:
-    from ensue.training.checkpoint import read_state
-
     return int(read_state(run.checkpoints)["global_step"]) if run.checkpoint.exists() else 0
 
 

@@ -1,7 +1,5 @@
 """Tables that verbs write: Parquet, npz or CSV by the name of the file, whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -15,10 +13,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from ensue.data.store import Store
 from ensue.errors import ConfigError, DataError
 
 SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
+OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
+OWN_COLUMNS |= {"best_answer", "place_of_own"}
+BITS_PER = "bits_per_"
+"""The beginning of the names of columns of bits per unit, whatever the unit."""
 
 
 def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: object = None) -> Path:
@@ -29,6 +32,17 @@ def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: obje
     if path.suffix not in suffixes:
         raise ConfigError(f"out is {str(out)!r}; its ending must be one of {', '.join(suffixes)}")
     return path
+
+
+def labeled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
+    """Ids and labels; a label named as one of our own columns is written as ``label.NAME``."""
+    rows = list(rows)
+    named = {f"label.{n}" if _is_ours(n) else n: v for n, v in store.labels.items()}
+    return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
+
+
+def _is_ours(name: str) -> bool:
+    return name in OWN_COLUMNS or name.startswith(BITS_PER)
 
 
 def write_table(columns: Mapping[str, Any], path: Path) -> None:

@@ -3,24 +3,21 @@
 The name of the form is in the kind's row, ``KINDS[kind].writer``; the forms are in ``WRITERS``.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import soundfile
 
+from ensue.data.codecs.protocols import Codec, DecodesSound
 from ensue.data.kinds import KINDS
 from ensue.data.png import png, sheet
 from ensue.errors import ConfigError, DataError
 from ensue.runs.tables import SUFFIXES, drafted, write_table
-
-if TYPE_CHECKING:
-    from ensue.data.codecs.protocols import Codec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +99,6 @@ class Sounds:
     suffixes, usual, exact, is_folder = ("",), "", (), True
 
     def write(self, drawn: Drawn, path: Path) -> None:
-        import soundfile
-
-        from ensue.data.codecs.protocols import DecodesSound
-
         assert isinstance(drawn.codec, DecodesSound)
         rate = drawn.codec.sample_rate
         for x, file in zip(drawn.items, self._files(drawn), strict=True):

@@ -2,13 +2,12 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
 
 from ensue.data.codecs import Codec
-from ensue.data.windows import StepBatches, Windows
+from ensue.data.windows import StepBatches, TrainingData
 from ensue.errors import CheckpointError
 from ensue.models.loading import load_weights
 from ensue.models.traits import Model, PredictsAhead
@@ -25,15 +24,6 @@ from ensue.training.processes import is_main
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
 from ensue.training.whole import discard_folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingData:
-    """Windows to train on, and to validate on where any were set aside."""
-
-    train: Windows
-    validation: Windows | None
-    num_validation: int
 
 
 def fit(

@@ -1,12 +1,13 @@
-"""``demo``: the main job, from unlabelled speech to a table that compares features."""
-
-from __future__ import annotations
+"""``demo``: the main job, from unlabeled speech to a table that compares features."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from ensue.runs.results import Next
 from ensue.verbs.embed import embed
 from ensue.verbs.probe import Probed, probe
 from ensue.verbs.train import Trained, train
@@ -28,6 +29,16 @@ class Demo:
     seconds: float
     files: tuple[Path, ...]
 
+    def show(self, console: Console) -> None:
+        self.trained.show(console)
+        for probed in self.probes:
+            console.print()
+            probed.show(console)
+        console.print(f"\nall in {self.seconds:.0f} s")
+
+    def suggest(self) -> Next:
+        return Next("train", ("cpc", "MY_RECORDINGS/"), {"out": "runs/mine"})
+
 
 def demo(
     *,
@@ -46,7 +57,7 @@ def demo(
     seed
         Of everything.
     cache
-        Folder for prepared data; by default "cache" beside the run.
+        Folder for prepared data; by default "cache" next to the run.
     quiet
         Show no progress.
     settings
@@ -58,7 +69,7 @@ def demo(
     trained = train("cpc", data, out=run, recipe="speech", seed=seed, **common, **settings)
     embeddings = embed(run, data, out=run / "embeddings.parquet", **common)
     probes = tuple(
-        probe(run, data, label=label, level="frame", seed=seed, **common)
+        probe(run, data, label=label, level="frame", seed=seed, report=True, **common)
         for label in ("phone", "speaker")
     )
     return Demo(

@@ -1,23 +1,21 @@
 """``embed``: one vector per item, or per frame, of recordings of any length and number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Unpack
 
+import numpy as np
+
+from ensue.data.items import fingerprint
 from ensue.data.sources.data import Data
+from ensue.data.store import Store
 from ensue.errors import ConfigError, Interrupted
+from ensue.evaluation.represent import Represented, Represents, by_model
+from ensue.models.registry import require_contract
 from ensue.runs.loaded import Loaded, load
-from ensue.runs.progress import listener
-from ensue.runs.tables import TableParts, check_out
-from ensue.verbs.apply import Written, labelled, open_data
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ensue.data.store import Store
-    from ensue.evaluation.represent import Represented, Represents
+from ensue.runs.reading import Opened, Reading, open_data
+from ensue.runs.results import Written
+from ensue.runs.tables import TableParts, check_out, labeled
 
 PART_STEPS = 16_000_000
 """Steps (samples, of sound) of the items of one part; a longer item is a part by itself."""
@@ -31,9 +29,7 @@ def embed(
     out: str | Path,
     level: Literal["item", "frame"] = "item",
     layer: str | None = None,
-    max_skipped: float = 0.05,
-    cache: str | Path | None = None,
-    quiet: bool = False,
+    **reading: Unpack[Reading],
 ) -> Written:
     """Write one vector per item, or per frame, with item ids and labels.
 
@@ -51,43 +47,23 @@ def embed(
         One vector per item, or one per frame with its time.
     layer
         Layer of the model, such as context (the default), local, conv1 or gru1.
-    max_skipped
-        Part of the items that may be unreadable.
-    cache
-        Folder for prepared data; by default "cache" beside the run.
-    quiet
-        Show no progress.
+    reading
+        How the data are read.
     """
-    from ensue.evaluation.represent import by_model
-    from ensue.models.registry import require_contract
-
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "encodes")
     if layer is not None:
         require_contract(loaded.family, "layers")
     represent = by_model(loaded.model, layer=layer)
-    progress = listener(quiet)
-    _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
+    opened = open_data(loaded, data, **reading)
+    store = opened.store
     if level == "frame" and not store.sequence:
         raise ConfigError("this family has no features by frame; use --level item")
-    tables = _item_tables if level == "item" else _frame_tables
-    # Lower layers have more frames a second, and a part's frames stand in memory.
-    share = 1 if layer is None else loaded.model.up_to(layer).hop / loaded.model.hop
-    parts = list(_parts(store, int(PART_STEPS * share)))
+    parts = list(_parts(store, _steps_of_part(loaded, layer)))
     table = TableParts(path, key=_key(loaded, store, level, layer))
-    progress.start("embedding", len(store))
-    try:
-        for number, rows in enumerate(parts):
-            if not table.has(number):
-                table.add(number, tables(represent, store, rows))
-            progress.advance(len(rows), {})
-    except KeyboardInterrupt as stop:
-        if not table.has(0):
-            raise
-        raise Interrupted("interrupted; the same command goes on where it stopped") from stop
-    finally:
-        progress.stop()
+    tables = _item_tables if level == "item" else _frame_tables
+    _add_parts(table, ((rows, tables(represent, store, rows)) for rows in parts), opened)
     return Written(
         what="embeddings" if level == "item" else "frames",
         num_rows=table.finish(len(parts)),
@@ -97,18 +73,45 @@ def embed(
     )
 
 
-def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
-    """What a part depends on: the weights, the items and the settings."""
-    from ensue.data.items import fingerprint
+def _steps_of_part(loaded: Loaded, layer: str | None) -> int:
+    """Lower layers have more frames a second, and a part's frames are held in memory."""
+    share = 1 if layer is None else loaded.model.up_to(layer).hop / loaded.model.hop
+    return int(PART_STEPS * share)
 
+
+def _add_parts(
+    table: TableParts,
+    parts: Iterable[tuple[np.ndarray, Iterator[dict[str, Any]]]],
+    opened: Opened,
+) -> None:
+    """Add the parts that aren't there yet.
+
+    Raises:
+        Interrupted: It was stopped, and there is something to go on from.
+    """
+    progress = opened.progress
+    progress.start("embedding", len(opened.store))
+    try:
+        for number, (rows, tables) in enumerate(parts):
+            if not table.has(number):
+                table.add(number, tables)
+            progress.advance(len(rows), {})
+    except KeyboardInterrupt as stop:
+        if not table.has(0):
+            raise
+        raise Interrupted("interrupted; the same command goes on where it stopped") from stop
+    finally:
+        progress.stop()
+
+
+def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
+    """A part depends on the weights, the items and the settings."""
     labels = [list(store.ids), store.labels]
     return fingerprint([loaded.hash, str(store.folder), labels, level, layer])
 
 
 def _parts(store: Store, most: int) -> Iterator[np.ndarray]:
     """The items in order, cut into parts of at most so many steps."""
-    import numpy as np
-
     first, steps = 0, 0
     for row, length in enumerate(store.lengths):
         if row > first and (steps + length > most or row - first == PART_ITEMS):
@@ -119,10 +122,8 @@ def _parts(store: Store, most: int) -> Iterator[np.ndarray]:
 
 
 def _item_tables(represent: Represents, store: Store, rows: np.ndarray) -> Iterator[dict[str, Any]]:
-    import numpy as np
-
     by_row = {r.row: r.embedding for r in represent(store, rows)}  # the last piece has it whole
-    yield {**labelled(store, rows), "embedding": np.stack([by_row[row] for row in rows])}
+    yield {**labeled(store, rows), "embedding": np.stack([by_row[row] for row in rows])}
 
 
 def _frame_tables(
@@ -140,11 +141,9 @@ def _frame_tables(
 
 
 def _frames(r: Represented, store: Store, frame_rate: float) -> dict[str, Any]:
-    import numpy as np
-
     assert r.frames is not None
     num = len(r.frames)
-    labels = {name: value * num for name, value in labelled(store, [r.row]).items()}
+    labels = {name: value * num for name, value in labeled(store, [r.row]).items()}
     time = (r.first + np.arange(num) + 0.5) / frame_rate
     return {**labels, "time": time, "features": r.frames}
 

@@ -1,32 +1,26 @@
-"""``evaluate``: a trained model's figures on data, beside what they must be seen beside."""
-
-from __future__ import annotations
+"""``evaluate``: a trained model's figures on data, next to what they must be compared with."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
+
+from rich.console import Console
+from rich.table import Table
 
 from ensue.configuration import FORMAT, require_at_least
-from ensue.data.kinds import KINDS
-from ensue.data.kinds.smiles.molecules import require_rdkit
 from ensue.data.sources.data import Data
-from ensue.errors import ConfigError, EnsueError
-from ensue.runs.loaded import Loaded, load
+from ensue.evaluation.sections import Section
+from ensue.models.registry import require_contract
+from ensue.report import write_report
+from ensue.runs.loaded import load
 from ensue.runs.plan import describe
-from ensue.runs.prepare import cache_of
-from ensue.runs.progress import listener
-from ensue.verbs.apply import left_out, open_data, read_items, require_questions, scores_of, sources
-
-if TYPE_CHECKING:
-    from ensue.data.items import Items
-    from ensue.data.kinds.question.questions import Sources
-    from ensue.data.store import Store
-    from ensue.evaluation.sections import Section
-
-NUM, NUM_DRAWS, NUM_ITEMS = 10_000, 64, 1_000
-MOST_REFERENCES = 10_000
+from ensue.runs.reading import Reading, open_data, require_questions
+from ensue.runs.results import left_out, open_file
+from ensue.runs.sections import DEFAULTS, SECTIONS, Subject, require_read
+from ensue.training.run_folder import RunFolder
+from ensue.training.whole import write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +30,15 @@ class Evaluated:
     sections: Sequence[Section]
     notes: Sequence[str]
     files: tuple[Path, ...]
+
+    def show(self, console: Console) -> None:
+        for section in self.sections:
+            console.print(_table(section))
+        for note in self.notes:
+            console.print(note)
+
+    def suggest(self) -> str:
+        return open_file(self.files[-1])
 
 
 def evaluate(
@@ -48,9 +51,7 @@ def evaluate(
     num_items: int | None = None,
     seed: int = 0,
     regions: str | None = None,
-    max_skipped: float = 0.05,
-    cache: str | Path | None = None,
-    quiet: bool = False,
+    **reading: Unpack[Reading],
 ) -> Evaluated:
     """Evaluate a trained model: likelihood, what its z holds, what it draws or asks.
 
@@ -73,153 +74,55 @@ def evaluate(
         Of all draws.
     regions
         Of questions: the file that the rows of DATA point into; by default the run's own.
-    max_skipped
-        Part of the items that may be unreadable.
-    cache
-        Folder for prepared data; by default "cache" beside the run.
-    quiet
-        Show no progress.
+    reading
+        How the data are read.
     """
-    import numpy as np
-
-    from ensue.data.codecs.protocols import HasVocabulary
-    from ensue.evaluation.sections import latents_section, likelihood_section
-    from ensue.models.loading import untrained_like
-    from ensue.models.registry import FAMILIES, require_contract
-    from ensue.training.run_folder import RunFolder
-    from ensue.training.whole import write_text
-    from ensue.verbs.report import make_report
-
+    options = {"num": num, "temperature": temperature}
+    options |= {"num_draws": num_draws, "num_items": num_items}
+    given = {name: value for name, value in options.items() if value is not None}
     folder = RunFolder(Path(run))
-    folder.read_config()  # a model folder has no place for what is found
+    folder.read_config()  # a model folder has no place for an evaluation
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
-    contracts = FAMILIES[loaded.family].contracts
-    kind = KINDS[loaded.codec.kind]
-    draws = "samples" in contracts and "molecules" in kind.measures
-    looks, asks = "latents" in contracts, kind.has_sources
-    _refuse(not draws, "draws no molecules", num=num, temperature=temperature)
-    _refuse(not looks, "has no z", num_draws=num_draws)
-    _refuse(not looks and not asks, "has no z, and asks no questions", num_items=num_items)
+    require_read(loaded, given)
     require_questions(loaded, regions=regions)
-    num = NUM if num is None else num
-    temperature = 1.0 if temperature is None else temperature
-    num_draws = NUM_DRAWS if num_draws is None else num_draws
-    num_items = NUM_ITEMS if num_items is None else num_items
-    require_at_least(1, num=num, num_draws=num_draws, num_items=num_items)
-    require_at_least(0, temperature=temperature)
-    progress = listener(quiet)
-    items, store = open_data(
-        loaded, data, cache, max_skipped=max_skipped, regions=regions, progress=progress
-    )
-    sections, notes = [], left_out(store.skipped)
-    progress.say(f"scoring {len(store):,} items")
-    codec = loaded.codec
-    num_tokens = codec.num_tokens if isinstance(codec, HasVocabulary) and store.sequence else None
-    written_from = sources(loaded, items, store, cache, regions)
-    totals, score_kind = scores_of(loaded, items, store, written_from)
-    sections.append(likelihood_section(totals, score_kind, store, num_tokens))
-    if looks:
-        rows = np.unique(np.linspace(0, len(store) - 1, num_items).astype(int))
-        progress.say(f"looking at z of {len(rows):,} items")
-        untrained = untrained_like(loaded.model, loaded.model.config, seed)
-        sections.append(
-            latents_section(loaded.model, untrained, store, rows, num_draws=num_draws, seed=seed)
-        )
-    if written_from is not None:
-        progress.say(f"asking about {num_items:,} pictures with answers at most")
-        found, missing = _questions(loaded, store, written_from, num_items, seed)
-        sections += found
-        notes += missing
-    if draws:
-        progress.say(f"drawing {num:,} molecules")
-        drawn = loaded.sample(num, temperature=temperature, seed=seed)
-        found, missing = _molecules(loaded, drawn, list(items.raw), seed)
-        sections += found
-        notes += missing
-    values = {
-        "format": FORMAT,
-        "source": describe(data),
-        "temperature": temperature,
-        "seed": seed,
-        "sections": [section.plain() for section in sections],
-        "notes": notes,
-    }
-    write_text(folder.evaluation, json.dumps(values, indent=2, allow_nan=False) + "\n")
-    make_report(run)
+    options = {**DEFAULTS, **given}
+    require_at_least(0, temperature=options["temperature"])
+    require_at_least(1, **{n: value for n, value in options.items() if n != "temperature"})
+    opened = open_data(loaded, data, regions=regions, **reading)
+    subject = Subject(loaded=loaded, opened=opened, seed=seed, options=options)
+    sections, notes = _made(subject)
+    facts = {"source": describe(data), "temperature": options["temperature"], "seed": seed}
+    _write(folder, facts, sections, notes)
     return Evaluated(sections=sections, notes=notes, files=(folder.evaluation, folder.report))
 
 
-def _refuse(absent: bool, why: str, **given: Any) -> None:
-    """Refuse what there is no place for."""
-    names = [name for name, value in given.items() if value is not None]
-    if absent and names:
-        raise ConfigError(f"{', '.join(names)}: this run {why}; leave it out")
+def _made(subject: Subject) -> tuple[list[Section], list[str]]:
+    """All sections that apply, and what is missing and why."""
+    sections, notes = [], left_out(subject.opened.store.skipped)
+    for maker in SECTIONS:
+        if maker.applies(subject.loaded):
+            made, missing = maker.make(subject)
+            sections += made
+            notes += missing
+    return sections, notes
 
 
-def _molecules(
-    loaded: Loaded, drawn: Sequence[str], reference: Sequence[str], seed: int
-) -> tuple[list[Section], list[str]]:
-    """The section of molecules, or why there is none, or something missing."""
-    import numpy as np
-
-    from ensue.evaluation.sections import molecules_section
-
-    try:
-        require_rdkit()
-    except EnsueError as error:
-        return [], [f"what was drawn isn't looked at as molecules: {error}"]
-    notes, training = [], None
-    try:
-        items, chosen = _trained_on(loaded)
-        training = [items.raw[row] for row in chosen]
-    except EnsueError as error:
-        notes.append(f"the data that it was trained on can't be read, so no novelty: {error}")
-    some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
-    beside = [reference[i] for i in map(int, some)]
-    return [molecules_section(drawn, beside, training, seed=seed)], notes
+def _write(
+    folder: RunFolder, facts: dict[str, Any], sections: Sequence[Section], notes: Sequence[str]
+) -> None:
+    plain = [section.plain() for section in sections]
+    values = {"format": FORMAT, **facts, "sections": plain, "notes": notes}
+    write_text(folder.evaluation, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    write_report(folder)
 
 
-def _questions(
-    loaded: Loaded, store: Store, written_from: Sources, most: int, seed: int
-) -> tuple[list[Section], list[str]]:
-    """The sections of questions, and what is missing of them."""
-    from ensue.data.codecs.protocols import HasSources
-    from ensue.evaluation.questions import asked_of, dependence_section, questions_section
-
-    codec, notes, training = loaded.codec, [], None
-    assert isinstance(codec, HasSources)
-    try:
-        items, chosen = _trained_on(loaded)
-        own = loaded.config["data"]["regions"]
-        cache = cache_of(None, loaded.path)
-        training = codec.sources(items, [items.ids[i] for i in chosen], cache, own)
-    except EnsueError as error:
-        notes.append(f"the data that it was trained on can't be read, so no baselines: {error}")
-    asked = asked_of(written_from, most, seed)
-    return [
-        questions_section(loaded.model, written_from, asked, training),
-        dependence_section(loaded.model, store, written_from, asked, seed=seed),
-    ], notes
-
-
-def _trained_on(loaded: Loaded) -> tuple[Items, list[int]]:
-    """The items of the run's data, and which of them weren't held out.
-
-    Raises:
-        EnsueError: They can't be read, or have changed.
-    """
-    from ensue.configuration import validate
-    from ensue.data.config import DataConfig
-    from ensue.data.splits import train_validation, with_held_out_part
-
-    config = loaded.config
-    items = read_items(loaded, config["source"], max_skipped=1.0, group=config["data"].get("group"))
-    data = validate(DataConfig, config["data"], section="data")
-    items = with_held_out_part(
-        items, data.validation, data.window_tokens, trained_on=config["fingerprint"]
-    )
-    if items.fingerprint != config["fingerprint"]:
-        raise ConfigError(f"{config['source']!r} has changed since")
-    chosen, _ = train_validation(items, data.validation)
-    return items, chosen.tolist()
+def _table(section: Section) -> Table:
+    table = Table(title=section.title, title_justify="left")
+    table.add_column("")
+    for name in section.columns:
+        table.add_column(name, justify="right")
+    table.add_column("what it is")
+    for name, values, meaning in section.rows:
+        table.add_row(name, *("" if v is None else f"{v:.4g}" for v in values), meaning)
+    return table

@@ -2,10 +2,28 @@
 
 from typing import Literal
 
+from rich.console import Console
+
+from ensue.data.sources.builtin import BUILTIN
+from ensue.models.registry import FAMILIES
 from ensue.runs.recipes import recipe_names
 
 
-def list_names(what: Literal["families", "recipes", "data"]) -> dict[str, str]:
+class Names(dict[str, str]):
+    """Names, each with a line about it."""
+
+    files = ()
+
+    def show(self, console: Console) -> None:
+        width = max((len(name) for name in self), default=0)
+        for name, summary in self.items():
+            console.print(f"{name:{width}}  {summary}")
+
+    def suggest(self) -> None:
+        """Give no next command: it depends on what was looked for."""
+
+
+def list_names(what: Literal["families", "recipes", "data"]) -> Names:
     """List what there is: families of models, recipes, or built-in data.
 
     Parameters
@@ -14,14 +32,12 @@ def list_names(what: Literal["families", "recipes", "data"]) -> dict[str, str]:
         families, recipes or data.
     """
     if what == "recipes":
-        return recipe_names()
+        return Names(recipe_names())
     if what == "data":
-        from ensue.data.sources.builtin import BUILTIN
-
-        return {f"builtin:{name}": summary for name, summary in BUILTIN.items()}
-    from ensue.models.registry import FAMILIES
-
-    return {
-        name: f"{row.summary} ({', '.join(row.contracts)}; data: {', '.join(row.kinds)})"
-        for name, row in FAMILIES.items()
-    }
+        return Names({f"builtin:{name}": summary for name, summary in BUILTIN.items()})
+    return Names(
+        {
+            name: f"{row.summary} ({', '.join(row.contracts)}; data: {', '.join(row.kinds)})"
+            for name, row in FAMILIES.items()
+        }
+    )

@@ -1,30 +1,33 @@
 """``probe``: what is read off a run's features, beside chance and baselines."""
 
-from __future__ import annotations
-
-import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, Unpack
+
+from rich.console import Console
 
 from ensue.configuration import require_at_least
 from ensue.data.sources.data import Data
-from ensue.runs.loaded import Loaded, load
+from ensue.data.store import Store
+from ensue.evaluation.probes.measure import baselines_of, measure
+from ensue.evaluation.probes.measured import MeasuredResult
+from ensue.evaluation.probes.multi_label import values_of
+from ensue.evaluation.probes.plan import make_plan
+from ensue.evaluation.probes.probe import ProbeResult
+from ensue.evaluation.probes.table import print_probe
+from ensue.evaluation.represent import by_model
+from ensue.models.registry import require_contract
+from ensue.report import write_report
+from ensue.runs.loaded import load
 from ensue.runs.plan import describe
 from ensue.runs.prepare import warn_of_lookalikes
-from ensue.verbs.apply import open_data
-from ensue.verbs.probe_question import Question, make_question
-
-if TYPE_CHECKING:
-    from ensue.data.store import Store
-    from ensue.evaluation.probes.classifiers import Kind
-    from ensue.evaluation.probes.measured import MeasuredResult
-    from ensue.evaluation.probes.probe import ProbeResult
-    from ensue.evaluation.represent import Represents
-    from ensue.training.progress import Progress
+from ensue.runs.reading import LabeledReading, open_data
+from ensue.runs.results import Next, open_file
+from ensue.training.card import write_card
+from ensue.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,15 @@ class Probed:
     """The result of a probe, and where it was written."""
 
     result: ProbeResult | MeasuredResult
+    run: Path
     files: tuple[Path, ...]
+
+    def show(self, console: Console) -> None:
+        print_probe(self.result, console)
+
+    def suggest(self) -> Next | str:
+        page = next((file for file in self.files if file.suffix == ".html"), None)
+        return Next("report", (self.run,)) if page is None else open_file(page)
 
 
 def probe(
@@ -54,21 +65,18 @@ def probe(
     separator: str | None = None,
     num_train: int = 16_000,
     num_test: int = 12_000,
-    group: str | None = None,
-    intervals: Sequence[str] = (),
-    max_skipped: float = 0.05,
     seed: int = 0,
-    cache: str | Path | None = None,
-    quiet: bool = False,
+    report: bool = False,
+    **reading: Unpack[LabeledReading],
 ) -> Probed:
-    """Read a label off frozen features by logistic regression, beside chance and baselines.
+    """Read a label off frozen features by logistic regression, next to chance and baselines.
 
     Parameters
     ----------
     run
         A run folder.
     data
-        Labelled data: a folder, a manifest, a table, or builtin:NAME.
+        Labeled data: a folder, a manifest, a table, or builtin:NAME.
     label
         A label column, or the name of an intervals table.
     level
@@ -78,12 +86,12 @@ def probe(
     knn
         Also the vote of so many nearest neighbors, by the cosine of standardized features.
     num_labels
-        Train on so many labelled examples only, with one of each class at least: 100, or
+        Train on so many labeled examples only, with one of each class at least: 100, or
         10,100,1000 for a curve.
     label_fractions
         The same as fractions of the training part: 0.01,0.1,1.
     draws
-        How often few labelled examples are drawn, by default 10; the table shows means.
+        How often few labeled examples are drawn, by default 10; the table shows means.
     leave_one_group_out
         Test on each group in turn, trained on all others; GROUP names the column.
     finetune
@@ -102,28 +110,16 @@ def probe(
         Frames (or items) to train on, at most.
     num_test
         Frames (or items) to test on, at most.
-    group
-        Label column that the split must not cut through; by default "group" or "speaker".
-    intervals
-        Frame labels as NAME=FILE: tables with the columns item, start, end, label.
-    max_skipped
-        Part of the items that may be unreadable.
     seed
         Of splits, draws, frames and untrained weights.
-    cache
-        Folder for prepared data; by default "cache" beside the run.
-    quiet
-        Show no progress.
+    report
+        Also write the run's report.html anew, as `report` does.
+    reading
+        How the data are read.
     """
-    from ensue.models.registry import require_contract
-    from ensue.report import write_report
-    from ensue.runs.progress import listener
-    from ensue.training.card import write_card
-    from ensue.training.run_folder import RunFolder
-
     require_at_least(1, num_train=num_train, num_test=num_test)
     require_at_least(0, seed=seed)
-    question = make_question(
+    plan = make_plan(
         label=label,
         level=level,
         knn=knn,
@@ -141,123 +137,28 @@ def probe(
         seed=seed,
     )
     loaded = load(run).on_best_device()
-    RunFolder(loaded.path).read_probes()  # what can't be added to is refused before the work
-    require_contract(loaded.family, "encodes")
-    progress = listener(quiet)
-    _, store = open_data(
-        loaded,
-        data,
-        cache,
-        max_skipped=max_skipped,
-        group=group,
-        intervals=intervals,
-        progress=progress,
-    )
-    warn_of_lookalikes(label, _values(store, label, separator))
-    features = {
-        **(_baselines(loaded, seed) if baselines else {}),
-        f"{loaded.family} (this run)": _frozen(loaded),
-    }
-    result = _answer(question, store, features, loaded, progress)
     folder = RunFolder(loaded.path)
-    folder.write_probe(_plain(result, data))
+    folder.read_probes()  # what can't be added to is refused before the work
+    require_contract(loaded.family, "encodes")
+    opened = open_data(loaded, data, **reading)
+    warn_of_lookalikes(label, _values(opened.store, label, separator))
+    features = {
+        **(baselines_of(loaded.model, loaded.codec, seed) if baselines else {}),
+        f"{loaded.family} (this run)": by_model(loaded.model),
+    }
+    result = measure(plan, opened.store, features, loaded.model, opened.progress)
+    folder.write_probe({"source": describe(data), **dataclasses.asdict(result)})
     write_card(folder, loaded.model)
-    write_report(folder)
-    return Probed(result=result, files=(folder.probes, folder.report))
+    if report:
+        write_report(folder)
+    files = (folder.probes, folder.report) if report else (folder.probes,)
+    return Probed(result=result, run=folder.path, files=files)
 
 
 def _values(store: Store, label: str, separator: str | None) -> Iterable[str]:
     """All values of a label, of items or of stretches; none where there is no such label."""
-    from ensue.evaluation.probes.multi_label import values_of
-
     if label in store.intervals:
-        return [v for _, _, found in store.intervals[label].by_item().values() for v in found]
+        spans = store.intervals[label].by_item().values()
+        return [value for _, _, values in spans for value in values]
     cells = store.labels.get(label, ())
     return cells if separator is None else chain.from_iterable(values_of(cells, separator))
-
-
-def _answer(
-    q: Question,
-    store: Store,
-    features: dict[str, Represents],
-    loaded: Loaded,
-    progress: Progress,
-) -> ProbeResult | MeasuredResult:
-    from ensue.evaluation.probes.classifiers import frozen
-    from ensue.evaluation.probes.label_curve import run_label_curve, sizes_of
-    from ensue.evaluation.probes.leave_group_out import run_leave_group_out
-    from ensue.evaluation.probes.multi_label import run_multi_label
-    from ensue.evaluation.probes.probe import run_probe
-    from ensue.evaluation.probes.task import make_pool, make_task
-    from ensue.evaluation.probes.verification import run_verification
-
-    common: dict[str, Any] = {"seed": q.seed, "progress": progress}
-    kinds = [frozen(name, made, num_neighbors=q.knn) for name, made in features.items()]
-    if q.finetune:
-        kinds += _ceilings(q, loaded, progress)
-    if q.kind == "leave_one_group_out":
-        num = q.num_train + q.num_test
-        pool, level = make_pool(store, q.label, level=q.level, num=num, seed=q.seed)
-        return run_leave_group_out(q.label, level, pool, store, kinds, **common)
-    task = make_task(
-        store,
-        q.label,
-        level=q.level,
-        num_train=q.num_train,
-        num_test=q.num_test,
-        seed=q.seed,
-        whole_cells=q.separator is None,
-        known_values=q.kind != "verification",
-    )
-    if q.kind == "verification":
-        return run_verification(task, store, features, **common)
-    if q.separator is not None:
-        return run_multi_label(task, store, features, separator=q.separator, **common)
-    if q.kind == "label_curve":
-        sizes = [*q.num_labels, *sizes_of(q.label_fractions, task)]
-        return run_label_curve(task, store, kinds, sizes, draws=q.draws, **common)
-    return run_probe(task, store, kinds, **common)
-
-
-def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
-    """The run's network trained on the labels, and the same network that knows nothing before."""
-    from ensue.evaluation.probes.finetune import Budget, fine_tuned
-    from ensue.models.loading import untrained_like
-
-    budget = Budget(max_steps=q.finetune_steps, learning_rate=q.finetune_rate, seed=q.seed)
-    rows = {
-        f"{loaded.family}, fine-tuned": lambda: copy.deepcopy(loaded.model),
-        "same network, supervised from scratch": lambda: untrained_like(
-            loaded.model, loaded.model.config, q.seed
-        ),
-    }
-    return [fine_tuned(name, make, budget, progress) for name, make in rows.items()]
-
-
-def _frozen(loaded: Loaded) -> Represents:
-    from ensue.evaluation.represent import by_model
-
-    return by_model(loaded.model)
-
-
-def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
-    """MFCC where the data are sound, and the same network untrained, with each encoder."""
-    import torch
-
-    from ensue.data.codecs.protocols import DecodesSound
-    from ensue.evaluation.represent import by_mfcc, by_model
-    from ensue.models.loading import untrained_like
-
-    features: dict[str, Represents] = {}
-    codec = loaded.codec
-    if isinstance(codec, DecodesSound):
-        features["MFCC with deltas"] = by_mfcc(
-            codec.sample_rate, lambda x: torch.from_numpy(codec.decode(x))
-        )
-    for name, config in loaded.model.untrained_variants().items():
-        features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))
-    return features
-
-
-def _plain(result: ProbeResult | MeasuredResult, data: Any) -> dict[str, Any]:
-    return {"source": describe(data), **dataclasses.asdict(result)}

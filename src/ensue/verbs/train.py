@@ -1,32 +1,40 @@
 """``train``: one model of a family on data, into a run folder."""
 
-from __future__ import annotations
-
-import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from rich.console import Console
+
+from ensue.data.codecs.protocols import DecodesSound
+from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
+from ensue.data.store import Store
 from ensue.errors import CheckpointError, ConfigError, Interrupted
+from ensue.models.registry import FAMILIES
+from ensue.models.traits import Remarks
+from ensue.report import write_report
+from ensue.runs.begin import begin
+from ensue.runs.exhibit import exhibit
 from ensue.runs.plan import Plan, make_plan
 from ensue.runs.prepare import Prepared, cache_of, prepare
+from ensue.runs.progress import listener
+from ensue.runs.results import Next
 from ensue.runs.resume import interrupted, resumed_plan, with_other_end, write_changes
-from ensue.verbs.report import exhibit
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ensue.data.store import Store
-    from ensue.training.progress import Progress
-    from ensue.training.run_folder import RunFolder
+from ensue.training.checkpoint import write_begun
+from ensue.training.fit import fit
+from ensue.training.kept import read_kept
+from ensue.training.loggers import require_logger
+from ensue.training.machine import require_machine
+from ensue.training.processes import is_main
+from ensue.training.progress import Progress
+from ensue.training.run_folder import RunFolder
 
 NUM_NAMED = 10
 """Items held out that ``data.json`` names."""
 FEWEST_UNSEEN = 30
-VALUES_STANDARDIZED = 1_000_000
-"""Values that a model may look at before its first step, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +62,24 @@ class Trained:
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
+    def show(self, console: Console) -> None:
+        chance = "" if self.chance_loss is None else f" (chance {self.chance_loss:.3f})"
+        console.print(
+            f"trained {self.family} for {self.steps} steps: loss {self.loss:.3f} nats{chance}"
+        )
+        if self.skipped:
+            console.print(f"{self.skipped} items couldn't be used; skipped.csv says why")
+        for note in self.notes:
+            console.print(note)
+
+    def suggest(self) -> Next:
+        row = FAMILIES[self.family]
+        if all(KINDS[kind].has_sources for kind in row.kinds):
+            return Next("ask", (self.run, "QUESTIONS.csv"), {"out": "asked.csv"})
+        if "samples" in row.contracts:
+            return Next("sample", (self.run,), {"num": 100})
+        return Next("embed", (self.run, "DATA"), {"out": "embeddings.parquet"})
+
 
 def train(
     family: str,
@@ -67,7 +93,7 @@ def train(
     quiet: bool = False,
     **settings: Any,
 ) -> Trained:
-    """Train a model on unlabelled data.
+    """Train a model on unlabeled data.
 
     Parameters
     ----------
@@ -85,17 +111,12 @@ def train(
     init_from
         Start from the weights of another run.
     cache
-        Folder for prepared data; by default "cache" beside the run.
+        Folder for prepared data; by default "cache" next to the run.
     quiet
         Show no progress.
     settings
         Any setting of the model, the data or the training, as `--name value`.
     """
-    from ensue.runs.progress import listener
-    from ensue.training.loggers import require_logger
-    from ensue.training.machine import require_machine
-    from ensue.training.processes import is_main
-    from ensue.training.run_folder import RunFolder
 
     run = RunFolder(Path(out))
     plan = make_plan(family, data, recipe, settings, init_from)
@@ -114,7 +135,7 @@ def train(
     if resume:
         run.require_fingerprint(ready.fingerprint)
     if not run.has_weights:
-        _begin(ready, init_from)
+        begin(ready, init_from)
     try:
         if is_main():
             _write_begun(run, plan, ready, init_from, resume)
@@ -130,7 +151,6 @@ def _write_begun(
     run: RunFolder, plan: Plan, ready: Prepared, init_from: str | Path | None, resume: bool
 ) -> None:
     """Write what a run says of itself before its first step."""
-    from ensue.training.checkpoint import write_begun
 
     run.create()
     if resume:
@@ -147,9 +167,6 @@ def _write_begun(
 
 
 def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> None:
-    from ensue.report import write_report
-    from ensue.training.fit import fit
-    from ensue.training.processes import is_main
 
     training = plan.configs["training"]
     fit(ready.model, ready.codec, ready.data, training, run, progress)
@@ -160,7 +177,6 @@ def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> Non
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
-    from ensue.data.codecs.protocols import DecodesSound
 
     train, held = ready.data.train, ready.data.validation
     has_time = isinstance(ready.codec, DecodesSound)
@@ -178,70 +194,13 @@ def _facts(ready: Prepared) -> dict[str, Any]:
 
 def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
     """The items that the model wasn't trained on; all, where those are few."""
-    import numpy as np
 
     windows = ready.data.train
     rows = np.setdiff1d(np.arange(len(windows.store)), windows.rows)
     return windows.store, rows if len(rows) >= FEWEST_UNSEEN else np.arange(len(windows.store))
 
 
-def _begin(ready: Prepared, init_from: str | Path | None) -> None:
-    """The weights before the first step: another run's, or what the model makes of a batch."""
-    from ensue.data.vectors import read_vectors
-    from ensue.models.traits import BeginsWithVectors, HasVectors, Standardizes
-
-    config = ready.model.config
-    vectors = config.embedding_weights if isinstance(config, HasVectors) else None
-    if init_from is not None and vectors is not None:
-        raise ConfigError(
-            "init_from brings its own embeddings, and embedding_weights others; leave one out"
-        )
-    if init_from is not None:
-        _take_weights(ready, Path(init_from))
-    elif vectors is not None and isinstance(ready.model, BeginsWithVectors):
-        try:
-            num = ready.model.set_embeddings(read_vectors(Path(vectors)))
-        except ConfigError as error:
-            raise ConfigError(f"{vectors!r}: {error}") from error
-        total = ready.codec.facts()["num_tokens"]
-        if num < total:
-            warnings.warn(f"{num} of {total} tokens have a vector in {vectors!r}; others are drawn")
-    elif isinstance(ready.model, Standardizes):
-        windows = ready.data.train
-        size = math.prod(windows.store.values.shape[1:])
-        num = max(1, min(ready.model.num_standardized, VALUES_STANDARDIZED // size))
-        ready.model.standardize(windows.fixed(num, num)[0])
-
-
-def _take_weights(ready: Prepared, init_from: Path) -> None:
-    from ensue.training.run_folder import RunFolder
-
-    model, codec = RunFolder(init_from).load()
-    before, now = codec.facts(), ready.codec.facts()
-    if before != now:
-        theirs, ours = _differing(before, now), _differing(now, before)
-        raise ConfigError(
-            f"{str(init_from)!r} was trained on data with {theirs}, and these have {ours}; "
-            "weights carry over only between data of the same form"
-        )
-    try:
-        ready.model.load_state_dict(model.state_dict())
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"the weights of {str(init_from)!r} don't fit: {reason}") from error
-
-
-def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
-    """The facts of data that others don't have; a vocabulary isn't listed."""
-    found = {name: value for name, value in facts.items() if other.get(name) != value}
-    own = ["a vocabulary of their own"] if "codec" in found else []
-    return ", ".join([f"{name} {value}" for name, value in found.items() if name != "codec"] + own)
-
-
 def _trained(run: RunFolder, plan: Plan, ready: Prepared) -> Trained:
-    from ensue.models.traits import Remarks
-    from ensue.training.kept import read_kept
-    from ensue.training.processes import is_main
 
     lines = run.read_metrics()
     if not lines:

@@ -1,6 +1,4 @@
-"""The question of a probe: its options, checked against each other before anything is read."""
-
-from __future__ import annotations
+"""The plan of a probe: its options, checked against each other before anything is read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ProbePlan:
     """The options of ``probe`` that say what is asked, as values that fit each other."""
 
     kind: str
@@ -31,7 +29,7 @@ class Question:
     seed: int
 
 
-def make_question(
+def make_plan(
     *,
     level: Literal["frame", "item"] | None,
     knn: int | None,
@@ -45,8 +43,8 @@ def make_question(
     verify: bool,
     separator: str | None,
     **others: Any,
-) -> Question:
-    """The question, if the options can all be honored.
+) -> ProbePlan:
+    """The plan, if the options can all be honored.
 
     Raises:
         ConfigError: Two of them exclude each other, one needs another, or a value is wrong.
@@ -73,7 +71,7 @@ def make_question(
         raise ConfigError(f"knn is {knn}; it must be 1 or more neighbors")
     if separator == "":
         raise ConfigError('separator is empty; give what stands between values, such as ";"')
-    return Question(
+    return ProbePlan(
         kind=kind,
         level=level,
         knn=knn,

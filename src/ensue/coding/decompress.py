@@ -1,0 +1,125 @@
+"""``decompress``: the items back, exactly."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensue.coding.coder import decode, equal_threads
+from ensue.coding.container import Header, content_of, machine_class, read, require_same
+from ensue.coding.restoring import files_of, load_coder, require_place, restoring
+from ensue.errors import ConfigError, DataError
+from ensue.runs.loaded import Loaded
+from ensue.runs.progress import listener
+from ensue.runs.results import Written
+from ensue.runs.writers import Drawn, writer_of
+from ensue.training.progress import Progress
+
+
+def decompress(
+    run: str | Path, file: str | Path, *, out: str | Path, quiet: bool = False
+) -> Written:
+    """Give back what ``compress`` wrote.
+
+    Parameters
+    ----------
+    run
+        The run that compressed it.
+    file
+        The compressed file.
+    out
+        A new folder, for a file an item (images as PNG); or of images an .npz.
+    quiet
+        Show no progress.
+    """
+    loaded, path = load_coder(run), Path(out)
+    header, words = read(Path(file))
+    require_same(header, loaded.hash, machine_class(loaded.device))
+    _require_new(path, loaded)
+    codec = restoring(loaded.codec)
+    names = files_of(header.items, codec)
+    try:
+        sequences = _decoded(loaded, header, words, listener(quiet))
+    except DataError as error:
+        raise DataError(
+            f"{str(file)!r} came out otherwise than it went in ({error}): this machine rounds sums "
+            "otherwise; decompress it where it was compressed"
+        ) from error
+    values = (_value(loaded, tokens) for tokens in sequences)
+    if path.suffix:
+        restored = [codec.decode(value) for value in values]
+        columns = {"item": list(header.items)}
+        writer_of(codec).write(Drawn(items=restored, codec=codec, columns=columns), path)
+    else:
+        _write(names, map(codec.written, values), path)
+    return Written(
+        what="items",
+        num_rows=len(sequences),
+        num_items=len(sequences),
+        files=(path,),
+        next=None if path.suffix else shlex.join(["ensue", "check", str(path)]),
+    )
+
+
+def _decoded(loaded: Loaded, header: Header, words: np.ndarray, progress: Progress) -> list[Tensor]:
+    """The sequences, with progress.
+
+    Raises:
+        DataError: They aren't those that were compressed.
+    """
+    progress.start("decompressing", len(header.items) * (header.longest - 1))
+    try:
+        with equal_threads(header.num_threads):
+            sequences = decode(
+                loaded.model.prompts(len(header.items)),
+                words,
+                longest=header.longest,
+                batch_size=header.batch_size,
+                on_step=lambda num: progress.advance(num, {}),
+            )
+    finally:
+        progress.stop()
+    if content_of(sequences) != header.content:
+        raise DataError("its checksum is wrong")
+    return sequences
+
+
+def _require_new(path: Path, loaded: Loaded) -> None:
+    require_place(path)
+    if path.suffix in writer_of(loaded.codec).exact:
+        return
+    if path.suffix:
+        raise ConfigError(f"out is {str(path)!r}; give a new folder, or of images an .npz")
+    if path.is_file():
+        raise ConfigError(f"{str(path)!r} is a file; give a new folder as out")
+    here = path.resolve() == Path.cwd()
+    if here or (path.exists() and any(path.iterdir())):
+        what = "you are" if here else "there is something"
+        raise ConfigError(f"{what} in {str(path)!r}; give a new folder as out")
+
+
+def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
+    """An item as the codec encoded it, of the tokens that the model makes of it."""
+    with torch.inference_mode():
+        return loaded.model.from_tokens(tokens[None])[0]
+
+
+def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:
+    """A file for each item, all of them or none."""
+    draft = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for name, content in zip(names, contents, strict=True):
+            file = draft / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        os.replace(draft, path)
+    except OSError as error:
+        raise DataError(f"can't write {str(path)!r}: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

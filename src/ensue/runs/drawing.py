@@ -1,0 +1,85 @@
+"""Drawing: the options of what is generated, and the files that it is written into."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+
+from cyclopts import Parameter
+
+from ensue.configuration import require_at_least
+from ensue.data.sources.data import Data
+from ensue.runs.loaded import Loaded
+from ensue.runs.reading import require_options
+from ensue.runs.tables import check_out
+from ensue.runs.writers import Drawn, check_form, writer_of
+from ensue.training.run_folder import RunFolder
+
+
+class Drawing(TypedDict, total=False):
+    """Options of all commands that generate; those from ``method`` on need tokens."""
+
+    temperature: Annotated[
+        float,
+        Parameter(
+            help="1, the default, draws from the model, less is closer to the likeliest, and 0 is "
+            "the likeliest."
+        ),
+    ]
+    seed: Annotated[int, Parameter(help="Of the draw, by default 0.")]
+    method: Annotated[
+        Literal["random", "gumbel", "greedy", "beam"] | None,
+        Parameter(
+            help="Of families that generate token by token, as all that follows: random, the "
+            "default, gumbel or greedy; where something is given to go on from, beam too."
+        ),
+    ]
+    top_k: Annotated[int | None, Parameter(help="Only so many likeliest tokens.")]
+    top_p: Annotated[
+        float | None, Parameter(help="Only the likeliest tokens of this probability in all.")
+    ]
+    min_p: Annotated[
+        float | None,
+        Parameter(help="Only tokens of at least this part of the likeliest one's probability."),
+    ]
+    min_length: Annotated[int | None, Parameter(help="New tokens before the end, at least.")]
+    max_length: Annotated[
+        int | None,
+        Parameter(
+            help="New tokens, at most; of sounds, by default as many as the longest training "
+            "recording has."
+        ),
+    ]
+    no_repeat_ngram: Annotated[
+        int | None, Parameter(help="No sequence of so many tokens comes twice.")
+    ]
+    num_beams: Annotated[int | None, Parameter(help="Hypotheses that beam keeps.")]
+    length_penalty: Annotated[
+        float | None, Parameter(help="Above 0, beam favors longer sequences.")
+    ]
+
+
+def settings_of(options: Drawing) -> dict[str, Any]:
+    """The options that were given, checked.
+
+    Raises:
+        ConfigError: One isn't known, or the temperature is below 0.
+    """
+    require_options(Drawing, options)
+    require_at_least(0, temperature=options.get("temperature", 1.0))
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def place_of(out: str | Path | None, loaded: Loaded, name: str, data: Data | None = None) -> Path:
+    """The file asked for, or the usual one in the run, if the items can be written so."""
+    writer = writer_of(loaded.codec)
+    path = Path(out or RunFolder(loaded.path).samples / f"{name}{writer.usual}")
+    check_form(writer, out, path)
+    return check_out(path, writer.suffixes, data=data)
+
+
+def write_drawn(loaded: Loaded, drawn: Drawn, path: Path) -> None:
+    """Write items; in the run itself, in place of what was drawn there before."""
+    writer = writer_of(drawn.codec)
+    if writer.is_folder and RunFolder(loaded.path).samples in path.parents:
+        shutil.rmtree(path, ignore_errors=True)
+    writer.write(drawn, path)

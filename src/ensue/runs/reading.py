@@ -1,0 +1,174 @@
+"""Reading: data as a trained run's own were read, with the same settings and codec."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypedDict, Unpack
+
+import numpy as np
+from cyclopts import Parameter
+
+from ensue.data.codecs import require_items_of
+from ensue.data.codecs.protocols import Codec, HasUnknownToken
+from ensue.data.config import for_other_data
+from ensue.data.items import Items
+from ensue.data.kinds import KINDS
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.raws import wanted_by
+from ensue.data.sources import open_items
+from ensue.data.sources.data import Data
+from ensue.data.store import Store
+from ensue.errors import ConfigError, unknown
+from ensue.runs.loaded import Loaded
+from ensue.runs.prepare import cache_of, encode, require_kind, sources_in
+from ensue.runs.progress import listener
+from ensue.training.progress import Progress
+
+MAX_SKIPPED = 0.05
+
+
+class Reading(TypedDict, total=False):
+    """Options of all commands that apply a run to data."""
+
+    max_skipped: Annotated[
+        float, Parameter(help="Part of the items that may be unreadable, by default 0.05.")
+    ]
+    cache: Annotated[
+        str | Path | None,
+        Parameter(help='Folder for prepared data; by default "cache" next to the run.'),
+    ]
+    quiet: Annotated[bool, Parameter(help="Show no progress.")]
+
+
+class LabeledReading(Reading, total=False):
+    """Options of commands that make use of labels, too."""
+
+    group: Annotated[
+        str | None,
+        Parameter(
+            help="Label column that says what belongs together: a split doesn't cut through it; "
+            'by default "group" or "speaker".'
+        ),
+    ]
+    intervals: Annotated[
+        Sequence[str],
+        Parameter(
+            help="Frame labels as NAME=FILE: tables with the columns item, start, end, label."
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Data that a run is applied to.
+
+    Attributes:
+        items: As they were read.
+        store: As the codec encoded them, without those that can't be used.
+        sources: What they are written from, or None where they aren't written from anything.
+        progress: Told of what takes long.
+    """
+
+    items: Items
+    store: Store
+    sources: Sources | None
+    progress: Progress
+
+    @property
+    def raws(self) -> list[Any]:
+        """The raw items of the store, in its order."""
+        where = {name: i for i, name in enumerate(self.items.ids)}
+        return [self.items.raw[where[name]] for name in self.store.ids]
+
+
+def open_data(
+    loaded: Loaded, data: Data, *, regions: str | None = None, **options: Unpack[LabeledReading]
+) -> Opened:
+    """Data read as the run's own were: the same settings and codec.
+
+    Raises:
+        EnsueError: They can't be read, or aren't what the run takes.
+    """
+    require_options(LabeledReading, options)
+    progress = listener(options.get("quiet", False))
+    max_skipped = options.get("max_skipped", MAX_SKIPPED)
+    cache = cache_of(options.get("cache"), loaded.path)
+    items = read_items(
+        loaded,
+        data,
+        cache=cache,
+        group=options.get("group"),
+        intervals=options.get("intervals", ()),
+        regions=regions,
+        max_skipped=max_skipped,
+    )
+    codec = loaded.codec
+    store = encode(items, codec, loaded.model, cache, max_skipped=max_skipped, progress=progress)
+    _warn_of_unknown_tokens(codec, store)
+    sources = sources_in(
+        items, store, codec, cache, regions or loaded.config["data"].get("regions")
+    )
+    return Opened(items=items, store=store, sources=sources, progress=progress)
+
+
+def read_items(
+    loaded: Loaded,
+    data: Data,
+    *,
+    max_skipped: float,
+    cache: Path | None = None,
+    group: str | None = None,
+    intervals: Sequence[str] = (),
+    regions: str | None = None,
+) -> Items:
+    """Raw items, read as the run's own were."""
+    changes = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
+    config = for_other_data(loaded.config["data"], regions=regions, **changes)
+    place = cache or cache_of(None, loaded.path)
+    items = open_items(data, config, cache=place, wanted=wanted_by(loaded.codec))
+    require_kind(loaded.family, items.kind)
+    require_items_of(loaded.codec, items)
+    return items
+
+
+def require_options(cls: type, options: object) -> None:
+    """Refuse names that are no options of a command, as in a call from Python.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    assert isinstance(options, dict)
+    names = list(cls.__annotations__)
+    strangers = [name for name in options if name not in names]
+    if strangers:
+        raise ConfigError(unknown("option", strangers[0], names))
+
+
+def require_questions(loaded: Loaded, **given: Any) -> None:
+    """Refuse what is for questions where the items are none.
+
+    Raises:
+        ConfigError: It is given.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if names and not KINDS[loaded.codec.kind].has_sources:
+        raise ConfigError(
+            f"{', '.join(names)}: for questions, and this run's items are {loaded.codec.kind}; "
+            "leave it out"
+        )
+
+
+def _warn_of_unknown_tokens(codec: Codec, store: Store) -> None:
+    """Warn of tokens that the model never saw, of kinds whose items rarely have any."""
+    if not KINDS[codec.kind].has_closed_vocabulary or not isinstance(codec, HasUnknownToken):
+        return
+    unk = codec.unk
+    if unk is None:
+        return
+    has = np.add.reduceat(np.equal(store.values, unk), store.offsets[:-1]) > 0
+    if has.any():
+        warnings.warn(
+            f"{has.sum()} of {len(store)} items have tokens that the model never saw, such as "
+            f"{store.ids[int(has.argmax())]!r}; it takes them all for one and the same"
+        )

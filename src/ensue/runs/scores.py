@@ -1,0 +1,24 @@
+"""Scores of data that a run is applied to, in the units of the data."""
+
+import numpy as np
+
+from ensue.data.windows import Conditions
+from ensue.evaluation.represent import score_items
+from ensue.runs.loaded import Loaded
+from ensue.runs.reading import Opened
+
+DENSITIES = ("exact", "lower_bound")
+
+
+def scores_of(
+    loaded: Loaded, opened: Opened, condition: Conditions | None = None
+) -> tuple[np.ndarray, str]:
+    """The score of each item in nats, and its kind.
+
+    A density is one of what the codec makes of an item; the log-determinant of the encoding turns
+    it into one of the item itself.
+    """
+    totals, kind = score_items(loaded.model, opened.store, condition=condition)
+    if kind in DENSITIES:
+        totals = totals + np.array([loaded.codec.log_det(raw) for raw in opened.raws])
+    return totals, kind

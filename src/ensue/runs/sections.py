@@ -1,0 +1,220 @@
+"""Sections of an evaluation: each says whether it applies to a run, and which options it reads.
+
+A new one is a class here and a row in ``SECTIONS``; what it computes is in ``ensue.evaluation``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from ensue.configuration import validate
+from ensue.data.codecs.protocols import HasSources, HasVocabulary
+from ensue.data.config import DataConfig
+from ensue.data.items import Items
+from ensue.data.kinds import KINDS
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.kinds.smiles.molecules import require_rdkit
+from ensue.data.splits import train_validation, with_held_out_part
+from ensue.errors import ConfigError, EnsueError
+from ensue.evaluation.questions import asked_of, dependence_section, questions_section
+from ensue.evaluation.sections import (
+    Section,
+    latents_section,
+    likelihood_section,
+    molecules_section,
+)
+from ensue.models.loading import untrained_like
+from ensue.models.registry import FAMILIES
+from ensue.runs.loaded import Loaded
+from ensue.runs.prepare import cache_of
+from ensue.runs.reading import Opened, read_items
+from ensue.runs.scores import scores_of
+
+MOST_REFERENCES = 10_000
+DEFAULTS: Mapping[str, Any] = {
+    "num": 10_000,
+    "temperature": 1.0,
+    "num_draws": 64,
+    "num_items": 1_000,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A run, the data that it is evaluated on, and the options.
+
+    Attributes:
+        loaded: The run.
+        opened: The data.
+        seed: Of all draws.
+        options: As in ``DEFAULTS``.
+    """
+
+    loaded: Loaded
+    opened: Opened
+    seed: int
+    options: Mapping[str, Any]
+
+    @cached_property
+    def trained_on(self) -> tuple[Items, list[int]]:
+        """The items of the run's data, and which of them weren't held out.
+
+        Raises:
+            EnsueError: They can't be read, or have changed.
+        """
+        config = self.loaded.config
+        group = config["data"].get("group")
+        items = read_items(self.loaded, config["source"], max_skipped=1.0, group=group)
+        data = validate(DataConfig, config["data"], section="data")
+        items = with_held_out_part(
+            items, data.validation, data.window_tokens, trained_on=config["fingerprint"]
+        )
+        if items.fingerprint != config["fingerprint"]:
+            raise ConfigError(f"{config['source']!r} has changed since")
+        chosen, _ = train_validation(items, data.validation)
+        return items, chosen.tolist()
+
+
+Made = tuple[list[Section], list[str]]
+"""Tables of figures, and notes on what is missing."""
+
+
+class Maker(Protocol):
+    """Makes a section.
+
+    Attributes:
+        options: The options that it reads.
+        absence: Why there is no such section, of a run that it doesn't apply to.
+    """
+
+    @property
+    def options(self) -> Sequence[str]: ...
+    @property
+    def absence(self) -> str: ...
+    def applies(self, loaded: Loaded) -> bool: ...
+    def make(self, subject: Subject) -> Made: ...
+
+
+class Likelihood:
+    """How well the model expected the items."""
+
+    options, absence = (), ""
+
+    def applies(self, loaded: Loaded) -> bool:
+        return True
+
+    def make(self, subject: Subject) -> Made:
+        opened, codec = subject.opened, subject.loaded.codec
+        opened.progress.say(f"scoring {len(opened.store):,} items")
+        num_tokens = None
+        if isinstance(codec, HasVocabulary) and opened.store.sequence:
+            num_tokens = codec.num_tokens
+        totals, kind = scores_of(subject.loaded, opened, opened.sources)
+        return [likelihood_section(totals, kind, opened.store, num_tokens)], []
+
+
+class Latents:
+    """What z holds of the items."""
+
+    options, absence = ("num_draws", "num_items"), "has no z"
+
+    def applies(self, loaded: Loaded) -> bool:
+        return "latents" in FAMILIES[loaded.family].contracts
+
+    def make(self, subject: Subject) -> Made:
+        store, model = subject.opened.store, subject.loaded.model
+        num = subject.options["num_items"]
+        rows = np.unique(np.linspace(0, len(store) - 1, num).astype(int))
+        subject.opened.progress.say(f"looking at z of {len(rows):,} items")
+        untrained = untrained_like(model, model.config, subject.seed)
+        num_draws, seed = subject.options["num_draws"], subject.seed
+        return [latents_section(model, untrained, store, rows, num_draws=num_draws, seed=seed)], []
+
+
+class Questions:
+    """How well the model asks, and what its questions depend on."""
+
+    options, absence = ("num_items",), "asks no questions"
+
+    def applies(self, loaded: Loaded) -> bool:
+        return KINDS[loaded.codec.kind].has_sources
+
+    def make(self, subject: Subject) -> Made:
+        most, seed, model = subject.options["num_items"], subject.seed, subject.loaded.model
+        sources, store = subject.opened.sources, subject.opened.store
+        assert sources is not None
+        subject.opened.progress.say(f"asking about {most:,} pictures with answers at most")
+        training, notes = self._training(subject)
+        asked = asked_of(sources, most, seed)
+        return [
+            questions_section(model, sources, asked, training),
+            dependence_section(model, store, sources, asked, seed=seed),
+        ], notes
+
+    @staticmethod
+    def _training(subject: Subject) -> tuple[Sources | None, list[str]]:
+        """The questions that were trained on, or why they can't be had."""
+        loaded = subject.loaded
+        assert isinstance(loaded.codec, HasSources)
+        try:
+            items, chosen = subject.trained_on
+            ids, cache = [items.ids[i] for i in chosen], cache_of(None, loaded.path)
+            return loaded.codec.sources(items, ids, cache, loaded.config["data"]["regions"]), []
+        except EnsueError as error:
+            return None, [
+                f"the data that it was trained on can't be read, so no baselines: {error}"
+            ]
+
+
+class Molecules:
+    """How good drawn molecules are."""
+
+    options, absence = ("num", "temperature"), "draws no molecules"
+
+    def applies(self, loaded: Loaded) -> bool:
+        draws = "samples" in FAMILIES[loaded.family].contracts
+        return draws and "molecules" in KINDS[loaded.codec.kind].measures
+
+    def make(self, subject: Subject) -> Made:
+        num, temperature = (subject.options[name] for name in self.options)
+        seed = subject.seed
+        subject.opened.progress.say(f"drawing {num:,} molecules")
+        drawn = subject.loaded.sample(num, temperature=temperature, seed=seed)
+        try:
+            require_rdkit()
+        except EnsueError as error:
+            return [], [f"what was drawn isn't looked at as molecules: {error}"]
+        training, notes = self._training(subject)
+        reference = subject.opened.items.raw
+        some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
+        references = [reference[i] for i in map(int, some)]
+        return [molecules_section(drawn, references, training, seed=seed)], notes
+
+    @staticmethod
+    def _training(subject: Subject) -> tuple[list[str] | None, list[str]]:
+        """The molecules that were trained on, or why they can't be had."""
+        try:
+            items, chosen = subject.trained_on
+            return [items.raw[row] for row in chosen], []
+        except EnsueError as error:
+            return None, [f"the data that it was trained on can't be read, so no novelty: {error}"]
+
+
+SECTIONS: tuple[Maker, ...] = (Likelihood(), Latents(), Questions(), Molecules())
+"""In the order of an evaluation."""
+
+
+def require_read(loaded: Loaded, given: Mapping[str, Any]) -> None:
+    """Refuse options that no section of a run reads.
+
+    Raises:
+        ConfigError: One is given.
+    """
+    for name in given:
+        readers = [maker for maker in SECTIONS if name in maker.options]
+        if not any(maker.applies(loaded) for maker in readers):
+            why = ", and ".join(maker.absence for maker in readers)
+            raise ConfigError(f"{name}: this run {why}; leave it out")

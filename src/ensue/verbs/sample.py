@@ -1,0 +1,52 @@
+"""``sample``: new items."""
+
+from pathlib import Path
+from typing import Unpack
+
+from ensue.configuration import require_at_least
+from ensue.data.kinds import KINDS
+from ensue.errors import ConfigError
+from ensue.models.registry import require_contract
+from ensue.runs.drawing import Drawing, place_of, settings_of, write_drawn
+from ensue.runs.loaded import load
+from ensue.runs.results import Written
+from ensue.runs.writers import Drawn
+
+
+def sample(
+    run: str | Path,
+    *,
+    num: int = 100,
+    out: str | Path | None = None,
+    condition: str | None = None,
+    **drawing: Unpack[Drawing],
+) -> Written:
+    """Draw new items from a trained model.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    num
+        How many.
+    out
+        File to write: .csv, .parquet or .npz, of images .npz or a sheet as .png, of sounds a folder
+        for .wav files; by default samples/samples.csv in the run, .png, or the folder.
+    condition
+        The class of all, of a run that was trained with classes; by default any.
+    drawing
+        How they are drawn.
+    """
+    settings = settings_of(drawing)
+    loaded = load(run).on_best_device()
+    require_contract(loaded.family, "samples")
+    if KINDS[loaded.codec.kind].has_sources:
+        raise ConfigError(
+            "questions are written from what they ask about; use `ensue ask`, with a manifest or a "
+            "picture"
+        )
+    path = place_of(out, loaded, "samples")
+    require_at_least(1, num=num)
+    drawn = loaded.sample(num, condition=condition, **settings)
+    write_drawn(loaded, Drawn(items=drawn, codec=loaded.codec, columns={}), path)
+    return Written(what="samples", num_rows=num, num_items=num, files=(path,))

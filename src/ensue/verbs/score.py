@@ -1,0 +1,116 @@
+"""``score``: the nats of each item, and the kind of number that they are."""
+
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from ensue.data.codecs.protocols import Codec, HasColumns, HasUnit
+from ensue.data.kinds.question.questions import Sources
+from ensue.data.sources.data import Data
+from ensue.errors import ConfigError
+from ensue.evaluation.answers import nats_by_answer, place_of_own
+from ensue.evaluation.column_surprise import column_surprise
+from ensue.models.registry import require_contract
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.reading import Opened, Reading, open_data, require_questions
+from ensue.runs.results import Written
+from ensue.runs.scores import scores_of
+from ensue.runs.tables import check_out, labeled, write_table
+
+
+def score(
+    run: str | Path,
+    data: Data,
+    *,
+    out: str | Path,
+    given_class: bool = False,
+    by_column: bool = False,
+    by_answer: bool = False,
+    regions: str | None = None,
+    **reading: Unpack[Reading],
+) -> Written:
+    """Write a score per item in nats, and say what kind of number it is.
+
+    Texts have bits per byte next to it, their end counted as one byte; images have bits per
+    dimension, a channel of a pixel being one; sounds as levels have bits per sample, their end
+    counted as one.
+
+    Information about the frames ahead is counted among the frames of the item; an item of more
+    than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    data
+        A folder of recordings, a manifest, a table, a file, or builtin:NAME.
+    out
+        File to write: .parquet, .csv or .npz.
+    given_class
+        Of a run that was trained with classes: the score of each item given its own class, which
+        is in the same column of the data; by default no class is known.
+    by_column
+        Of rows of a table: also what the value of each column costs, compared with its training
+        values.
+    by_answer
+        Of questions: also which of the run's answers makes each the likeliest.
+    regions
+        Of questions: the file that the rows of DATA point into; by default the run's own.
+    reading
+        How the data are read.
+    """
+    path = check_out(out, data=data)
+    loaded = load(run).on_best_device()
+    require_contract(loaded.family, "scores")
+    _require_columns(loaded.codec, by_column)
+    require_questions(loaded, by_answer=by_answer or None, regions=regions)
+    opened = open_data(loaded, data, regions=regions, **reading)
+    store = opened.store
+    classes = loaded.classes_in(store.labels) if given_class else None
+    totals, kind = scores_of(loaded, opened, opened.sources or classes)
+    columns = {
+        **labeled(store, range(len(store))),
+        "nats": totals,
+        "score_kind": [kind] * len(store),
+    }
+    if by_column:
+        columns |= _by_column(loaded, opened, classes)
+    if by_answer and opened.sources is not None:
+        columns |= _by_answer(loaded, opened, opened.sources)
+    if isinstance(loaded.codec, HasUnit):
+        bits = loaded.codec.bits_per_unit(totals, opened.raws, store.lengths)
+        columns[loaded.codec.unit] = bits
+    write_table(columns, path)
+    return Written(
+        what=f"scores ({kind})",
+        num_rows=len(store),
+        num_items=len(store),
+        skipped=store.skipped,
+        files=(path,),
+    )
+
+
+def _require_columns(codec: Codec, by_column: bool) -> None:
+    if by_column and not isinstance(codec, HasColumns):
+        raise ConfigError("by_column is for tables, and this run's items aren't rows; leave it out")
+
+
+def _by_column(loaded: Loaded, opened: Opened, classes: Any) -> dict[str, np.ndarray]:
+    """The cost of the value of each column, in columns ``surprise.NAME``."""
+    codec = loaded.codec
+    assert isinstance(codec, HasColumns)
+    examples = codec.encoded_examples()
+    nats = column_surprise(loaded.model, opened.store, examples, condition=classes)
+    return {f"surprise.{name}": nats[:, j] for j, name in enumerate(codec.columns)}
+
+
+def _by_answer(loaded: Loaded, opened: Opened, sources: Sources) -> dict[str, Any]:
+    """The answer that makes each question the likeliest, and in which place its own comes."""
+    nats = nats_by_answer(loaded.model, opened.store, sources)
+    encoded = [sources.codec.encode_answer(raw) for raw in sources.raw]
+    own = np.array([int(answer[0]) for answer in encoded if answer is not None])
+    return {
+        "best_answer": [sources.codec.answers[i] for i in nats.argmax(1).tolist()],
+        "place_of_own": place_of_own(nats, own),
+    }
