@@ -129,7 +129,7 @@ def test_sample_writes_original_columns(nvp_run: Path, table: Path) -> None:
 def test_probe_prints_a_table_and_adds_it_to_the_report(
     cpc_copy: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out, _ = said(capsys, f"probe {cpc_copy} {recordings} --label label --quiet")
+    status, out, _ = said(capsys, f"probe {cpc_copy} {recordings} --label label --report --quiet")
     assert status == 0
     for name in (
         "chance",

@@ -116,7 +116,11 @@ def test_every_verb_and_setting_has_its_place(site: Path) -> None:
     told = (site / "reference" / "settings.html").read_text()
     functions = (site / "reference" / "verbs.html").read_text()
     assert [v for v in VERBS if f'id="ensue-{v}"' not in commands] == []
-    assert [p for p in VERBS.values() if f'id="{p.replace(":", ".")}"' not in functions] == []
+    assert [
+        verb
+        for verb in VERBS.values()
+        if f'id="{verb.function.replace(":", ".")}"' not in functions
+    ] == []
     names = [s.name for f in FAMILIES for cls in section_classes(f).values() for s in settings(cls)]
     assert [n for n in names if f">{n}<" not in told] == []
 

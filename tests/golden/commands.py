@@ -53,6 +53,10 @@ def sample(file: str = "samples.csv", more: str = "") -> str:
     return f"sample {{run}} --num 3 --seed 3 --out {{out}}/{file} {more}".strip()
 
 
+def ask(file: str = "samples.csv", more: str = "") -> str:
+    return f"ask {{run}} --num 3 --seed 3 --out {{out}}/{file} {more}".strip()
+
+
 def complete(data: str, file: str = "completed.csv", more: str = "") -> str:
     return f"complete {{run}} {data} --num 2 --seed 4 --out {{out}}/{file} {more}".strip()
 

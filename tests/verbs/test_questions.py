@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ensue import evaluate, load, sample, score, train
+from ensue import ask, evaluate, load, score, train
 from ensue.cli import main
 from ensue.data.config import DataConfig
 from ensue.data.kinds.question import questions, written_from
@@ -71,9 +71,9 @@ def test_other_tables_hold_the_same_questions(suffix: str, folder: Path, tmp_pat
 
 
 def test_a_run_writes_scores_and_is_measured(folder: Path, run: Path, tmp_path: Path) -> None:
-    drawn = sample(run, path=str(folder / "pictures" / "3.png"), answer="red", num=4)
+    drawn = ask(run, path=str(folder / "pictures" / "3.png"), answer="red", num=4)
     assert drawn.num_rows == 4
-    of_all = sample(run, folder / "my_questions.csv", method="beam", num=2, out=tmp_path / "a.csv")
+    of_all = ask(run, folder / "my_questions.csv", method="beam", num=2, out=tmp_path / "a.csv")
     assert of_all.num_items == len(asked())
     found = pyarrow.csv.read_csv(tmp_path / "a.csv").to_pydict()
     nats = [n for i, n in zip(found["item"], found["nats"], strict=True) if i == 0]
@@ -168,7 +168,7 @@ def test_a_file_of_regions_is_read_once(
     read = written_from.read_regions
     monkeypatch.setattr(written_from, "read_regions", lambda path: times.append(path) or read(path))
     monkeypatch.setattr(verb, "SOURCES_AT_A_TIME", 5)
-    sample(found.run, rows, out=tmp_path / "q.csv")
+    ask(found.run, rows, out=tmp_path / "q.csv")
     assert len(times) == 1
     load(found.run).score([{"row": n, "answer": a, "question": q} for q, a, n in asked()])
     assert len(times) == 2
@@ -275,7 +275,7 @@ def test_what_is_read_is_not_written_over(
 ) -> None:
     data = folder / "my_questions.csv"
     before = data.read_bytes()
-    for command in ("score", "sample"):
+    for command in ("score", "ask"):
         assert main([command, str(run), str(data), "--out", str(data)]) == 2
         assert "which is what is read" in capsys.readouterr().err
     assert data.read_bytes() == before
@@ -342,19 +342,18 @@ def test_bad_regions_are_refused(arrays, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("sample {run}", "give DATA"),
-        ("sample {run} --path {folder}/pictures/0.png", "there is no answer"),
-        ("sample {run} --path {folder}/pictures/0.png --answer rad", "did you mean 'red'"),
-        ("sample {run} --path {folder}/gone.png --answer red", "can't read"),
-        ("sample {run} --row 3 --answer red", "no file of regions"),
+        ("ask {run}", "give DATA"),
+        ("ask {run} --path {folder}/pictures/0.png", "there is no answer"),
+        ("ask {run} --path {folder}/pictures/0.png --answer rad", "did you mean 'red'"),
+        ("ask {run} --path {folder}/gone.png --answer red", "can't read"),
+        ("ask {run} --row 3 --answer red", "no file of regions"),
         (
-            "sample {run} --path {folder}/pictures/0.png --answer red --concepts a",
+            "ask {run} --path {folder}/pictures/0.png --answer red --concepts a",
             "trained without",
         ),
-        ("sample {run} {folder} --num 1", "is no manifest"),
-        ("sample {run} --path a.png --condition red", "condition is a class"),
+        ("ask {run} {folder} --num 1", "is no manifest"),
         (
-            "sample {run} --path {folder}/pictures/0.png --answer red --temperature -1",
+            "ask {run} --path {folder}/pictures/0.png --answer red --temperature -1",
             "temperature",
         ),
         ("complete {run} --prompt what", "families that do"),
@@ -373,5 +372,12 @@ def test_bad_commands_are_one_line(
 def test_what_is_for_questions_is_refused_of_others(
     text_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(f"sample {text_run} --answer yes".split()) == 2
-    assert "answer: for questions" in capsys.readouterr().err
+    assert main(f"ask {text_run} --answer yes".split()) == 2
+    assert "use `ensue sample`" in capsys.readouterr().err
+
+
+def test_sample_of_a_run_of_questions_names_ask(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"sample {run}".split()) == 2
+    assert "use `ensue ask`" in capsys.readouterr().err

@@ -46,6 +46,7 @@ CASES = (
         score("data/gray.csv", more="--given-class"),
         sample("samples.npz", "--condition light"),
         "probe {run} data/gray.csv --label shade --quiet",
+        "report {run} --quiet",
         "evaluate {run} data/gray.csv --quiet",
     ),
     case(

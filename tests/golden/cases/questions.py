@@ -1,6 +1,6 @@
 """Golden runs of questions about pictures."""
 
-from tests.golden.commands import case, sample, score
+from tests.golden.commands import ask, case, score
 
 SMALL = (
     "--embedding-size 4 --hidden-size 8 --attention-size 4 --query-size 8 --joint-size 8 "
@@ -13,9 +13,9 @@ CASES = (
         "seq2seq of pictures",
         f"seq2seq {ASKED} {SMALL} --score-size 6",
         score(ASKED, more="--by-answer"),
-        f"sample {{run}} {ASKED} --num 2 --seed 3 --max-length 8 --out {{out}}/asked.csv",
-        f"sample {{run}} {ASKED} --method beam --num 2 --max-length 8 --out {{out}}/beam.csv",
-        sample(more="--path data/pictures/1.png --answer green --max-length 8"),
+        f"ask {{run}} {ASKED} --num 2 --seed 3 --max-length 8 --out {{out}}/asked.csv",
+        f"ask {{run}} {ASKED} --method beam --num 2 --max-length 8 --out {{out}}/beam.csv",
+        ask(more="--path data/pictures/1.png --answer green --max-length 8"),
         f"evaluate {{run}} {ASKED} --num-items 4 --quiet",
         f"check {ASKED} --quiet",
         loads="question",
@@ -31,6 +31,6 @@ CASES = (
         f"seq2seq {BY_ROW} {SMALL} --regions data/pictures.npz --attention dot "
         "--teacher-forcing 0.5 --forcing-schedule linear --forcing-steps 3 --forcing-coin step",
         score(BY_ROW),
-        sample(more="--row 2 --answer blue --max-length 8"),
+        ask(more="--row 2 --answer blue --max-length 8"),
     ),
 )

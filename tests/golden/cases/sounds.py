@@ -19,6 +19,7 @@ CASES = (
         embed("data/sounds", "local.npz", "--layer local"),
         score("data/sounds"),
         "probe {run} data/sounds --label phone --intervals phone=data/phones.csv --quiet",
+        "report {run} --quiet",
         "evaluate {run} data/sounds --quiet",
         "report {run} data/sounds --seed 2 --quiet",
         "check data/sounds --sample-rate 8000 --quiet",

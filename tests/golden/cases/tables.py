@@ -14,6 +14,7 @@ CASES = (
         score(ROWS),
         sample(),
         f"probe {{run}} {ROWS} --label tree --quiet",
+        "report {run} --quiet",
         f"evaluate {{run}} {ROWS} --quiet",
         f"check {ROWS} --quiet",
         loads="table",
