@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ensue.data.codecs.protocols import Codec, Restores
     from ensue.data.items import Items
+    from ensue.models.traits import CodingModel
 
 SUFFIX = ".ensue"
 
@@ -83,7 +84,7 @@ def compress(
         progress.start("compressing", total)
         try:
             words = encode(
-                loaded.model.prompts(len(items)),
+                _coding(loaded).prompts(len(items)),
                 sequences,
                 longest=max(map(len, sequences)),
                 batch_size=batch_size,
@@ -143,7 +144,7 @@ def decompress(
     try:
         with equal_threads(header.num_threads):
             sequences = decode(
-                loaded.model.prompts(len(header.items)),
+                _coding(loaded).prompts(len(header.items)),
                 words,
                 longest=header.longest,
                 batch_size=header.batch_size,
@@ -176,11 +177,16 @@ def decompress(
 
 def _loaded(run: str | Path) -> Loaded:
     """On the CPU: the sums of a GPU are taken in an order that nobody promises."""
-    from ensue.models.registry import require_contract
-
     loaded = load(run)
-    require_contract(loaded.family, "codes")
+    _coding(loaded)
     return loaded
+
+
+def _coding(loaded: Loaded) -> CodingModel:
+    """The model, of a family that predicts token by token."""
+    from ensue.models.traits import CodingModel
+
+    return loaded.model_as(CodingModel, "codes")
 
 
 def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
@@ -195,7 +201,7 @@ def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
         x = loaded.codec.encode(items.raw[i])
     except DataError as error:
         raise DataError(f"{items.ids[i]!r} can't be compressed: {error}") from error
-    return loaded.model.to_tokens(x[None])[0].long()
+    return _coding(loaded).to_tokens(x[None])[0].long()
 
 
 def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
@@ -204,14 +210,14 @@ def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
 
     import torch
 
-    nats = 0.0
+    model, nats = _coding(loaded), 0.0
     with torch.inference_mode():
         # Those of a length run side by side, so that none need be padded.
         for length in {len(tokens) for tokens in sequences}:
             alike = [tokens for tokens in sequences if len(tokens) == length]
             for some in torch.stack(alike).split(batch_size):
-                x = loaded.model.from_tokens(some)
-                nats -= float(loaded.model.score(x).total.double().sum())
+                x = model.from_tokens(some)
+                nats -= float(model.score(x).total.double().sum())
     return nats / math.log(2)
 
 
@@ -283,7 +289,7 @@ def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        return loaded.model.from_tokens(tokens[None])[0]
+        return _coding(loaded).from_tokens(tokens[None])[0]
 
 
 def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:

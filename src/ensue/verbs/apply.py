@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ensue.data.kinds.question.questions import Sources
     from ensue.data.store import Store
     from ensue.data.windows import Conditions
+    from ensue.models.traits import DensityModel
 
 
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
@@ -99,6 +100,7 @@ def score(
     """
     from ensue.data.codecs.protocols import HasColumns, HasUnit
     from ensue.models.registry import require_contract
+    from ensue.models.traits import DensityModel
 
     path = check_out(out, data=data)
     loaded = load(run).on_best_device()
@@ -119,7 +121,8 @@ def score(
         "score_kind": [kind] * len(store),
     }
     if by_column and isinstance(loaded.codec, HasColumns):
-        columns |= _by_column(loaded.codec, loaded.model, store, classes)
+        model = loaded.model_as(DensityModel, "scores")
+        columns |= _by_column(loaded.codec, model, store, classes)
     if by_answer and written_from is not None:
         columns |= _by_answer(loaded, store, written_from)
     if isinstance(loaded.codec, HasUnit):
@@ -136,8 +139,10 @@ def scores_of(
     import numpy as np
 
     from ensue.evaluation.represent import score_items
+    from ensue.models.traits import ScoringModel
 
-    totals, kind = score_items(loaded.model, store, condition=condition)
+    model = loaded.model_as(ScoringModel, "scores")
+    totals, kind = score_items(model, store, condition=condition)
     if kind in ("exact", "lower_bound"):
         units = [loaded.codec.log_det(raw) for raw in _raws(items, store)]
         totals = totals + np.array(units)
@@ -281,7 +286,7 @@ def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _by_column(
-    codec: HasColumns, model: Any, store: Store, condition: torch.Tensor | None
+    codec: HasColumns, model: DensityModel, store: Store, condition: torch.Tensor | None
 ) -> dict[str, np.ndarray]:
     """The cost of the value of each column, in columns ``surprise.NAME``."""
     from ensue.evaluation.column_surprise import column_surprise
@@ -295,8 +300,9 @@ def _by_answer(loaded: Loaded, store: Store, found: Sources) -> dict[str, Any]:
     import numpy as np
 
     from ensue.evaluation.answers import nats_by_answer, place_of_own
+    from ensue.models.traits import ScoringModel
 
-    nats = nats_by_answer(loaded.model, store, found)
+    nats = nats_by_answer(loaded.model_as(ScoringModel, "scores"), store, found)
     encoded = [found.codec.encode_answer(raw) for raw in found.raw]
     own = np.array([int(answer[0]) for answer in encoded if answer is not None])
     return {

@@ -59,21 +59,23 @@ def embed(
         Show no progress.
     """
     from ensue.evaluation.represent import by_model
-    from ensue.models.registry import require_contract
+    from ensue.models.protocols import HasLayers
+    from ensue.models.traits import EncodingModel
 
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
-    require_contract(loaded.family, "encodes")
+    model = loaded.model_as(EncodingModel, "encodes")
+    share = 1.0
     if layer is not None:
-        require_contract(loaded.family, "layers")
-    represent = by_model(loaded.model, layer=layer)
+        whole = loaded.model_as(HasLayers, "layers")
+        share = whole.up_to(layer).hop / whole.hop
+    represent = by_model(model, layer=layer)
     progress = listener(quiet)
     _, store = open_data(loaded, data, cache, max_skipped=max_skipped, progress=progress)
     if level == "frame" and not store.sequence:
         raise ConfigError("this family has no features by frame; use --level item")
     tables = _item_tables if level == "item" else _frame_tables
     # Lower layers have more frames a second, and a part's frames stand in memory.
-    share = 1 if layer is None else loaded.model.up_to(layer).hop / loaded.model.hop
     parts = list(_parts(store, int(PART_STEPS * share)))
     table = TableParts(path, key=_key(loaded, store, level, layer))
     progress.start("embedding", len(store))

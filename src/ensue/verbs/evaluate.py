@@ -86,6 +86,7 @@ def evaluate(
     from ensue.evaluation.sections import latents_section, likelihood_section
     from ensue.models.loading import untrained_like
     from ensue.models.registry import FAMILIES, require_contract
+    from ensue.models.traits import LatentModel
     from ensue.training.run_folder import RunFolder
     from ensue.training.whole import write_text
     from ensue.verbs.report import make_report
@@ -122,9 +123,10 @@ def evaluate(
     if looks:
         rows = np.unique(np.linspace(0, len(store) - 1, num_items).astype(int))
         progress.say(f"looking at z of {len(rows):,} items")
-        untrained = untrained_like(loaded.model, loaded.model.config, seed)
+        model = loaded.model_as(LatentModel, "latents")
+        untrained = untrained_like(model, model.config, seed)
         sections.append(
-            latents_section(loaded.model, untrained, store, rows, num_draws=num_draws, seed=seed)
+            latents_section(model, untrained, store, rows, num_draws=num_draws, seed=seed)
         )
     if written_from is not None:
         progress.say(f"asking about {num_items:,} pictures with answers at most")
@@ -186,6 +188,7 @@ def _questions(
     """The sections of questions, and what is missing of them."""
     from ensue.data.codecs.protocols import HasSources
     from ensue.evaluation.questions import asked_of, dependence_section, questions_section
+    from ensue.models.traits import WritingModel
 
     codec, notes, training = loaded.codec, [], None
     assert isinstance(codec, HasSources)
@@ -197,9 +200,10 @@ def _questions(
     except EnsueError as error:
         notes.append(f"the data that it was trained on can't be read, so no baselines: {error}")
     asked = asked_of(written_from, most, seed)
+    model = loaded.model_as(WritingModel, "samples")
     return [
-        questions_section(loaded.model, written_from, asked, training),
-        dependence_section(loaded.model, store, written_from, asked, seed=seed),
+        questions_section(model, written_from, asked, training),
+        dependence_section(model, store, written_from, asked, seed=seed),
     ], notes
 
 

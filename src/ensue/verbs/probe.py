@@ -223,12 +223,14 @@ def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
     """The run's network trained on the labels, and the same network that knows nothing before."""
     from ensue.evaluation.probes.finetune import Budget, fine_tuned
     from ensue.models.loading import untrained_like
+    from ensue.models.traits import EncodingModel
 
     budget = Budget(max_steps=q.finetune_steps, learning_rate=q.finetune_rate, seed=q.seed)
+    model = loaded.model_as(EncodingModel, "encodes")
     rows = {
-        f"{loaded.family}, fine-tuned": lambda: copy.deepcopy(loaded.model),
+        f"{loaded.family}, fine-tuned": lambda: copy.deepcopy(model),
         "same network, supervised from scratch": lambda: untrained_like(
-            loaded.model, loaded.model.config, q.seed
+            model, model.config, q.seed
         ),
     }
     return [fine_tuned(name, make, budget, progress) for name, make in rows.items()]
@@ -236,8 +238,9 @@ def _ceilings(q: Question, loaded: Loaded, progress: Progress) -> list[Kind]:
 
 def _frozen(loaded: Loaded) -> Represents:
     from ensue.evaluation.represent import by_model
+    from ensue.models.traits import EncodingModel
 
-    return by_model(loaded.model)
+    return by_model(loaded.model_as(EncodingModel, "encodes"))
 
 
 def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
@@ -247,6 +250,7 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
     from ensue.data.codecs.protocols import DecodesSound
     from ensue.evaluation.represent import by_mfcc, by_model
     from ensue.models.loading import untrained_like
+    from ensue.models.traits import EncodingModel
 
     features: dict[str, Represents] = {}
     codec = loaded.codec
@@ -254,8 +258,9 @@ def _baselines(loaded: Loaded, seed: int) -> dict[str, Represents]:
         features["MFCC with deltas"] = by_mfcc(
             codec.sample_rate, lambda x: torch.from_numpy(codec.decode(x))
         )
-    for name, config in loaded.model.untrained_variants().items():
-        features[f"untrained, {name}"] = by_model(untrained_like(loaded.model, config, seed))
+    model = loaded.model_as(EncodingModel, "encodes")
+    for name, config in model.untrained_variants().items():
+        features[f"untrained, {name}"] = by_model(untrained_like(model, config, seed))
     return features
 
 

@@ -54,6 +54,7 @@ def ask(
     import torch
 
     from ensue.data.codecs import decoded
+    from ensue.models.traits import WritesFromSources
 
     given = {name: value for name, value in given.items() if value is not None}
     if "condition" in given:
@@ -86,10 +87,13 @@ def ask(
         )
     settings = {"temperature": temperature, **settings}
     settings["generator"] = torch.Generator().manual_seed(seed)
+    model = loaded.model_as(WritesFromSources, "samples")
     columns: dict[str, list[Any]] = {n: [] for n in ("item", "answer", "question", "nats")}
     for start, source in batches:
         with torch.inference_mode():
-            drawn = loaded.model.sample(num, condition=source.to(loaded.device), **settings)
+            drawn = model.sample(num, condition=source.to(loaded.device), **settings)
+        assert drawn.item is not None
+        assert drawn.log_prob is not None
         of = [start + i for i in drawn.item.tolist()]
         columns["item"] += [ids[i] for i in of]
         columns["answer"] += [raw[i].answer or "" for i in of]
