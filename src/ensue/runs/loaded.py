@@ -14,15 +14,18 @@ import torch
 from torch import Tensor
 
 from ensue.configuration import require_at_least, to_plain
-from ensue.data.codecs import decoded, load_codec, usual_length
+from ensue.data.codecs import decoded, load_codec
 from ensue.data.codecs.protocols import BeginsItems, Codec, HasSources
 from ensue.data.config import for_other_data
 from ensue.data.raws import raws_of
+from ensue.data.batches import Source
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.loading import load_model
 from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
 from ensue.models.registry import require_contract
-from ensue.models.traits import Conditioned, Generates, LatentModel, Model
+from ensue.models.traits import LatentModel, Model
+from ensue.runs.classes import class_condition, classes_known_to
+from ensue.runs.draws import new_generator, require_place_for, with_usual_length
 from ensue.runs.latents import Latents
 from ensue.runs.prepare import classes_of
 from ensue.training.machine import best_device
@@ -124,11 +127,11 @@ class Loaded:
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
                 "each"
             )
-        totals, written_from = [], self._source(raws).get("condition") if raws else None
+        totals, source = [], self._source(raws).get("condition") if raws else None
         for i, raw in enumerate(raws):
-            given = self._class(conditions[i] if conditions else None)
-            if written_from is not None:
-                given = {"condition": written_from[slice(i, i + 1)]}
+            given: dict[str, Any] = {"condition": source[i : i + 1]} if source is not None else {}
+            if conditions:
+                given |= class_condition(self.model, conditions[i])
             with torch.inference_mode():
                 found = model.score(self._encoded(raw), **given)
             is_density = found.kind in ("exact", "lower_bound")
@@ -160,10 +163,10 @@ class Loaded:
             ConfigError: The family can't sample, or not with these settings.
         """
         model = self.model_as(Draws, "samples")
-        self._require_tokens(settings)
-        given = self._source([condition]) or self._class(condition)
-        settings = {**self._usual(settings), **settings, **given}
-        generator = _generator(seed)
+        require_place_for(settings, self.model)
+        given = self._source([condition]) or class_condition(self.model, condition)
+        settings = {**with_usual_length(settings, self.codec), **given}
+        generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.sample(num, temperature=temperature, generator=generator, **settings)
         return self._decoded(drawn)
@@ -220,14 +223,14 @@ class Loaded:
     ) -> list[list[Any]]:
         """:meth:`complete` of what the codec made of raw items already."""
         model = self.model_as(Completes, "completes")
-        self._require_tokens(settings)
+        require_place_for(settings, self.model)
         if not len(encoded):
             return []
         if not isinstance(self.codec, BeginsItems):
             raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
-        condition_of = self._class(condition, len(encoded))
+        condition_of = class_condition(self.model, condition, len(encoded))
         x, given = self.codec.begun(encoded, known)
-        generator = _generator(seed)
+        generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.complete(
                 x.to(self.device),
@@ -236,8 +239,7 @@ class Loaded:
                 temperature=temperature,
                 generator=generator,
                 **condition_of,
-                **self._usual(settings),
-                **settings,
+                **with_usual_length(settings, self.codec),
             )
         assert drawn.item is not None
         found: list[list[Any]] = [[] for _ in encoded]
@@ -317,24 +319,16 @@ class Loaded:
         return latents.optimize(function, start, num_rounds=num_rounds, num=num, seed=seed)
 
     def _latents(self, seed: int, settings: dict[str, Any]) -> Latents:
-        model, generator = self.model_as(LatentModel, "latents"), _generator(seed)
-        settings = {"generator": generator, **self._usual(settings), **settings}
+        model, generator = self.model_as(LatentModel, "latents"), new_generator(seed)
+        settings = {"generator": generator, **with_usual_length(settings, self.codec)}
         return Latents(model=model, codec=self.codec, generator=generator, settings=settings)
 
-    def _source(self, raws: Sequence[Any]) -> dict[str, Any]:
-        """The sources of items as the model takes them; nothing for kinds that have none."""
+    def _source(self, raws: Any) -> dict[str, Source]:
+        """The sources of items as an argument of the model; none for kinds that have none."""
         if not isinstance(self.codec, HasSources):
             return {}
         source = self.codec.source_of(self._raws(raws), self.config["data"].get("regions"))
         return {"condition": source.to(self.device)}
-
-    def _class(self, label: str | None, num: int = 1) -> dict[str, Tensor]:
-        """The class of ``num`` items as the models take it, if one is given."""
-        if label is None:
-            return {}
-        if label not in self._classes:
-            raise DataError(unknown("class", label, self._classes))
-        return {"condition": classes_of([label] * num, self._classes).to(self.device)}
 
     def classes_in(self, labels: Mapping[str, Sequence[str]]) -> Tensor:
         """The classes of items by their labels, in the column that the run was trained with: (N,).
@@ -343,21 +337,10 @@ class Loaded:
             ConfigError: The run was trained without classes.
             DataError: There is no such column, or it holds a stranger.
         """
-        classes, column = self._classes, self.config["data"].get("condition")
+        classes, column = classes_known_to(self.model), self.config["data"].get("condition")
         if column not in labels:
             raise DataError(unknown("column for the class", str(column), labels))
         return classes_of(labels[column], classes)
-
-    @property
-    def _classes(self) -> tuple[str, ...]:
-        config = self.model.config
-        classes = config.classes if isinstance(config, Conditioned) else ()
-        if not classes:
-            raise ConfigError(
-                "this run was trained without a condition; leave it out, or train with the setting "
-                "condition"
-            )
-        return classes
 
     @property
     def hash(self) -> str:
@@ -387,23 +370,6 @@ class Loaded:
     def _raws(self, raws: Any) -> list[Any]:
         """Several items of a user as the codec takes them."""
         return raws_of(raws, self.codec, for_other_data(self.config["data"]))
-
-    def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """How long what is drawn may get, where the codec knows what is usual."""
-        return {} if "max_length" in settings else usual_length(self.codec)
-
-    def _require_tokens(self, settings: dict[str, Any]) -> None:
-        if settings and not isinstance(self.model.config, Generates):
-            raise ConfigError(
-                f"the family {self.family!r} doesn't generate token by token and has no place for "
-                f"{', '.join(settings)}; leave them out"
-            )
-
-
-def _generator(seed: int) -> torch.Generator:
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed is {seed}; it may be 0 to 2^63 - 1")
-    return torch.Generator().manual_seed(seed)
 
 
 def load(run: str | Path) -> Loaded:
