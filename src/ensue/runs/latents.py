@@ -73,7 +73,7 @@ class Latents:
         return search(function, self._decode, z, num_rounds=num_rounds, num=num, seed=seed)
 
     def _decode(self, z: Tensor) -> list[Any]:
-        """Raw items of z (N, D), the likeliest token each time unless the settings say otherwise."""
+        """Raw items of z (N, D), by default the likeliest token each time."""
         with torch.inference_mode():
             drawn = self.model.sample(len(z), z=z, **{"temperature": 0.0, **self.settings})
         return self._decoded(drawn)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ensue.configuration import require_at_least, to_plain
+from ensue.data.batches import Source
 from ensue.data.codecs import decoded, load_codec
 from ensue.data.codecs.protocols import BeginsItems, Codec, HasSources
 from ensue.data.config import for_other_data
 from ensue.data.raws import raws_of
-from ensue.data.batches import Source
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.loading import load_model
 from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
