@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ensue.coding.coder import encode, equal_threads
 from ensue.coding.container import MOST_THREADS, Header, content_of, machine_class, to_bytes
-from ensue.coding.restoring import files_of, load_coder, require_place, restoring
+from ensue.coding.restoring import coding_model, files_of, load_coder, require_place, restoring
 from ensue.configuration import require_at_least
 from ensue.data.codecs.protocols import LosesDetail
 from ensue.data.items import Items
@@ -106,7 +106,7 @@ def _encoded(
     progress.start("compressing", _num_coded(sequences))
     try:
         return encode(
-            loaded.model.prompts(len(sequences)),
+            coding_model(loaded).prompts(len(sequences)),
             sequences,
             longest=header.longest,
             batch_size=header.batch_size,
@@ -131,19 +131,19 @@ def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
         x = loaded.codec.encode(items.raw[i])
     except DataError as error:
         raise DataError(f"{items.ids[i]!r} can't be compressed: {error}") from error
-    return loaded.model.to_tokens(x[None])[0].long()
+    return coding_model(loaded).to_tokens(x[None])[0].long()
 
 
 def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
     """The bits that the likelihood says items take."""
-    nats = 0.0
+    model, nats = coding_model(loaded), 0.0
     with torch.inference_mode():
         # Those of a length run side by side, so that none need be padded.
         for length in {len(tokens) for tokens in sequences}:
             alike = [tokens for tokens in sequences if len(tokens) == length]
             for some in torch.stack(alike).split(batch_size):
-                x = loaded.model.from_tokens(some)
-                nats -= float(loaded.model.score(x).total.double().sum())
+                x = model.from_tokens(some)
+                nats -= float(model.score(x).total.double().sum())
     return nats / math.log(2)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ensue.coding.coder import decode, equal_threads
 from ensue.coding.container import Header, content_of, machine_class, read, require_same
-from ensue.coding.restoring import files_of, load_coder, require_place, restoring
+from ensue.coding.restoring import coding_model, files_of, load_coder, require_place, restoring
 from ensue.errors import ConfigError, DataError
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
@@ -76,7 +76,7 @@ def _decoded(loaded: Loaded, header: Header, words: np.ndarray, progress: Progre
     try:
         with equal_threads(header.num_threads):
             sequences = decode(
-                loaded.model.prompts(len(header.items)),
+                coding_model(loaded).prompts(len(header.items)),
                 words,
                 longest=header.longest,
                 batch_size=header.batch_size,
@@ -106,7 +106,7 @@ def _require_new(path: Path, loaded: Loaded) -> None:
 def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
     """An item as the codec encoded it, of the tokens that the model makes of it."""
     with torch.inference_mode():
-        return loaded.model.from_tokens(tokens[None])[0]
+        return coding_model(loaded).from_tokens(tokens[None])[0]
 
 
 def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from ensue.data.codecs.protocols import Codec, Restores
 from ensue.data.kinds import KINDS
 from ensue.errors import ConfigError, DataError
-from ensue.models.registry import require_contract
+from ensue.models.traits import CodingModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.writers import file_inside
 
@@ -15,8 +15,17 @@ from ensue.runs.writers import file_inside
 def load_coder(run: str | Path) -> Loaded:
     """On the CPU: the sums of a GPU are taken in an order that nobody promises."""
     loaded = load(run)
-    require_contract(loaded.family, "codes")
+    coding_model(loaded)
     return loaded
+
+
+def coding_model(loaded: Loaded) -> CodingModel:
+    """The model, of a family that predicts token by token.
+
+    Raises:
+        ConfigError: The family doesn't.
+    """
+    return loaded.model_as(CodingModel, "codes")
 
 
 def restoring(codec: Codec) -> Restores:

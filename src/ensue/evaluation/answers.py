@@ -4,7 +4,6 @@ Dims: N questions, A answers that the run knows.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from ensue.data.kinds.question.questions import ReadsQuestions, Sources
 from ensue.data.store import Store
 from ensue.errors import ConfigError
 from ensue.evaluation.represent import score_items
+from ensue.models.traits import ScoringModel
 
 
-def nats_by_answer(model: Any, store: Store, sources: Sources) -> np.ndarray:
+def nats_by_answer(model: ScoringModel, store: Store, sources: Sources) -> np.ndarray:
     """(N, A) nats of each question of a store, were each of the answers its own.
 
     Raises:

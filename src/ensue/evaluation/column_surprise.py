@@ -1,18 +1,18 @@
 """Which column makes a row unlikely: what its value costs beside values that are usual there."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from ensue.data.store import Store
+from ensue.models.traits import DensityModel
 
 ROWS_A_PASS = 2**16
 
 
 def column_surprise(
-    model: Any,
+    model: DensityModel,
     store: Store,
     examples: Sequence[np.ndarray],
     *,

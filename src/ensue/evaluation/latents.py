@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from ensue.data.items import Positions
 from ensue.data.store import Store
 from ensue.evaluation.represent import batches_of
 from ensue.information.variational import active_units, gaussian_kl, mutual_information
+from ensue.models.traits import LatentModel
 
 MOST_STEPS, MOST_ITEMS = 32_768, 512
 """Of a batch."""
@@ -49,7 +49,7 @@ class LatentMeasures:
 
 
 def measure_latents(
-    model: Any, store: Store, rows: Positions, *, num_draws: int = 64, seed: int = 0
+    model: LatentModel, store: Store, rows: Positions, *, num_draws: int = 64, seed: int = 0
 ) -> LatentMeasures:
     """The measures of the items ``rows`` of a store.
 
@@ -73,6 +73,7 @@ def measure_latents(
             elbo.append(model.score(x, lengths).total.cpu())
             bound.append(model.score(x, lengths, num_draws=num_draws).total.cpu())
             back = model.reconstruct(x, lengths)
+            assert back.lengths is not None
             exact += [
                 torch.equal(a[:n], b[:m])
                 for a, n, b, m in zip(x, lengths, back.values, back.lengths, strict=True)

@@ -8,7 +8,6 @@ nearest to it, by its regions, among those with the answer.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from ensue.evaluation.probes.intervals import bootstrap_mean
 from ensue.evaluation.represent import score_items
 from ensue.evaluation.sections import Section
 from ensue.evaluation.texts import bleu, cider_d, distinct, exact_match, meteor, rouge_l, words
+from ensue.models.traits import WritingModel
 
 SOURCES_AT_A_TIME = 64
 OPENING, LEAST_SHARE, FACTOR = 3, 0.01, 2.0
@@ -57,7 +57,7 @@ def asked_of(sources: Sources, most: int, seed: int) -> Asked:
 
 
 def write(
-    model: Any,
+    model: WritingModel,
     sources: Sources,
     rows: np.ndarray,
     *,
@@ -82,7 +82,7 @@ def write(
 
 
 def questions_section(
-    model: Any, sources: Sources, asked: Asked, training: Sources | None
+    model: WritingModel, sources: Sources, asked: Asked, training: Sources | None
 ) -> Section:
     """Questions written greedily, beside baselines from the training questions.
 
@@ -106,7 +106,7 @@ def questions_section(
 
 
 def dependence_section(
-    model: Any, store: Store, sources: Sources, asked: Asked, *, seed: int
+    model: WritingModel, store: Store, sources: Sources, asked: Asked, *, seed: int
 ) -> Section:
     """What becomes of questions with other pictures, and with other answers; and their openings.
 
@@ -220,7 +220,7 @@ def _measured(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict
     }
 
 
-def _changed(model: Any, sources: Sources, rows: np.ndarray, seed: int) -> float:
+def _changed(model: WritingModel, sources: Sources, rows: np.ndarray, seed: int) -> float:
     """The part of questions that become others with another answer of the run."""
     rng, answers = np.random.default_rng(seed), sources.codec.answers
     others = []

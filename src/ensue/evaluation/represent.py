@@ -19,7 +19,8 @@ from ensue.data.store import Store
 from ensue.data.windows import Conditions
 from ensue.errors import ConfigError
 from ensue.evaluation.mfcc import mfcc_frame_rate, mfcc_with_deltas
-from ensue.models.protocols import Features, Steps
+from ensue.models.protocols import Features, HasLayers, Module, Score
+from ensue.models.traits import FeatureModule, ScoringModel, Streams
 
 BATCH_STEPS = 320_000
 """Steps (samples, of sound; values, of images) in one batch of items, padding counted."""
@@ -52,7 +53,7 @@ class Represents(Protocol):
     def __call__(self, store: Store, rows: Positions) -> Iterator[Represented]: ...
 
 
-def by_model(model: Any, *, layer: str | None = None) -> Represents:
+def by_model(model: FeatureModule, *, layer: str | None = None) -> Represents:
     """Features of a model that encodes: context, or another layer, as frames.
 
     Args:
@@ -62,24 +63,31 @@ def by_model(model: Any, *, layer: str | None = None) -> Represents:
     Raises:
         ConfigError: There is no such layer.
     """
-    model = model if layer is None else model.up_to(layer)
+    module = model if layer is None else _up_to(model, layer)
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
-        model.eval()
+        module.eval()
         rows = np.asarray(rows)
-        is_long = _is_long(store, rows) & _can_stream(model)
-        for batch, x, lengths in prefetched(batches_of(model, store, rows[~is_long])):
+        stream = _stream(module)
+        is_long = _is_long(store, rows) & (stream is not None)
+        for batch, x, lengths in prefetched(batches_of(module, store, rows[~is_long])):
             with torch.inference_mode():
-                f = model.encode(x, lengths)
+                f = module.encode(x, lengths)
             for slot, row in enumerate(batch):
                 yield _represented(row, f, slot)
-        for row in rows[is_long]:
-            yield from _streamed(model, store, row)
+        if stream is not None:
+            for row in rows[is_long]:
+                yield from _streamed(stream, store, row)
 
     return represent
 
 
-def _streamed(model: Any, store: Store, row: int) -> Iterator[Represented]:
+def _up_to(model: FeatureModule, layer: str) -> FeatureModule:
+    assert isinstance(model, HasLayers)
+    return model.up_to(layer)
+
+
+def _streamed(model: Streams, store: Store, row: int) -> Iterator[Represented]:
     """One item in pieces; a piece that completes no frame comes with the next."""
     device, length, first = next(model.parameters()).device, int(store.lengths[row]), 0
     state = model.init_state(1)
@@ -112,15 +120,15 @@ def _is_long(store: Store, rows: np.ndarray) -> np.ndarray:
     return store.lengths[rows] > LONG_STEPS
 
 
-def _can_stream(model: Any) -> bool:
+def _stream(model: Module) -> Streams | None:
     """A CPC with a user's encoder has the methods of a stream, and refuses."""
-    if not isinstance(model, Steps):
-        return False
+    if not isinstance(model, Streams):
+        return None
     try:
         model.init_state(1)
     except ConfigError:
-        return False
-    return True
+        return None
+    return model
 
 
 def by_mfcc(
@@ -143,7 +151,7 @@ def by_mfcc(
 
 
 def batches_of(
-    model: Any,
+    model: Module,
     store: Store,
     rows: Positions,
     *,
@@ -197,7 +205,7 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 
 
 def score_items(
-    model: Any, store: Store, *, condition: Conditions | None = None
+    model: ScoringModel, store: Store, *, condition: Conditions | None = None
 ) -> tuple[np.ndarray, str]:
     """The score of each item of a store in nats, and its kind.
 
@@ -224,14 +232,14 @@ def score_items(
     return totals, kind
 
 
-def _given(model: Any, condition: Conditions | None, rows: np.ndarray) -> dict[str, Any]:
+def _given(model: Module, condition: Conditions | None, rows: np.ndarray) -> dict[str, Any]:
     if condition is None:
         return {}
     return {"condition": condition[rows].to(next(model.parameters()).device)}
 
 
 def _score_long(
-    model: Any, store: Store, row: int, given: dict[str, torch.Tensor]
+    model: ScoringModel, store: Store, row: int, given: dict[str, torch.Tensor]
 ) -> tuple[float, str]:
     num_pieces = max(int(store.lengths[row]) // PIECE_STEPS, 1)
     edges = np.linspace(0, store.lengths[row], num_pieces + 1)
@@ -241,14 +249,20 @@ def _score_long(
         if found.kind != "information":  # terms that add up know what came before them
             whole = _score_alone(model, store, row, 0, int(store.lengths[row]), given)
             return float(whole.total), whole.kind
+        assert found.terms is not None
         known = found.terms[~found.terms.isnan()]
         total, count = total + float(known.double().sum()), count + known.numel()
     return total / count, "information"
 
 
 def _score_alone(
-    model: Any, store: Store, row: int, start: int, stop: int, given: dict[str, torch.Tensor]
-) -> Any:
+    model: ScoringModel,
+    store: Store,
+    row: int,
+    start: int,
+    stop: int,
+    given: dict[str, torch.Tensor],
+) -> Score:
     x = torch.from_numpy(store.read_once(row, start, stop))[None]
     with torch.inference_mode():
         return model.score(x.to(next(model.parameters()).device), None, **given)

@@ -14,6 +14,7 @@ from ensue.data.store import Store
 from ensue.evaluation.latents import measure_latents
 from ensue.evaluation.molecules.describe import PROPERTIES, canonical_smiles, describe
 from ensue.evaluation.molecules.measures import measure
+from ensue.models.traits import LatentModel
 
 OF_LATENTS = {
     "elbo": "evidence lower bound, nats of an item",
@@ -87,7 +88,13 @@ def likelihood_section(
 
 
 def latents_section(
-    model: Any, untrained: Any, store: Store, rows: np.ndarray, *, num_draws: int, seed: int
+    model: LatentModel,
+    untrained: LatentModel,
+    store: Store,
+    rows: np.ndarray,
+    *,
+    num_draws: int,
+    seed: int,
 ) -> Section:
     """What z holds of items, beside the same network with new weights."""
     found = [

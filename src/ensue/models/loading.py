@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -10,9 +10,12 @@ from safetensors.torch import load_file
 
 from ensue.configuration import check_format, validate
 from ensue.errors import CheckpointError, EnsueError
+from ensue.models.protocols import ModelSettings
 from ensue.models.registry import config_class, model_class
 from ensue.models.saved import precision_of
 from ensue.models.traits import Model
+
+M = TypeVar("M", bound=Model)
 
 
 def load_model(folder: Path) -> Model:
@@ -59,7 +62,7 @@ def load_weights(model: Model, path: Path) -> None:
         raise CheckpointError(f"can't load the weights {str(path)!r}: {reason}") from error
 
 
-def untrained_like(model: Model, config: Any, seed: int) -> Any:
+def untrained_like(model: M, config: ModelSettings, seed: int) -> M:
     """A new network of the same class on the same device."""
     torch.manual_seed(seed + 1)
     made: Any = type(model)

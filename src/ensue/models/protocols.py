@@ -5,11 +5,12 @@ else shared code reads of a model or its settings is in ``models.traits``.
 Dims: B batch, T time, K horizon, D and C features.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ensue.data.batches import Batch
 from ensue.generation import Prompts
@@ -25,7 +26,12 @@ __all__ = [
     "HasLatents",
     "HasLayers",
     "HasLogProb",
+    "Layers",
     "Loss",
+    "MakesFeatures",
+    "ModelSettings",
+    "Module",
+    "Posterior",
     "Samples",
     "Score",
     "ScoreKind",
@@ -114,6 +120,33 @@ class Samples:
 
 
 @runtime_checkable
+class Module(Protocol):
+    """The part of a module of torch that shared code uses."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...
+
+    def train(self, mode: bool = True) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+
+    def cpu(self) -> Self: ...
+
+
+@runtime_checkable
+class ModelSettings(Protocol):
+    """Of settings: every model's name the family that it is of."""
+
+    @property
+    def family(self) -> str: ...
+
+
+@runtime_checkable
 class Trains(Protocol):
     """Every family; ``shortest`` is the length of the shortest sequence that it can learn from.
 
@@ -128,7 +161,14 @@ class Trains(Protocol):
 
 
 @runtime_checkable
-class Encodes(Protocol):
+class MakesFeatures(Protocol):
+    """Turns items into features: a whole model, or its lower layers."""
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features: ...
+
+
+@runtime_checkable
+class Encodes(MakesFeatures, Protocol):
     """Represents items as vectors; ``untrained_variants`` names what to compare them with.
 
     ``shortest_item`` is the length of the shortest sequence that it can represent.
@@ -137,9 +177,7 @@ class Encodes(Protocol):
     @property
     def shortest_item(self) -> int: ...
 
-    def untrained_variants(self) -> dict[str, Any]: ...
-
-    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features: ...
+    def untrained_variants(self) -> Mapping[str, ModelSettings]: ...
 
 
 @runtime_checkable
@@ -202,15 +240,26 @@ class Codes(Protocol):
     def from_tokens(self, tokens: Tensor) -> Tensor: ...
 
 
+class Posterior(Protocol):
+    """A normal distribution of z for each item: ``mu`` and ``logvar`` (B, D), ``kl()`` (B,)."""
+
+    @property
+    def mu(self) -> Tensor: ...
+
+    @property
+    def logvar(self) -> Tensor: ...
+
+    def kl(self) -> Tensor: ...
+
+
 @runtime_checkable
 class HasLatents(Protocol):
     """Has a vector z behind each item: a posterior over it, and a decoder from it.
 
-    The posterior has ``mu`` and ``logvar`` (B, D) and ``kl()`` (B,); ``reconstruct`` decodes its
-    mean, ``interpolate`` points between two z (D,).
+    ``reconstruct`` decodes the posterior's mean, ``interpolate`` points between two z (D,).
     """
 
-    def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Any: ...
+    def encode_posterior(self, x: Tensor, lengths: Tensor | None = None) -> Posterior: ...
 
     def reconstruct(self, x: Tensor, lengths: Tensor | None = None, **settings: Any) -> Samples: ...
 
@@ -224,18 +273,28 @@ class SeesAhead(Protocol):
     def num_whole_frames(self, num_samples: int) -> int: ...
 
 
+class Layers(Module, MakesFeatures, Protocol):
+    """The layers of a model up to one: a frame each ``hop`` steps of an item.
+
+    The ``context`` and ``frame_rate`` of its features are the layer's own; it keeps
+    :class:`ensue.nn.streaming.Steps` where the family does.
+    """
+
+    @property
+    def hop(self) -> int: ...
+
+
 @runtime_checkable
 class HasLayers(Protocol):
-    """Encodes by its lower layers too: ``up_to`` gives them with the same weights.
+    """Encodes by its lower layers too: ``up_to`` gives them with the same weights."""
 
-    What ``up_to`` gives has ``encode``, whose ``context`` and ``frame_rate`` are the layer's own,
-    and ``hop``; it keeps :class:`ensue.nn.streaming.Steps` where the family does.
-    """
+    @property
+    def hop(self) -> int: ...
 
     @property
     def layers(self) -> tuple[str, ...]: ...
 
-    def up_to(self, layer: str) -> Any: ...
+    def up_to(self, layer: str) -> Layers: ...
 
 
 CONTRACTS: dict[str, type] = {

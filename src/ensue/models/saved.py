@@ -1,12 +1,14 @@
 """Models as files: huggingface_hub's way to save and load them, which keeps their precision."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeVar
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelHubMixin, PyTorchModelHubMixin
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
+
+T = TypeVar("T", bound=ModelHubMixin)
 
 
 class SavedModel(PyTorchModelHubMixin):
@@ -16,9 +18,8 @@ class SavedModel(PyTorchModelHubMixin):
     """
 
     @classmethod
-    def _load_as_safetensor(
-        cls, model: Any, model_file: str, map_location: str, strict: bool
-    ) -> Any:
+    def _load_as_safetensor(cls, model: T, model_file: str, map_location: str, strict: bool) -> T:
+        assert isinstance(model, nn.Module)
         with safe_open(model_file, "pt") as weights:
             is_double = any(weights.get_slice(k).get_dtype() == "F64" for k in weights.keys())  # noqa: SIM118
         model.to(torch.float64 if is_double else torch.float32)

@@ -4,18 +4,40 @@ A trait is there or it isn't: shared code asks with ``isinstance`` and does with
 Traits of settings say so in their first line; all others are of models.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
-from ensue.data.batches import Batch
+from ensue.data.batches import Batch, Source
 from ensue.generation import GenerationConfig
-from ensue.models.protocols import Trains
+from ensue.models.protocols import (
+    Codes,
+    Draws,
+    Encodes,
+    HasLatents,
+    HasLogProb,
+    MakesFeatures,
+    ModelSettings,
+    Module,
+    Samples,
+    Score,
+    Scores,
+    Steps,
+    Trains,
+)
 
 __all__ = [
     "BeginsWithVectors",
+    "BoundsByDraws",
+    "CodingModel",
     "Conditioned",
+    "DensityModel",
+    "DrawsFromLatents",
+    "DrawsTokens",
+    "EncodingModel",
+    "FeatureModule",
     "Generates",
     "HasFlow",
     "HasGeometry",
@@ -24,46 +46,29 @@ __all__ = [
     "HasSchedule",
     "HasShortestItem",
     "HasVectors",
+    "LatentModel",
     "Model",
     "ModelSettings",
     "PredictsAhead",
     "RefusesTraining",
     "Remarks",
+    "ScoringModel",
     "SizesLatents",
     "Standardizes",
+    "Streams",
     "SuitsRows",
     "TakesWholeItems",
+    "WritesFromSources",
+    "WritingModel",
 ]
 
 
 @runtime_checkable
-class ModelSettings(Protocol):
-    """Of settings: every model's name the family that it is of."""
-
-    @property
-    def family(self) -> str: ...
-
-
-@runtime_checkable
-class Model(Trains, Protocol):
+class Model(Module, Trains, Protocol):
     """Every family's model: a module of torch with its settings, which trains."""
 
     @property
     def config(self) -> ModelSettings: ...
-
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
-
-    def state_dict(self) -> dict[str, Tensor]: ...
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...
-
-    def train(self, mode: bool = True) -> Self: ...
-
-    def eval(self) -> Self: ...
-
-    def to(self, *args: Any, **kwargs: Any) -> Self: ...
-
-    def cpu(self) -> Self: ...
 
     def save_pretrained(self, save_directory: Any, /) -> str | None: ...
 
@@ -131,7 +136,7 @@ class Generates(Protocol):
 
 
 @runtime_checkable
-class SizesLatents(Protocol):
+class SizesLatents(ModelSettings, Protocol):
     """Of settings: how many numbers z has."""
 
     @property
@@ -214,3 +219,93 @@ class Remarks(Protocol):
     """Says what is wrong with the figures of a validation, and the remedy."""
 
     def remark(self, metrics: Mapping[str, Any]) -> str | None: ...
+
+
+@runtime_checkable
+class DrawsTokens(Draws, Protocol):
+    """Generates sequences of tokens; ``settings`` are those of generation."""
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Samples: ...
+
+
+@runtime_checkable
+class DrawsFromLatents(Draws, Protocol):
+    """Generates sequences of tokens from z (N, D), by default drawn from the prior."""
+
+    def sample(
+        self,
+        num: int,
+        *,
+        condition: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        z: Tensor | None = None,
+        **settings: Any,
+    ) -> Samples: ...
+
+
+@runtime_checkable
+class WritesFromSources(Protocol):
+    """Writes texts from sources, by draws or by search."""
+
+    def sample(
+        self, num: int, *, condition: Source, temperature: float = 1.0, **settings: Any
+    ) -> Samples: ...
+
+
+@runtime_checkable
+class BoundsByDraws(Scores, Protocol):
+    """Scores by draws of z: the more there are, the closer is the bound."""
+
+    def score(self, x: Tensor, lengths: Tensor | None = None, *, num_draws: int = 1) -> Score: ...
+
+
+@runtime_checkable
+class FeatureModule(Module, MakesFeatures, Protocol):
+    """A module that makes features: a model that encodes, or its lower layers."""
+
+
+@runtime_checkable
+class Streams(Module, Steps, Protocol):
+    """A module that runs step by step."""
+
+
+@runtime_checkable
+class EncodingModel(Model, Encodes, Protocol):
+    """A model that represents items."""
+
+
+@runtime_checkable
+class ScoringModel(Model, Scores, Protocol):
+    """A model that scores items."""
+
+
+@runtime_checkable
+class DensityModel(Model, HasLogProb, Protocol):
+    """A model that has a density or a probability."""
+
+
+@runtime_checkable
+class CodingModel(Model, Codes, Scores, Protocol):
+    """A model that items can be coded by."""
+
+
+@runtime_checkable
+class LatentModel(Model, Encodes, HasLatents, BoundsByDraws, DrawsFromLatents, Protocol):
+    """A model of items by way of z."""
+
+    @property
+    def config(self) -> SizesLatents: ...
+
+
+@runtime_checkable
+class WritingModel(Model, Scores, WritesFromSources, Protocol):
+    """A model that writes texts from sources, and scores them."""

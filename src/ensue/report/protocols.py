@@ -5,28 +5,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ensue.models.protocols import Completes, Draws, Encodes, Samples, Scores
-from ensue.models.traits import HasFlow
+from ensue.models.protocols import Completes, Encodes, Samples, Scores
+from ensue.models.traits import DrawsTokens, HasFlow
 
 
 @runtime_checkable
 class EncodesByFlow(Encodes, HasFlow, Protocol):
     """Encodes items as z, by a flow."""
-
-
-@runtime_checkable
-class DrawsTokens(Draws, Protocol):
-    """Generates sequences of tokens; ``settings`` are those of generation."""
-
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **settings: Any,
-    ) -> Samples: ...
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from ensue.data.store import Store
 from ensue.data.windows import Conditions
 from ensue.evaluation.represent import by_model
 from ensue.models.protocols import Samples
-from ensue.models.traits import Conditioned, Model
+from ensue.models.traits import Conditioned, FeatureModule, Model
 
 NUM_EMBEDDED = 200
 
@@ -69,6 +69,7 @@ class Subject:
     @cached_property
     def embeddings(self) -> np.ndarray:
         """(N, E) embeddings of the items ``embedded``."""
+        assert isinstance(self.model, FeatureModule)
         return embeddings_of(self.model, self.store, self.embedded)
 
     def beginning(self, row: int, seconds: float) -> Tensor:
@@ -85,7 +86,7 @@ class Subject:
         return {n: np.asarray(v)[rows].tolist() for n, v in self.store.labels.items()}
 
 
-def embeddings_of(model: Model, store: Store, rows: np.ndarray) -> np.ndarray:
+def embeddings_of(model: FeatureModule, store: Store, rows: np.ndarray) -> np.ndarray:
     """(N, E) embeddings of the items ``rows``."""
     embeddings = {r.row: r.embedding for r in by_model(model)(store, rows)}
     return np.stack([embeddings[row] for row in rows])

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ensue.configuration import require_at_least
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensue.configuration import require_at_least, to_plain
+from ensue.data.batches import Source
+from ensue.data.codecs import decoded, load_codec
+from ensue.data.codecs.protocols import BeginsItems, Codec, HasSources
+from ensue.data.config import for_other_data
+from ensue.data.raws import raws_of
 from ensue.errors import ConfigError, DataError, unknown
+from ensue.models.loading import load_model
+from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
+from ensue.models.registry import require_contract
+from ensue.models.traits import LatentModel, Model
+from ensue.runs.classes import class_condition, classes_known_to
+from ensue.runs.draws import new_generator, require_place_for, with_usual_length
+from ensue.runs.latents import Latents
+from ensue.runs.prepare import classes_of
+from ensue.training.machine import best_device
+from ensue.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from ensue.data.codecs.protocols import Codec
     from ensue.models.tokens.latent_search import Found
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -29,7 +48,7 @@ class Loaded:
         path: The run folder or model folder.
     """
 
-    model: Any
+    model: Model
     codec: Codec
     config: dict[str, Any]
     path: Path
@@ -40,10 +59,22 @@ class Loaded:
 
     def on_best_device(self) -> Loaded:
         """The same, with the model on the GPU if there is one."""
-        from ensue.training.machine import best_device
-
         self.model.to(best_device())
         return self
+
+    def model_as(self, protocol: type[P], contract: str) -> P:
+        """The model, of a family that keeps a contract.
+
+        Args:
+            protocol: What is read of the model.
+            contract: Its name in ``CONTRACTS``.
+
+        Raises:
+            ConfigError: The family doesn't keep it.
+        """
+        require_contract(self.family, contract)
+        assert isinstance(self.model, protocol)
+        return self.model
 
     def embed(self, raws: Any) -> np.ndarray:
         """One vector for each raw item: (N, E) float32.
@@ -58,13 +89,11 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family has no embeddings.
         """
-        import numpy as np
-
-        self._require("encodes")
+        model = self.model_as(Encodes, "encodes")
         raws = self._raws(raws)
         if not raws:
             raise DataError("there is no item; give at least one")
-        return np.stack([self._features(raw).embedding[0].cpu().numpy() for raw in raws])
+        return np.stack([self._features(model, raw).embedding[0].cpu().numpy() for raw in raws])
 
     def frames(self, raw: Any) -> np.ndarray:
         """The context features of one raw item, frame by frame: (T, C) float32.
@@ -73,8 +102,8 @@ class Loaded:
             DataError: The item can't be read.
             ConfigError: The family has no features by frame.
         """
-        self._require("encodes")
-        context = self._features(self._raw(raw)).context
+        model = self.model_as(Encodes, "encodes")
+        context = self._features(model, self.codec.of_user(raw)).context
         if context is None:
             raise ConfigError(f"the family {self.family!r} has no features by frame")
         return context[0].cpu().numpy()
@@ -91,23 +120,20 @@ class Loaded:
             DataError: An item can't be read, or a class is none of the run's.
             ConfigError: The family has no scores, or the run no classes.
         """
-        import numpy as np
-        import torch
-
-        self._require("scores")
+        model = self.model_as(Scores, "scores")
         raws = self._raws(raws)
         if conditions is not None and len(conditions) != len(raws):
             raise ConfigError(
                 f"conditions are {len(conditions)}, and there are {len(raws)} items; give one for "
                 "each"
             )
-        totals, written_from = [], self._source(raws).get("condition") if raws else None
+        totals, source = [], self._source(raws).get("condition") if raws else None
         for i, raw in enumerate(raws):
-            given = self._class(conditions[i] if conditions else None)
-            if written_from is not None:
-                given = {"condition": written_from[slice(i, i + 1)]}
+            given: dict[str, Any] = {"condition": source[i : i + 1]} if source is not None else {}
+            if conditions:
+                given |= class_condition(self.model, conditions[i])
             with torch.inference_mode():
-                found = self.model.score(self._encoded(raw), **given)
+                found = model.score(self._encoded(raw), **given)
             is_density = found.kind in ("exact", "lower_bound")
             units = self.codec.log_det(raw) if is_density else 0.0
             totals.append(float(found.total) + units)
@@ -136,15 +162,13 @@ class Loaded:
         Raises:
             ConfigError: The family can't sample, or not with these settings.
         """
-        import torch
-
-        self._require("samples")
-        self._require_tokens(settings)
-        given = self._source([condition]) or self._class(condition)
-        settings = {**self._usual(settings), **settings, **given}
-        generator = _generator(seed)
+        model = self.model_as(Draws, "samples")
+        require_place_for(settings, self.model)
+        given = self._source([condition]) or class_condition(self.model, condition)
+        settings = {**with_usual_length(settings, self.codec), **given}
+        generator = new_generator(seed)
         with torch.inference_mode():
-            drawn = self.model.sample(num, temperature=temperature, generator=generator, **settings)
+            drawn = model.sample(num, temperature=temperature, generator=generator, **settings)
         return self._decoded(drawn)
 
     def complete(
@@ -188,7 +212,7 @@ class Loaded:
 
     def complete_encoded(
         self,
-        encoded: Sequence[torch.Tensor],
+        encoded: Sequence[Tensor],
         *,
         num: int = 1,
         condition: str | None = None,
@@ -198,31 +222,27 @@ class Loaded:
         **settings: Any,
     ) -> list[list[Any]]:
         """:meth:`complete` of what the codec made of raw items already."""
-        import torch
-
-        from ensue.data.codecs.protocols import BeginsItems
-
-        self._require("completes")
-        self._require_tokens(settings)
+        model = self.model_as(Completes, "completes")
+        require_place_for(settings, self.model)
         if not len(encoded):
             return []
         if not isinstance(self.codec, BeginsItems):
             raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
-        condition_of = self._class(condition, len(encoded))
+        condition_of = class_condition(self.model, condition, len(encoded))
         x, given = self.codec.begun(encoded, known)
-        generator = _generator(seed)
+        generator = new_generator(seed)
         with torch.inference_mode():
-            drawn = self.model.complete(
+            drawn = model.complete(
                 x.to(self.device),
                 given.to(self.device),
                 num=num,
                 temperature=temperature,
                 generator=generator,
                 **condition_of,
-                **self._usual(settings),
-                **settings,
+                **with_usual_length(settings, self.codec),
             )
-        found = [[] for _ in encoded]
+        assert drawn.item is not None
+        found: list[list[Any]] = [[] for _ in encoded]
         for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
             found[i].append(item)
         return found
@@ -239,16 +259,8 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family has no z.
         """
-        import torch
-
-        self._require("latents")
-        raws = self._raws(raws)
-        settings = {"generator": _generator(seed), **self._usual(settings), **settings}
-        with torch.inference_mode():
-            return [
-                self._decoded(self.model.reconstruct(self._encoded(raw), **settings))[0]
-                for raw in raws
-            ]
+        latents = self._latents(seed, settings)
+        return [latents.reconstruct(raw) for raw in self._raws(raws)]
 
     def interpolate(
         self, start: Any, end: Any, num: int = 8, *, seed: int = 0, **settings: Any
@@ -266,14 +278,9 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family has no z.
         """
-        import torch
-
-        self._require("latents")
+        latents = self._latents(seed, settings)
         require_at_least(1, num=num)
-        settings = {"generator": _generator(seed), **self._usual(settings), **settings}
-        ends = [self._features(self._raw(raw)).embedding[0] for raw in (start, end)]
-        with torch.inference_mode():
-            return self._decoded(self.model.interpolate(*ends, num, **settings))
+        return latents.interpolate(self.codec.of_user(start), self.codec.of_user(end), num)
 
     def optimize(
         self,
@@ -302,82 +309,42 @@ class Loaded:
             DataError: An item can't be read.
             ConfigError: The family has no z, or the function has no finite value at first.
         """
-        import torch
-
-        from ensue.models.tokens.latent_search import search
-
-        self._require("latents")
+        latents = self._latents(seed, settings)
         if isinstance(start, int):
             require_at_least(1, start=start)
         else:
             start = self._raws(start)
             if not start:
                 raise ConfigError("start has no items; give at least one, or the number of draws")
-        size, generator = self.model.config.latent_size, _generator(seed)
-        settings = {"generator": generator, **self._usual(settings), **settings}
-        if isinstance(start, int):
-            z = torch.randn(start, size, generator=generator).to(self.device)
-        else:
-            z = torch.stack([self._features(raw).embedding[0] for raw in start])
+        return latents.optimize(function, start, num_rounds=num_rounds, num=num, seed=seed)
 
-        def decode(z: torch.Tensor) -> list[Any]:
-            with torch.inference_mode():
-                drawn = self.model.sample(len(z), z=z, **{"temperature": 0.0, **settings})
-            return self._decoded(drawn)
+    def _latents(self, seed: int, settings: dict[str, Any]) -> Latents:
+        model, generator = self.model_as(LatentModel, "latents"), new_generator(seed)
+        settings = {"generator": generator, **with_usual_length(settings, self.codec)}
+        return Latents(model=model, codec=self.codec, generator=generator, settings=settings)
 
-        return search(function, decode, z, num_rounds=num_rounds, num=num, seed=seed)
-
-    def _source(self, raws: Sequence[Any]) -> dict[str, Any]:
-        """The sources of items as the model takes them; nothing for kinds that have none."""
-        from ensue.data.codecs.protocols import HasSources
-
+    def _source(self, raws: Any) -> dict[str, Source]:
+        """The sources of items as an argument of the model; none for kinds that have none."""
         if not isinstance(self.codec, HasSources):
             return {}
         source = self.codec.source_of(self._raws(raws), self.config["data"].get("regions"))
         return {"condition": source.to(self.device)}
 
-    def _class(self, label: str | None, num: int = 1) -> dict[str, torch.Tensor]:
-        """The class of ``num`` items as the models take it, if one is given."""
-        from ensue.runs.prepare import classes_of
-
-        if label is None:
-            return {}
-        if label not in self._classes:
-            raise DataError(unknown("class", label, self._classes))
-        return {"condition": classes_of([label] * num, self._classes).to(self.device)}
-
-    def classes_in(self, labels: Mapping[str, Sequence[str]]) -> torch.Tensor:
+    def classes_in(self, labels: Mapping[str, Sequence[str]]) -> Tensor:
         """The classes of items by their labels, in the column that the run was trained with: (N,).
 
         Raises:
             ConfigError: The run was trained without classes.
             DataError: There is no such column, or it holds a stranger.
         """
-        from ensue.runs.prepare import classes_of
-
-        classes, column = self._classes, self.config["data"].get("condition")
+        classes, column = classes_known_to(self.model), self.config["data"].get("condition")
         if column not in labels:
             raise DataError(unknown("column for the class", str(column), labels))
         return classes_of(labels[column], classes)
 
     @property
-    def _classes(self) -> tuple[str, ...]:
-        classes = getattr(self.model.config, "classes", ())
-        if not classes:
-            raise ConfigError(
-                "this run was trained without a condition; leave it out, or train with the setting "
-                "condition"
-            )
-        return classes
-
-    @property
     def hash(self) -> str:
         """The hash of the model, of its settings, weights and codec."""
-        import hashlib
-        import json
-
-        from ensue.configuration import to_plain
-
         found = hashlib.sha256()
         for part in (self.model.config, self.codec):
             found.update(json.dumps(to_plain(part), sort_keys=True).encode())
@@ -390,56 +357,19 @@ class Loaded:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def _decoded(self, drawn: Any) -> list[Any]:
-        from ensue.data.codecs import decoded
-
+    def _decoded(self, drawn: Samples) -> list[Any]:
         return decoded(self.codec, drawn.values, drawn.lengths)
 
-    def _features(self, raw: Any) -> Any:
-        import torch
-
+    def _features(self, model: Encodes, raw: Any) -> Features:
         with torch.inference_mode():
-            return self.model.encode(self._encoded(raw))
+            return model.encode(self._encoded(raw))
 
-    def _encoded(self, raw: Any) -> Any:
+    def _encoded(self, raw: Any) -> Tensor:
         return self.codec.encode(raw)[None].to(self.device)
-
-    def _raw(self, raw: Any) -> Any:
-        """One item of a user as the codec takes it."""
-        return self.codec.of_user(raw)
 
     def _raws(self, raws: Any) -> list[Any]:
         """Several items of a user as the codec takes them."""
-        from ensue.data.config import for_other_data
-        from ensue.data.raws import raws_of
-
         return raws_of(raws, self.codec, for_other_data(self.config["data"]))
-
-    def _usual(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """How long what is drawn may get, where the codec knows what is usual."""
-        from ensue.data.codecs import usual_length
-
-        return {} if "max_length" in settings else usual_length(self.codec)
-
-    def _require_tokens(self, settings: dict[str, Any]) -> None:
-        if settings and not hasattr(self.model.config, "generation"):
-            raise ConfigError(
-                f"the family {self.family!r} doesn't generate token by token and has no place for "
-                f"{', '.join(settings)}; leave them out"
-            )
-
-    def _require(self, contract: str) -> None:
-        from ensue.models.registry import require_contract
-
-        require_contract(self.family, contract)
-
-
-def _generator(seed: int) -> torch.Generator:
-    import torch
-
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed is {seed}; it may be 0 to 2^63 - 1")
-    return torch.Generator().manual_seed(seed)
 
 
 def load(run: str | Path) -> Loaded:
@@ -452,10 +382,6 @@ def load(run: str | Path) -> Loaded:
     Raises:
         CheckpointError: It is neither, isn't finished, or is damaged.
     """
-    from ensue.data.codecs import load_codec
-    from ensue.models.loading import load_model
-    from ensue.training.run_folder import RunFolder
-
     folder = RunFolder(Path(run))
     if (folder.path / "codec.json").is_file() and not folder.config.exists():
         model, codec = load_model(folder.path), load_codec(folder.path / "codec.json")

@@ -4,6 +4,7 @@ import numpy as np
 
 from ensue.data.windows import Conditions
 from ensue.evaluation.represent import score_items
+from ensue.models.traits import ScoringModel
 from ensue.runs.loaded import Loaded
 from ensue.runs.reading import Opened
 
@@ -18,7 +19,8 @@ def scores_of(
     A density is one of what the codec makes of an item; the log-determinant of the encoding turns
     it into one of the item itself.
     """
-    totals, kind = score_items(loaded.model, opened.store, condition=condition)
+    model = loaded.model_as(ScoringModel, "scores")
+    totals, kind = score_items(model, opened.store, condition=condition)
     if kind in DENSITIES:
         totals = totals + np.array([loaded.codec.log_det(raw) for raw in opened.raws])
     return totals, kind

@@ -28,6 +28,7 @@ from ensue.evaluation.sections import (
 )
 from ensue.models.loading import untrained_like
 from ensue.models.registry import FAMILIES
+from ensue.models.traits import LatentModel, WritingModel
 from ensue.runs.loaded import Loaded
 from ensue.runs.prepare import cache_of
 from ensue.runs.reading import Opened, read_items
@@ -125,7 +126,7 @@ class Latents:
         return "latents" in FAMILIES[loaded.family].contracts
 
     def make(self, subject: Subject) -> Made:
-        store, model = subject.opened.store, subject.loaded.model
+        store, model = subject.opened.store, subject.loaded.model_as(LatentModel, "latents")
         num = subject.options["num_items"]
         rows = np.unique(np.linspace(0, len(store) - 1, num).astype(int))
         subject.opened.progress.say(f"looking at z of {len(rows):,} items")
@@ -143,7 +144,8 @@ class Questions:
         return KINDS[loaded.codec.kind].has_sources
 
     def make(self, subject: Subject) -> Made:
-        most, seed, model = subject.options["num_items"], subject.seed, subject.loaded.model
+        model = subject.loaded.model_as(WritingModel, "samples")
+        most, seed = subject.options["num_items"], subject.seed
         sources, store = subject.opened.sources, subject.opened.store
         assert sources is not None
         subject.opened.progress.say(f"asking about {most:,} pictures with answers at most")

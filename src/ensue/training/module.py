@@ -1,13 +1,16 @@
 """The one LightningModule that trains every family."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 
 from ensue.configuration import FORMAT
 from ensue.data.batches import Batch
@@ -73,13 +76,14 @@ class TrainingModule(pl.LightningModule):
         checkpoint["format"] = FORMAT
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, functools.partial(rate, self.config)
-        )
+        optimizer, schedule = scheduled(self.parameters(), self.config)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def scheduled(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> tuple[AdamW, LambdaLR]:
+    """The optimizer of parameters, and the schedule of its learning rate by steps."""
+    optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return optimizer, LambdaLR(optimizer, functools.partial(rate, config))

@@ -297,7 +297,7 @@ class RunFolder:
             save_codec(codec, draft / "codec.json")
             (draft / "README.md").write_text(card)
 
-    def load(self) -> tuple[Any, Codec]:
+    def load(self) -> tuple[Model, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.
 
         Of a run that isn't finished it is the model of the last checkpoint, with a warning.

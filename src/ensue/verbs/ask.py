@@ -24,6 +24,7 @@ from ensue.data.values import in_memory, plain
 from ensue.data.wanted import Wanted
 from ensue.errors import ConfigError, DataError
 from ensue.models.registry import require_contract
+from ensue.models.traits import WritesFromSources
 from ensue.runs.drawing import Drawing, place_of, settings_of
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.prepare import cache_of
@@ -154,12 +155,15 @@ def _written(
     """The columns of the table: questions next to their items and answers."""
     settings = {"temperature": 1.0, **settings}
     generator = torch.Generator().manual_seed(settings.pop("seed", 0))
+    model = loaded.model_as(WritesFromSources, "samples")
     columns: dict[str, list[Any]] = {n: [] for n in ("item", "answer", "question", "nats")}
     for start, source in asked.sources:
         with torch.inference_mode():
-            drawn = loaded.model.sample(
+            drawn = model.sample(
                 num, condition=source.to(loaded.device), generator=generator, **settings
             )
+        assert drawn.item is not None
+        assert drawn.log_prob is not None
         places = [start + i for i in drawn.item.tolist()]
         columns["item"] += [asked.ids[i] for i in places]
         columns["answer"] += [asked.answers[i] for i in places]

@@ -11,7 +11,8 @@ from ensue.data.sources.data import Data
 from ensue.data.store import Store
 from ensue.errors import ConfigError, Interrupted
 from ensue.evaluation.represent import Represented, Represents, by_model
-from ensue.models.registry import require_contract
+from ensue.models.protocols import HasLayers
+from ensue.models.traits import EncodingModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import Opened, Reading, open_data
 from ensue.runs.results import Written
@@ -52,15 +53,13 @@ def embed(
     """
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
-    require_contract(loaded.family, "encodes")
-    if layer is not None:
-        require_contract(loaded.family, "layers")
-    represent = by_model(loaded.model, layer=layer)
+    represent = by_model(loaded.model_as(EncodingModel, "encodes"), layer=layer)
+    most_steps = _steps_of_part(loaded, layer)
     opened = open_data(loaded, data, **reading)
     store = opened.store
     if level == "frame" and not store.sequence:
         raise ConfigError("this family has no features by frame; use --level item")
-    parts = list(_parts(store, _steps_of_part(loaded, layer)))
+    parts = list(_parts(store, most_steps))
     table = TableParts(path, key=_key(loaded, store, level, layer))
     tables = _item_tables if level == "item" else _frame_tables
     _add_parts(table, ((rows, tables(represent, store, rows)) for rows in parts), opened)
@@ -75,8 +74,10 @@ def embed(
 
 def _steps_of_part(loaded: Loaded, layer: str | None) -> int:
     """Lower layers have more frames a second, and a part's frames are held in memory."""
-    share = 1 if layer is None else loaded.model.up_to(layer).hop / loaded.model.hop
-    return int(PART_STEPS * share)
+    if layer is None:
+        return PART_STEPS
+    model = loaded.model_as(HasLayers, "layers")
+    return int(PART_STEPS * model.up_to(layer).hop / model.hop)
 
 
 def _add_parts(

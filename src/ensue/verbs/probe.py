@@ -19,7 +19,7 @@ from ensue.evaluation.probes.plan import make_plan
 from ensue.evaluation.probes.probe import ProbeResult
 from ensue.evaluation.probes.table import print_probe
 from ensue.evaluation.represent import by_model
-from ensue.models.registry import require_contract
+from ensue.models.traits import EncodingModel
 from ensue.report import write_report
 from ensue.runs.loaded import load
 from ensue.runs.plan import describe
@@ -139,16 +139,16 @@ def probe(
     loaded = load(run).on_best_device()
     folder = RunFolder(loaded.path)
     folder.read_probes()  # what can't be added to is refused before the work
-    require_contract(loaded.family, "encodes")
+    model = loaded.model_as(EncodingModel, "encodes")
     opened = open_data(loaded, data, **reading)
     warn_of_lookalikes(label, _values(opened.store, label, separator))
     features = {
-        **(baselines_of(loaded.model, loaded.codec, seed) if baselines else {}),
-        f"{loaded.family} (this run)": by_model(loaded.model),
+        **(baselines_of(model, loaded.codec, seed) if baselines else {}),
+        f"{loaded.family} (this run)": by_model(model),
     }
-    result = measure(plan, opened.store, features, loaded.model, opened.progress)
+    result = measure(plan, opened.store, features, model, opened.progress)
     folder.write_probe({"source": describe(data), **dataclasses.asdict(result)})
-    write_card(folder, loaded.model)
+    write_card(folder, model)
     if report:
         write_report(folder)
     files = (folder.probes, folder.report) if report else (folder.probes,)

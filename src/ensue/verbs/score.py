@@ -12,6 +12,7 @@ from ensue.errors import ConfigError
 from ensue.evaluation.answers import nats_by_answer, place_of_own
 from ensue.evaluation.column_surprise import column_surprise
 from ensue.models.registry import require_contract
+from ensue.models.traits import DensityModel, ScoringModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import Opened, Reading, open_data, require_questions
 from ensue.runs.results import Written
@@ -100,14 +101,14 @@ def _by_column(loaded: Loaded, opened: Opened, classes: Any) -> dict[str, np.nda
     """The cost of the value of each column, in columns ``surprise.NAME``."""
     codec = loaded.codec
     assert isinstance(codec, HasColumns)
-    examples = codec.encoded_examples()
-    nats = column_surprise(loaded.model, opened.store, examples, condition=classes)
+    model, examples = loaded.model_as(DensityModel, "scores"), codec.encoded_examples()
+    nats = column_surprise(model, opened.store, examples, condition=classes)
     return {f"surprise.{name}": nats[:, j] for j, name in enumerate(codec.columns)}
 
 
 def _by_answer(loaded: Loaded, opened: Opened, sources: Sources) -> dict[str, Any]:
     """The answer that makes each question the likeliest, and in which place its own comes."""
-    nats = nats_by_answer(loaded.model, opened.store, sources)
+    nats = nats_by_answer(loaded.model_as(ScoringModel, "scores"), opened.store, sources)
     encoded = [sources.codec.encode_answer(raw) for raw in sources.raw]
     own = np.array([int(answer[0]) for answer in encoded if answer is not None])
     return {

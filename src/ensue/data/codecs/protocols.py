@@ -16,7 +16,7 @@ from torch import Tensor
 from ensue.data.batches import Source
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions, Question
-from ensue.data.kinds.question.questions import Sources
+from ensue.data.kinds.question.questions import ReadsQuestions, Sources
 
 
 @runtime_checkable
@@ -177,7 +177,7 @@ class KnowsLongest(Codec, Protocol):
 
 
 @runtime_checkable
-class HasSources(Codec, Protocol):
+class HasSources(Codec, ReadsQuestions, Protocol):
     """Encodes items that are written from something else, such as questions from pictures."""
 
     def sources(

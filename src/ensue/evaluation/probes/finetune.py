@@ -9,12 +9,13 @@ part takes no part in it. Batches are whole items, of which long ones are cut at
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 
 from ensue.data.splits import held_out
 from ensue.data.store import Store
@@ -23,8 +24,9 @@ from ensue.evaluation.probes.classifiers import Kind, Reader
 from ensue.evaluation.probes.features import features_at, frames_at
 from ensue.evaluation.probes.task import Moments, groups_apart, some_of_each
 from ensue.evaluation.represent import by_model
+from ensue.models.traits import EncodingModel
 from ensue.training.config import TrainingConfig
-from ensue.training.module import TrainingModule
+from ensue.training.module import scheduled
 from ensue.training.progress import Progress
 
 CUT_STEPS = 65_536
@@ -77,7 +79,7 @@ class Labeller(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, model: Any, features: np.ndarray, num_classes: int) -> None:
+    def __init__(self, model: EncodingModel, features: np.ndarray, num_classes: int) -> None:
         super().__init__()
         self.model, self.head = model, nn.Linear(features.shape[1], num_classes)
         nn.init.zeros_(self.head.weight)
@@ -99,7 +101,7 @@ class Labeller(nn.Module):
 
 
 def fine_tuned(
-    name: str, make_model: Callable[[], Any], budget: Budget, progress: Progress
+    name: str, make_model: Callable[[], EncodingModel], budget: Budget, progress: Progress
 ) -> Kind:
     """The whole network trained on the labels of each fold's training part, as a row of a table.
 
@@ -125,7 +127,7 @@ def fine_tuned(
 
 
 def train_labeller(
-    make_model: Callable[[], Any],
+    make_model: Callable[[], EncodingModel],
     moments: Moments,
     store: Store,
     budget: Budget,
@@ -178,7 +180,7 @@ def held_out_moments(
 
 
 def _best_steps(
-    model: Any,
+    model: EncodingModel,
     fitted: Moments,
     held: Moments,
     classes: np.ndarray,
@@ -203,7 +205,9 @@ def _best_steps(
     return best_steps
 
 
-def _new_labeller(model: Any, moments: Moments, classes: np.ndarray, store: Store) -> Labeller:
+def _new_labeller(
+    model: EncodingModel, moments: Moments, classes: np.ndarray, store: Store
+) -> Labeller:
     return Labeller(model, features_at(moments, store, by_model(model)), len(classes))
 
 
@@ -238,16 +242,14 @@ def _steps(
     labeller.eval()
 
 
-def _optimizer(labeller: Labeller, budget: Budget) -> tuple[Any, Any]:
+def _optimizer(labeller: Labeller, budget: Budget) -> tuple[AdamW, LambdaLR]:
     """Those of every other training here."""
     config = TrainingConfig(
         max_steps=budget.max_steps,
         learning_rate=budget.learning_rate,
         warmup_steps=budget.max_steps // 10,
     )
-    module: Any = TrainingModule(labeller, config)  # type: ignore[arg-type]
-    made = module.configure_optimizers()
-    return made["optimizer"], made["lr_scheduler"]["scheduler"]
+    return scheduled(labeller.parameters(), config)
 
 
 def _rows(moments: Moments, budget: Budget, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -284,6 +286,9 @@ def _batch_features(
     slot = np.repeat(np.arange(len(rows)), [len(inside) for *_, inside in cuts])
     if np.isnan(moments.time[at]).all():
         return f.embedding[slot], at
+    assert f.context is not None
+    assert f.lengths is not None
+    assert f.frame_rate is not None
     starts, ends = np.array([c[0] for c in cuts])[slot], f.lengths.cpu().numpy()[slot]
     frames = frames_at(moments.time[at] - starts / store.rate, f.frame_rate, ends)
     return f.context[slot, frames], at

@@ -18,6 +18,7 @@ from ensue.evaluation.probes.task import make_pool, make_task
 from ensue.evaluation.probes.verification import run_verification
 from ensue.evaluation.represent import Represents, by_mfcc, by_model
 from ensue.models.loading import untrained_like
+from ensue.models.traits import EncodingModel
 from ensue.training.progress import Progress
 
 
@@ -25,7 +26,7 @@ def measure(
     plan: ProbePlan,
     store: Store,
     features: dict[str, Represents],
-    model: Any,
+    model: EncodingModel,
     progress: Progress,
 ) -> ProbeResult | MeasuredResult:
     """Carry out the plan of a probe.
@@ -68,7 +69,7 @@ def measure(
     return run_probe(task, store, rows, **common)
 
 
-def baselines_of(model: Any, codec: Codec, seed: int) -> dict[str, Represents]:
+def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Represents]:
     """MFCC where the data are sound, and the same network untrained, with each encoder."""
     features: dict[str, Represents] = {}
     if isinstance(codec, DecodesSound):
@@ -80,7 +81,7 @@ def baselines_of(model: Any, codec: Codec, seed: int) -> dict[str, Represents]:
     return features
 
 
-def _ceilings(plan: ProbePlan, model: Any, progress: Progress) -> list[Kind]:
+def _ceilings(plan: ProbePlan, model: EncodingModel, progress: Progress) -> list[Kind]:
     """The run's network trained on the labels, and the same network that knows nothing before."""
     # Its training imports Lightning, which takes seconds.
     from ensue.evaluation.probes.finetune import Budget, fine_tuned

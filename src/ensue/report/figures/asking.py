@@ -3,19 +3,17 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 
-from ensue.data.batches import Source
 from ensue.data.kinds.question.questions import Sources
 from ensue.data.kinds.question.regions import Patches
 from ensue.data.png import png
 from ensue.evaluation.questions import Asked, asked_of
 from ensue.evaluation.texts import exact_match
-from ensue.models.protocols import Samples
+from ensue.models.traits import WritesFromSources
 from ensue.report.charts import table
 from ensue.report.saved import Attached, File
 from ensue.report.subject import Subject
@@ -24,15 +22,6 @@ NUM_TRIED, NUM_SHOWN, NUM_FAILURES, NUM_BEAMS = 60, 4, 4, 5
 PIXELS = 96
 DARKEST = 0.15
 """Part of a region's light that is left where nothing looks."""
-
-
-@runtime_checkable
-class WritesFromSources(Protocol):
-    """Writes texts from sources, by draws or by search."""
-
-    def sample(
-        self, num: int, *, condition: Source, temperature: float = 1.0, **settings: Any
-    ) -> Samples: ...
 
 
 @dataclass(frozen=True, kw_only=True)

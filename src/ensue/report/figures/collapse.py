@@ -8,8 +8,7 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.evaluation.collapse import alignment, effective_rank, uniformity
-from ensue.models.protocols import Encodes
-from ensue.models.traits import Model
+from ensue.models.traits import EncodingModel
 from ensue.report.charts import table
 from ensue.report.subject import Subject, embeddings_of, evenly
 
@@ -46,21 +45,24 @@ class Figure:
 
 def make(subject: Subject) -> Figure | None:
     """Measure the embeddings of some items, for families that encode."""
-    rows, store, untrained = subject.embedded, subject.store, subject.untrained
-    if not isinstance(subject.model, Encodes) or len(rows) < FEWEST:
+    rows, store = subject.embedded, subject.store
+    model, untrained = subject.model, subject.untrained
+    if not isinstance(model, EncodingModel) or not isinstance(untrained, EncodingModel):
+        return None
+    if len(rows) < FEWEST:
         return None
     new = embeddings_of(untrained, store, rows)
     return Figure(
         num_items=len(rows),
         num_features=subject.embeddings.shape[1],
         spaces={
-            "this run": _space(subject.model, store, rows, subject.embeddings),
+            "this run": _space(model, store, rows, subject.embeddings),
             "the same network, untrained": _space(untrained, store, rows, new),
         },
     )
 
 
-def _space(model: Model, store: Store, rows: np.ndarray, embeddings: np.ndarray) -> Space:
+def _space(model: EncodingModel, store: Store, rows: np.ndarray, embeddings: np.ndarray) -> Space:
     deviation = embeddings.std(0)
     return Space(
         effective_rank=effective_rank(embeddings),
@@ -71,9 +73,8 @@ def _space(model: Model, store: Store, rows: np.ndarray, embeddings: np.ndarray)
     )
 
 
-def _alignment(model: Model, store: Store, rows: np.ndarray) -> float | None:
+def _alignment(model: EncodingModel, store: Store, rows: np.ndarray) -> float | None:
     """Of the two halves of each item; None where items can't be halved."""
-    assert isinstance(model, Encodes)
     long_enough = rows[store.lengths[rows] >= 2 * model.shortest_item]
     if not store.sequence or not len(long_enough):
         return None

@@ -13,8 +13,8 @@ from ensue.data.kinds.smiles.molecules import has_rdkit
 from ensue.evaluation.molecules.describe import canonical_smiles
 from ensue.evaluation.molecules.draw import draw_grid
 from ensue.models.protocols import Encodes, HasLatents
+from ensue.models.traits import DrawsTokens
 from ensue.report.charts import table
-from ensue.report.protocols import DrawsTokens
 from ensue.report.saved import Attached, File
 from ensue.report.subject import Subject
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ensue.data.codecs.protocols import DecodesText
 from ensue.models.protocols import HasLatents, Scores
-from ensue.report.protocols import DrawsTokens
+from ensue.models.traits import DrawsTokens
 from ensue.report.subject import Subject
 
 NUM_SAMPLES, NUM_TEXTS, NUM_TOKENS = 6, 3, 300

@@ -1,0 +1,40 @@
+"""The classes that a run was trained with, as its model takes them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ensue.errors import ConfigError, DataError, unknown
+from ensue.models.traits import Conditioned, Model
+from ensue.runs.prepare import classes_of
+
+
+def classes_known_to(model: Model) -> tuple[str, ...]:
+    """The names of the classes that a model was trained with.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    classes = model.config.classes if isinstance(model.config, Conditioned) else ()
+    if not classes:
+        raise ConfigError(
+            "this run was trained without a condition; leave it out, or train with the setting "
+            "condition"
+        )
+    return classes
+
+
+def class_condition(model: Model, label: str | None, num: int = 1) -> dict[str, Tensor]:
+    """The class of ``num`` items as an argument of a model; no argument where none is given.
+
+    Raises:
+        ConfigError: The model was trained without classes.
+        DataError: It is none of them.
+    """
+    if label is None:
+        return {}
+    classes = classes_known_to(model)
+    if label not in classes:
+        raise DataError(unknown("class", label, classes))
+    device = next(model.parameters()).device
+    return {"condition": classes_of([label] * num, classes).to(device)}
