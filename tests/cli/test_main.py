@@ -163,7 +163,9 @@ def test_every_question_has_a_table_a_result_and_a_report(
     places: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, out, err = said(capsys, f"probe {nvp_copy} {places} --label kind --quiet {options}")
+    status, out, err = said(
+        capsys, f"probe {nvp_copy} {places} --label kind --report {options} --quiet"
+    )
     assert status == 0, err
     assert "chance" in out
     assert shown in out

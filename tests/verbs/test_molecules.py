@@ -13,6 +13,7 @@ import torch
 
 import ensue
 from ensue.cli import main
+from ensue.runs.reading import trained_on
 
 pytest.importorskip("rdkit")
 
@@ -250,9 +251,7 @@ def test_what_was_held_out_isnt_counted_as_trained_on(tmp_path: Path) -> None:
     table.write_text("smiles,split\n" + "".join(f"{s},{p}\n" for s, p in rows))
     run = tmp_path / "run"
     assert main(f"train vae {table} --out {run} {TINY} {QUICK}".split()) == 0
-    from ensue.verbs.evaluate import _trained_on
-
-    items, chosen = _trained_on(ensue.load(run))
+    items, chosen = trained_on(ensue.load(run))
     known = {items.raw[row] for row in chosen}
     assert known
     assert known <= {s for s, part in rows if part == "train"}

@@ -17,7 +17,7 @@ from ensue.data.config import DataConfig
 from ensue.data.kinds.question import questions, written_from
 from ensue.data.kinds.question.codec import QuestionCodec
 from ensue.data.sources import open_items
-from ensue.verbs import questions as verb
+from ensue.verbs import ask as verb
 from tests.questions import asked, picture, write_questions
 
 QUICK = {

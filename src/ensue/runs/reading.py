@@ -9,15 +9,17 @@ from typing import Annotated, Any, TypedDict, Unpack
 import numpy as np
 from cyclopts import Parameter
 
+from ensue.configuration import validate
 from ensue.data.codecs import require_items_of
 from ensue.data.codecs.protocols import Codec, HasUnknownToken
-from ensue.data.config import for_other_data
+from ensue.data.config import DataConfig, for_other_data
 from ensue.data.items import Items
 from ensue.data.kinds import KINDS
 from ensue.data.kinds.question.questions import Sources
 from ensue.data.raws import wanted_by
 from ensue.data.sources import open_items
 from ensue.data.sources.data import Data
+from ensue.data.splits import train_validation, with_held_out_part
 from ensue.data.store import Store
 from ensue.errors import ConfigError, unknown
 from ensue.runs.loaded import Loaded
@@ -130,6 +132,25 @@ def read_items(
     require_kind(loaded.family, items.kind)
     require_items_of(loaded.codec, items)
     return items
+
+
+def trained_on(loaded: Loaded) -> tuple[Items, list[int]]:
+    """The items of the run's own data, and which of them weren't held out.
+
+    Raises:
+        EnsueError: They can't be read, or have changed.
+    """
+    config = loaded.config
+    group = config["data"].get("group")
+    items = read_items(loaded, config["source"], max_skipped=1.0, group=group)
+    data = validate(DataConfig, config["data"], section="data")
+    items = with_held_out_part(
+        items, data.validation, data.window_tokens, trained_on=config["fingerprint"]
+    )
+    if items.fingerprint != config["fingerprint"]:
+        raise ConfigError(f"{config['source']!r} has changed since")
+    chosen, _ = train_validation(items, data.validation)
+    return items, chosen.tolist()
 
 
 def require_options(cls: type, options: object) -> None:

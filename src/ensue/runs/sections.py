@@ -10,14 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ensue.configuration import validate
 from ensue.data.codecs.protocols import HasSources, HasVocabulary
-from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.kinds import KINDS
 from ensue.data.kinds.question.questions import Sources
 from ensue.data.kinds.smiles.molecules import require_rdkit
-from ensue.data.splits import train_validation, with_held_out_part
 from ensue.errors import ConfigError, EnsueError
 from ensue.evaluation.questions import asked_of, dependence_section, questions_section
 from ensue.evaluation.sections import (
@@ -31,7 +28,7 @@ from ensue.models.registry import FAMILIES
 from ensue.models.traits import LatentModel, WritingModel
 from ensue.runs.loaded import Loaded
 from ensue.runs.prepare import cache_of
-from ensue.runs.reading import Opened, read_items
+from ensue.runs.reading import Opened, trained_on
 from ensue.runs.scores import scores_of
 
 MOST_REFERENCES = 10_000
@@ -66,17 +63,7 @@ class Subject:
         Raises:
             EnsueError: They can't be read, or have changed.
         """
-        config = self.loaded.config
-        group = config["data"].get("group")
-        items = read_items(self.loaded, config["source"], max_skipped=1.0, group=group)
-        data = validate(DataConfig, config["data"], section="data")
-        items = with_held_out_part(
-            items, data.validation, data.window_tokens, trained_on=config["fingerprint"]
-        )
-        if items.fingerprint != config["fingerprint"]:
-            raise ConfigError(f"{config['source']!r} has changed since")
-        chosen, _ = train_validation(items, data.validation)
-        return items, chosen.tolist()
+        return trained_on(self.loaded)
 
 
 Made = tuple[list[Section], list[str]]
