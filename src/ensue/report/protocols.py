@@ -1,11 +1,8 @@
 """Protocols of models that figures ask for, beyond the contracts of every family."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
-
-from ensue.models.protocols import Completes, Draws, Encodes, Samples, Scores
+from ensue.models.protocols import Completes, Draws, Encodes, Scores
 from ensue.models.traits import HasFlow
 
 
@@ -15,31 +12,5 @@ class EncodesByFlow(Encodes, HasFlow, Protocol):
 
 
 @runtime_checkable
-class DrawsTokens(Draws, Protocol):
-    """Generates sequences of tokens; ``settings`` are those of generation."""
-
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **settings: Any,
-    ) -> Samples: ...
-
-
-@runtime_checkable
-class PredictsTokens(Scores, DrawsTokens, Completes, Protocol):
+class PredictsTokens(Scores, Draws, Completes, Protocol):
     """Scores, draws and continues sequences of tokens."""
-
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        *,
-        num: int = 1,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **settings: Any,
-    ) -> Samples: ...

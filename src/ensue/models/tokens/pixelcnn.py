@@ -54,22 +54,14 @@ class PixelCNN(
         ('exact', torch.Size([2, 12]))
     """
 
+    shortest = shortest_item = 1
+
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()
         self.config = config = validate(PixelCNNConfig, config, section="model")
         shape, self.levels = require_facts(config)
         self.shape, self.num_tokens, self.bos, self.eos = shape, self.levels + 1, self.levels, None
         self.decoder = PixelDecoder(shape, self.levels, config)
-
-    @property
-    def shortest(self) -> int:
-        """Steps of the shortest item; an image is one."""
-        return 1
-
-    @property
-    def shortest_item(self) -> int:
-        """Steps of the shortest item; an image is one."""
-        return 1
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all values, summed.
