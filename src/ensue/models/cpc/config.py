@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data
+from ensue.configuration import from_data
 from ensue.errors import ConfigError
+from ensue.models.settings import FamilyConfig
 from ensue.nn.pooling import Pooling
 from ensue.nn.spectral import require_bands
 
@@ -21,7 +22,7 @@ USER_PARTS = "user-parts"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CPCConfig:
+class CPCConfig(FamilyConfig):
     """Settings of a CPC model.
 
     Twelve steps ahead and 256 context features are the paper's (section 3.1); channel norm and 128
@@ -29,9 +30,6 @@ class CPCConfig:
     ``speech`` holds what was best on the built-in speech.
     """
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["cpc"] = "cpc"
     encoder: Annotated[
         str, Field(description="waveform, log_mel, or the name of an installed encoder")

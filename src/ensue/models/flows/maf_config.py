@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
-from ensue.models.condition import HiddenClasses
+from ensue.configuration import from_data, refuse_unread
 from ensue.models.flows.settings import (
     Alpha,
     Dropout,
@@ -21,6 +20,7 @@ from ensue.models.flows.settings import (
     Transform,
 )
 from ensue.models.flows.sizes import PLAIN, for_rows, refuse_other_transform, refuse_sizes
+from ensue.models.settings import FamilyConfig, HiddenClasses, ImageShape, NumTokens, Token
 from ensue.nn.mlp import Activation
 
 DEPTH = 5
@@ -28,13 +28,11 @@ DEPTH = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class MAFConfig:
+class MAFConfig(FamilyConfig):
     """Settings of a masked autoregressive flow; open sizes follow the rows (``flows.sizes``)."""
 
-    __pydantic_config__ = STRICT
     older: ClassVar[Mapping[str, Any]] = PLAIN
 
-    format: Format = 1
     family: Literal["maf"] = "maf"
     depth: Annotated[
         int | None, Field(gt=0, description="number of layers; none: 5, or by the number of rows")
@@ -57,9 +55,9 @@ class MAFConfig:
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     limits: tuple[tuple[float | None, float | None], ...] = from_data(())
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    num_tokens: NumTokens = from_data()
+    bos: Token = from_data()
+    shape: ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:

@@ -6,9 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.errors import ConfigError
-from ensue.models.condition import HiddenClasses
 from ensue.models.flows.settings import (
     Alpha,
     Dropout,
@@ -22,6 +21,7 @@ from ensue.models.flows.settings import (
     Transform,
 )
 from ensue.models.flows.sizes import OF_ROWS, PLAIN, for_rows, refuse_other_transform, refuse_sizes
+from ensue.models.settings import FamilyConfig, HiddenClasses, ImageShape, NumTokens, Token
 from ensue.nn.mlp import Activation
 
 DEPTH = 8
@@ -29,13 +29,11 @@ DEPTH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealNVPConfig:
+class RealNVPConfig(FamilyConfig):
     """Settings of a Real NVP; sizes that are left open follow the rows (``flows.sizes``)."""
 
-    __pydantic_config__ = STRICT
     older: ClassVar[Mapping[str, Any]] = PLAIN
 
-    format: Format = 1
     family: Literal["realnvp"] = "realnvp"
     depth: Annotated[
         int | None,
@@ -92,9 +90,9 @@ class RealNVPConfig:
     masks: tuple[Annotated[str, Field(pattern="^[01]+$")], ...] = from_data(())
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     limits: tuple[tuple[float | None, float | None], ...] = from_data(())
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    num_tokens: NumTokens = from_data()
+    bos: Token = from_data()
+    shape: ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:

@@ -1,22 +1,26 @@
 """Settings of the gated PixelCNN."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.condition import HiddenClasses
+from ensue.models.settings import (
+    FamilyConfig,
+    HiddenClasses,
+    ImageShape,
+    NumTokens,
+    Token,
+    saved_generation,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelCNNConfig:
+class PixelCNNConfig(FamilyConfig):
     """Settings of a gated PixelCNN."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["pixelcnn"] = "pixelcnn"
     channels: Annotated[int, Field(gt=0, description="features E of a pixel, in both stacks")] = 64
     skip_channels: Annotated[
@@ -33,13 +37,11 @@ class PixelCNNConfig:
     ] = "categorical"
     num_mixtures: Annotated[int, Field(gt=0, description="components M of the mixture")] = 10
     condition_hidden: HiddenClasses = 0.1
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    num_tokens: NumTokens = from_data()
+    bos: Token = from_data()
+    shape: ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
-    generation: GenerationConfig = field(
-        default_factory=GenerationConfig, metadata={"from_data": True}
-    )
+    generation: GenerationConfig = saved_generation()
 
     def __post_init__(self) -> None:
         if self.head == "categorical":
