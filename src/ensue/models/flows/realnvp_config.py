@@ -8,18 +8,7 @@ from pydantic import Field
 
 from ensue.configuration import from_data, refuse_unread
 from ensue.errors import ConfigError
-from ensue.models.flows.settings import (
-    Alpha,
-    Dropout,
-    HiddenSizes,
-    MarginalBins,
-    Noise,
-    NumBins,
-    ScaleBound,
-    SplineBound,
-    Start,
-    Transform,
-)
+from ensue.models.flows import settings
 from ensue.models.flows.sizes import OF_ROWS, PLAIN, for_rows, refuse_other_transform, refuse_sizes
 from ensue.models.settings import FamilyConfig, HiddenClasses, ImageShape, NumTokens, Token
 from ensue.nn.mlp import Activation
@@ -44,14 +33,14 @@ class RealNVPConfig(FamilyConfig):
         ),
     ] = None
     hidden_sizes: Annotated[
-        HiddenSizes,
+        settings.HiddenSizes,
         Field(
             description="rows: widths of the layers of each network; none: by the number of rows"
         ),
     ] = None
-    start: Start = None
-    marginal_bins: MarginalBins = None
-    dropout: Dropout = None
+    start: settings.Start = None
+    marginal_bins: settings.MarginalBins = None
+    dropout: settings.Dropout = None
     activation: Annotated[
         Activation, Field(description="rows: between the layers of a network")
     ] = "relu"
@@ -68,15 +57,15 @@ class RealNVPConfig(FamilyConfig):
     num_scales: Annotated[
         int, Field(gt=0, description="images: scales; after each but the last half is done")
     ] = 2
-    alpha: Alpha = 0.05
+    alpha: settings.Alpha = 0.05
     dequantization: Annotated[
         Literal["uniform", "variational"],
         Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
     ] = "uniform"
-    transform: Transform = None
-    scale_bound: ScaleBound = 1.0
-    num_bins: NumBins = 8
-    spline_bound: SplineBound = 5.0
+    transform: settings.Transform = None
+    scale_bound: settings.ScaleBound = 1.0
+    num_bins: settings.NumBins = 8
+    spline_bound: settings.SplineBound = 5.0
     mixing: Annotated[
         bool,
         Field(
@@ -84,7 +73,7 @@ class RealNVPConfig(FamilyConfig):
             "channels of squeezed images"
         ),
     ] = False
-    noise: Noise = 0.0
+    noise: settings.Noise = 0.0
     condition_hidden: HiddenClasses = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     masks: tuple[Annotated[str, Field(pattern="^[01]+$")], ...] = from_data(())

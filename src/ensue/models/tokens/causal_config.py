@@ -7,18 +7,11 @@ from pydantic import Field
 
 from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.settings import (
-    FamilyConfig,
-    HiddenClasses,
-    ImageShape,
-    NumTokens,
-    Token,
-    saved_generation,
-)
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CausalConfig(FamilyConfig):
+class CausalConfig(settings.FamilyConfig):
     """Settings of a causal model. The defaults are those of the benchmark ``causal``."""
 
     family: Literal["causal"] = "causal"
@@ -48,13 +41,13 @@ class CausalConfig(FamilyConfig):
         int,
         Field(ge=0, description="numbers that a loop of your own gives with each item or step"),
     ] = 0
-    condition_hidden: HiddenClasses = 0.1
-    num_tokens: NumTokens = from_data()
-    bos: Token = from_data()
-    eos: Token = from_data()
-    shape: ImageShape = from_data()
+    condition_hidden: settings.HiddenClasses = 0.1
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    eos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
-    generation: GenerationConfig = saved_generation()
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         other = {

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.settings import FamilyConfig, ImageShape, NumTokens, Token, saved_generation
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedConfig(FamilyConfig):
+class MaskedConfig(settings.FamilyConfig):
     """Settings of an any-order model."""
 
     family: Literal["masked"] = "masked"
@@ -38,10 +38,10 @@ class MaskedConfig(FamilyConfig):
         int, Field(ge=0, description="residual layers between the first and the scores")
     ] = 4
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the residual layers")] = 0.0
-    num_tokens: NumTokens = from_data()
-    bos: Token = from_data()
-    shape: ImageShape = from_data()
-    generation: GenerationConfig = saved_generation()
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         other = {

@@ -7,18 +7,11 @@ from pydantic import Field
 
 from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.settings import (
-    FamilyConfig,
-    HiddenClasses,
-    ImageShape,
-    NumTokens,
-    Token,
-    saved_generation,
-)
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelCNNConfig(FamilyConfig):
+class PixelCNNConfig(settings.FamilyConfig):
     """Settings of a gated PixelCNN."""
 
     family: Literal["pixelcnn"] = "pixelcnn"
@@ -36,12 +29,12 @@ class PixelCNNConfig(FamilyConfig):
         Field(description="a score for each level, or a mixture of logistic distributions"),
     ] = "categorical"
     num_mixtures: Annotated[int, Field(gt=0, description="components M of the mixture")] = 10
-    condition_hidden: HiddenClasses = 0.1
-    num_tokens: NumTokens = from_data()
-    bos: Token = from_data()
-    shape: ImageShape = from_data()
+    condition_hidden: settings.HiddenClasses = 0.1
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
-    generation: GenerationConfig = saved_generation()
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         if self.head == "categorical":

@@ -7,16 +7,7 @@ from pydantic import Field
 
 from ensue.configuration import StepsOfTraining, from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.settings import (
-    Cell,
-    EmbeddingSize,
-    FamilyConfig,
-    HiddenSize,
-    NumTokens,
-    RecurrentLayers,
-    Token,
-    saved_generation,
-)
+from ensue.models import settings
 from ensue.models.tokens.sources import Answers
 from ensue.nn.attention import (
     AttentionKind,
@@ -27,14 +18,14 @@ ForcingCoin = Literal["token", "step"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seq2SeqConfig(FamilyConfig):
+class Seq2SeqConfig(settings.FamilyConfig):
     """Settings of an attention decoder. Sizes are by default those of the recipe ``questions``."""
 
     family: Literal["seq2seq"] = "seq2seq"
-    cell: Cell = "gru"
-    embedding_size: EmbeddingSize = 64
-    hidden_size: HiddenSize = 128
-    num_layers: RecurrentLayers = 1
+    cell: settings.Cell = "gru"
+    embedding_size: settings.EmbeddingSize = 64
+    hidden_size: settings.HiddenSize = 128
+    num_layers: settings.RecurrentLayers = 1
     attention: Annotated[AttentionKind, Field(description="how regions are scored")] = "bilinear"
     attention_size: Annotated[int, Field(gt=0, description="hidden features of attention")] = 64
     score_size: Annotated[
@@ -87,15 +78,15 @@ class Seq2SeqConfig(FamilyConfig):
             "the whole batch"
         ),
     ] = "token"
-    num_tokens: NumTokens = from_data()
-    bos: Token = from_data()
-    eos: Token = from_data()
-    pad: Token = from_data()
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    eos: settings.Token = from_data()
+    pad: settings.Token = from_data()
     source_size: Annotated[int | None, Field(gt=0)] = from_data()
     answers: Answers | None = field(default=None, metadata={"from_data": True})
     num_answer_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     concept_size: Annotated[int | None, Field(gt=0)] = from_data()
-    generation: GenerationConfig = saved_generation(max_length=50)
+    generation: GenerationConfig = settings.saved_generation(max_length=50)
 
     def __post_init__(self) -> None:
         if self.forcing_schedule == "constant":

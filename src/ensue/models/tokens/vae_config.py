@@ -12,23 +12,17 @@ from ensue.information.variational import (
     FreeBits,
     KLSchedule,
 )
-from ensue.models.settings import (
-    Cell,
-    EmbeddingSize,
-    FamilyConfig,
-    RecurrentLayers,
-    saved_generation,
-)
+from ensue.models import settings
 from ensue.models.tokens.latent_networks import Pooled
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceVAEConfig(FamilyConfig):
+class SequenceVAEConfig(settings.FamilyConfig):
     """Settings of a sequence VAE. Sizes are by default those of the recipe ``molecules``."""
 
     family: Literal["vae"] = "vae"
-    cell: Cell = "gru"
-    embedding_size: EmbeddingSize = 64
+    cell: settings.Cell = "gru"
+    embedding_size: settings.EmbeddingSize = 64
     embedding_weights: Annotated[
         str | None,
         Field(description="file of vectors that embeddings begin with: .npy, or text by token"),
@@ -37,7 +31,7 @@ class SequenceVAEConfig(FamilyConfig):
         bool, Field(description="embeddings of tokens stay as they begin")
     ] = False
     encoder_size: Annotated[int, Field(gt=0, description="features of an encoder layer")] = 256
-    encoder_layers: RecurrentLayers = 1
+    encoder_layers: settings.RecurrentLayers = 1
     bidirectional: Annotated[bool, Field(description="the encoder reads both ways")] = True
     pooling: Annotated[
         Pooled,
@@ -45,7 +39,7 @@ class SequenceVAEConfig(FamilyConfig):
     ] = "max"
     latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 24
     decoder_size: Annotated[int, Field(gt=0, description="features of a decoder layer")] = 512
-    decoder_layers: RecurrentLayers = 1
+    decoder_layers: settings.RecurrentLayers = 1
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="of outputs between the layers of a stack")
     ] = 0.0
@@ -79,7 +73,7 @@ class SequenceVAEConfig(FamilyConfig):
         StepsOfTraining(),
     ] = None
     codec: TextCodec | None = field(default=None, metadata={"from_data": True})
-    generation: GenerationConfig = saved_generation(max_length=100)
+    generation: GenerationConfig = settings.saved_generation(max_length=100)
 
     def __post_init__(self) -> None:
         if self.kl_schedule == "constant":
