@@ -60,7 +60,7 @@ class RealNVPConfig(FamilyConfig):
     alpha: settings.Alpha = 0.05
     dequantization: Annotated[
         Literal["uniform", "variational"],
-        Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
+        Field(description="images: noise of a level, alike everywhere or learned by a flow"),
     ] = "uniform"
     transform: settings.Transform = None
     scale_bound: settings.ScaleBound = 1.0

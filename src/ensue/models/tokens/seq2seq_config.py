@@ -74,8 +74,8 @@ class Seq2SeqConfig(settings.FamilyConfig):
     forcing_coin: Annotated[
         ForcingCoin,
         Field(
-            description="what sees true or own tokens by one draw: a token by itself, or a step of "
-            "the whole batch"
+            description="one draw decides between true and own tokens for: a single token, or a "
+            "step of the whole batch"
         ),
     ] = "token"
     num_tokens: settings.NumTokens = from_data()
