@@ -52,10 +52,10 @@ class Density(nn.Module):
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Negative log-likelihood, summed over the batch, with one draw for each item."""
-        given = batch.condition
+        condition = batch.condition
         if self.classes is not None:
-            given = self.classes.hide(given, whole(batch.x), step)
-        nats = -self._bound(batch.x, given, step + 1, 1, noise=self.noise)
+            condition = self.classes.hide(condition, whole(batch.x), step)
+        nats = -self._bound(batch.x, condition, step + 1, 1, noise=self.noise)
         return Loss(nats.sum(), torch.tensor(len(batch), device=nats.device), {})
 
     def standardize(self, batch: Batch) -> None:

@@ -82,10 +82,10 @@ class Causal(
             batch: ``x`` (B, T) tokens or (B, C, H, W) levels.
             step: The class of which items is hidden is a function of the item and the step.
         """
-        x, of = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
-        given = batch.condition if of is None else of.hide(batch.condition, x, step)
+        x, classes = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
+        condition = batch.condition if classes is None else classes.hide(batch.condition, x, step)
         score = sequences.score(
-            self.decoder, x, batch.lengths, self.decoder.init_state(len(x), given)
+            self.decoder, x, batch.lengths, self.decoder.init_state(len(x), condition)
         )
         return sequences.loss(score.terms, batch.lengths, self.num_scores)
 

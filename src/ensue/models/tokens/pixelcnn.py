@@ -70,9 +70,9 @@ class PixelCNN(
             batch: ``x`` (B, C, H, W) levels, and where there are classes ``condition`` (B,).
             step: The class of which items is hidden is a function of the item and the step.
         """
-        x, of = self._values(batch.x), self.decoder.classes
-        given = batch.condition if of is None else of.hide(batch.condition, x, step)
-        return sequences.loss(self._score(x, given).terms, None, self.levels)
+        x, classes = self._values(batch.x), self.decoder.classes
+        condition = batch.condition if classes is None else classes.hide(batch.condition, x, step)
+        return sequences.loss(self._score(x, condition).terms, None, self.levels)
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

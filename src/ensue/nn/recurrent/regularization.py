@@ -1,4 +1,4 @@
-"""Regularization that torch's layers lack: layer norm inside the step, zoneout, recurrent dropout."""
+"""Regularization that torch lacks: layer norm inside the step, zoneout, recurrent dropout."""
 
 from dataclasses import dataclass, fields
 

@@ -192,7 +192,7 @@ def _unfolded(columns: pa.Table) -> tuple[pa.Table, dict[str, list[str]]]:
         for i, value in enumerate(vectors[name]):
             if value in columns.column_names:
                 raise DataError(
-                    f"a column has the name {own!r} of a value of the vectors {name!r}; rename it"
+                    f"a column has the name {value!r} of a value of the vectors {name!r}; rename it"
                 )
             fields.append(pa.field(value, kind.value_type))
             found.append(flat[i :: kind.list_size] if kind.list_size else flat)
