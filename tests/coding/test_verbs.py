@@ -169,7 +169,7 @@ def test_another_model_or_machine_is_told(
         ("compress {run} {deep} --out {new}.ensue", "transparency or other colors (mode RGBA)"),
         (
             "compress {run} {gray} --out {new}.ensue",
-            "it is gray, and the run learnt images that are",
+            "it is gray, and the run learned from images that are",
         ),
         ("compress {run} {torn} --out {new}.ensue", "'b.png' can't be compressed"),
         ("compress {cpc} {data} --out {new}.ensue", "families that do: causal, charrnn, masked"),

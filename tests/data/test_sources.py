@@ -356,7 +356,7 @@ def test_vectors_are_columns_of_numbers(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks some vectors"):
         read(path)
     pyarrow.parquet.write_table(pa.table({"v": vectors, "v.1": [1.0, 2.0, 3.0]}), path)
-    with pytest.raises(DataError, match=r"'v.1' stands beside the vectors 'v'"):
+    with pytest.raises(DataError, match=r"the name 'v.1' of a value of the vectors 'v'"):
         read(path)
 
 

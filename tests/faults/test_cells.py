@@ -156,7 +156,7 @@ def test_numbers_of_json_are_spelled_as_in_the_file(tmp_path: Path) -> None:
     [
         ('{"x": 1, "x": 2}', "line 2 names a column twice"),
         ('{"x": {"y": 1}}', "column 'x' holds an object"),
-        ('{"x": [1]}', "column 'x' holds a list beside other values"),
+        ('{"x": [1]}', "column 'x' holds lists and other values"),
         ("[1]", "line 2 is no object"),
         ('{"x": 1', "line 2 is no JSON"),
     ],

@@ -231,7 +231,7 @@ def test_tensors_are_arrays() -> None:
         ([np.zeros(9), np.zeros(8)], r"\(samples, rate\) pairs"),
         ([np.zeros((4, 4))], "float64"),
         (np.zeros((2, 3, 4, 4), np.uint8), r"\(N, H, W, 3\)"),
-        (["a.csv", "b.csv"], "a table by itself"),
+        (["a.csv", "b.csv"], "a table alone"),
     ],
 )
 def test_what_is_none_of_these_is_refused_with_what_does_work(data: Any, words: str) -> None:

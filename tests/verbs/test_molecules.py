@@ -163,7 +163,7 @@ def test_check_tells_what_is_no_molecule(
     assert main(f"check {path} --quiet".split()) == 0
     told = capsys.readouterr().out
     assert "1 are no molecules, such as 'C(' (odd.smi:2)" in told
-    assert "1 come twice" in told
+    assert "1 molecules come twice" in told
     assert "1 have more than 255 tokens" in told
 
 

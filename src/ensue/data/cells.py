@@ -66,7 +66,7 @@ def as_text(columns: pa.Table, name: str) -> list[str]:
 def holds_numbers(columns: pa.Table, name: str) -> bool:
     """Return whether a column holds numbers: by its type, or in files without types by its cells.
 
-    Cells that are empty, or say that a number isn't known, may stand between the numbers.
+    Cells that are empty, or say that a number isn't known, may be among the numbers.
 
     Example:
         >>> holds_numbers(pa.table({"x": ["1", "2"]}), "x")

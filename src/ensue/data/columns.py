@@ -150,7 +150,7 @@ def _json_text(name: str, value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
-        what = "an object" if isinstance(value, dict) else "a list beside other values"
+        what = "an object" if isinstance(value, dict) else "lists and other values"
         raise ValueError(f"column {name!r} holds {what}; give texts, numbers or lists of them")
     return value
 

@@ -126,7 +126,7 @@ def open_store(
     except OSError as error:
         raise DataError(
             f"can't write the store in {str(cache)!r}: {error}; give another --cache (by default "
-            "it is beside --out)"
+            "it is next to --out)"
         ) from error
     try:
         store = _open(folder, items, codec)

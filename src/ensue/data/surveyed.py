@@ -26,3 +26,14 @@ class Surveyed:
     seconds: Mapping[str, float] = field(default_factory=dict)
     wants_groups: bool = False
     has_columns: bool = False
+
+
+def repeated(noun: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The finding that items come twice, by pairs of their names; none where none do."""
+    if not pairs:
+        return []
+    first, again = pairs[0]
+    return [
+        f"{len(pairs)} {noun} come twice, such as {first!r} and {again!r}; one of them in training "
+        "and one in validation or test would count as learned"
+    ]

@@ -16,7 +16,7 @@ from ensue.errors import DataError
 BLANKS = re.compile("[ \t]+")
 HEADER = re.compile("([0-9]+)[ \t]+([0-9]+)[ \t]*")
 NUM_LOOKED_AT = 1000
-"""Lines by which the number of values of a vector is told, where no header says it."""
+"""Lines from which the number of values of a vector is guessed, where no header gives it."""
 
 
 def read_vectors(path: Path) -> dict[str, Tensor] | Tensor:

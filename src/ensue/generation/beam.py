@@ -152,7 +152,7 @@ class BeamSearch:
         )
 
     def _step(self, running: _Running, length: Tensor) -> tuple[Tensor, Tensor, Any]:
-        """What comes next, in each row that isn't over and isn't the same as another.
+        """Return what comes next, in each row that isn't over and isn't the same as another.
 
         Returns:
             The log-probabilities (R, G, V) of next tokens, -inf where forbidden; which of the rows
@@ -239,7 +239,7 @@ class BeamSearch:
                 search.over = search.greedy is not None
 
     def _hopeless(self, search: _Search, log_prob: float, num_new: int, longest: int) -> bool:
-        """Whether nothing can come that is worth more than the worst kept: log p only falls."""
+        """Return whether nothing to come can beat the worst kept: log p only falls."""
         most = max(self._value(log_prob, n) for n in (num_new + 1, longest))
         return search.finished[-1].value >= most
 

@@ -47,7 +47,7 @@ def choose(scores: Tensor, config: GenerationConfig, uniform: Tensor) -> Tensor:
 
 
 def is_greedy(config: GenerationConfig) -> bool:
-    """Whether the likeliest token is taken, and nothing is random."""
+    """Return whether the likeliest token is taken, and nothing is random."""
     return config.method == "greedy" or not config.temperature
 
 

@@ -43,7 +43,7 @@ class GenerationConfig:
         float, Field(ge=0, description="scores are divided by it; 0 is greedy")
     ] = 1.0
     top_k: Annotated[
-        int | None, Field(gt=0, description="only so many likeliest tokens; none: all")
+        int | None, Field(gt=0, description="this many likeliest tokens only; none: all")
     ] = None
     top_p: Annotated[
         float | None,

@@ -32,7 +32,7 @@ WORTH_RECORDING = 16
 
 @dataclass(frozen=True)
 class Emission:
-    """What one step gave, or some recorded ones: tokens of the running rows, B in all.
+    """The results of one step, or of some recorded ones: tokens of the running rows, B in all.
 
     Attributes:
         row: (B,) which sequence.
@@ -63,7 +63,7 @@ class _Running(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What came of one step, for each row: its token, the nats of that, whether it was the last,
+    """The outcome of one step, for each row: its token, the nats of that, whether it was the last,
     and the best of the scores, which tells whether there was a token to choose."""
 
     token: Tensor

@@ -2,7 +2,7 @@
 
 A processor takes ``tokens`` (B, T), what each row holds so far, the last token at the right and
 -1 before the first, and ``scores`` (B, V), and gives new scores; -inf forbids a token. Functions
-of the scores alone stand below as ``top_k``, ``top_p``, ``min_p``.
+of the scores alone are below: ``top_k``, ``top_p``, ``min_p``.
 
 Dims: B rows, T tokens so far, V vocabulary.
 """

@@ -20,7 +20,7 @@ class Prompts:
         tokens: For each sequence its first tokens, at least one.
         num_tokens: V.
         eos: The token that ends a sequence, or None.
-        pad: What stands after the last token of a sequence; by default eos, or 0.
+        pad: The token after the last one of a sequence; by default eos, or 0.
         condition: Of N what each sequence is conditioned on, a tensor or a
             :class:`ensue.data.batches.Source`: given to ``steps.init_state`` after the number of
             sequences.
@@ -72,7 +72,7 @@ class Prompts:
         return self.limits.to(self.device)
 
     def recordable(self, config: GenerationConfig) -> bool:
-        """Whether a step reads nothing back from the device: neither the model nor a processor."""
+        """Return whether no step, of model or processor, reads anything back from the device."""
         forbids = processors_of(config, self.processors)
         return not forbids and bool(getattr(self.steps, "recordable", False))
 

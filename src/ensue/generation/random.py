@@ -1,4 +1,4 @@
-"""Randomness by row: what a row draws doesn't depend on what is drawn beside it."""
+"""Randomness by row: what a row draws doesn't depend on the other rows."""
 
 from collections.abc import Sequence
 

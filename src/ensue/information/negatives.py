@@ -1,6 +1,6 @@
 """Candidates for InfoNCE on sequences: which frames the true future must be told from.
 
-``contrast_frames``: the frames of the own sequence, which make the model tell *what* is said,
+``contrast_frames``: the other frames of a sequence, which make the model tell *what* is said,
 and sampled frames of others, which make it tell *who* speaks. ``contrast_aligned``: the frames
 at the same time of all sequences of the batch. Scores are products of matrices; a tensor
 (B, N, T, D) of gathered negatives never exists.
@@ -22,7 +22,7 @@ from ensue.information.info_nce import chance_loss, info_nce
 
 @dataclass(frozen=True)
 class Contrast:
-    """How each prediction did among its candidates.
+    """The result of each prediction among its candidates.
 
     Attributes:
         loss: (B, A, K) nats, 0 where not valid.
@@ -101,7 +101,7 @@ def contrast_frames(
     r"""Tell z_{t+k} from the frames of its own sequence and from sampled frames of others.
 
     .. math:: s_j = \langle W_k c_t, z_j \rangle, \quad
-              j \in \{\text{frames of the own sequence}\} \cup \{\text{M frames of others}\}
+              j \in \{\text{frames of the same sequence}\} \cup \{\text{M frames of others}\}
 
     The positive is among the candidates exactly once and never among the negatives.
 
@@ -113,7 +113,7 @@ def contrast_frames(
         others: (B, M, D) frames of other sequences.
         others_count: (B, M) Boolean, False = no candidate after all, or None where all are. A
             window of the same recording may overlap and hold the positive itself.
-        own_sequence: Whether the other frames of the own sequence are negatives.
+        own_sequence: Whether the other frames of the same sequence are negatives.
         nearest: How far ahead the first of the K predictions looks.
 
     Memory: the scores, B A K (T + M) numbers, and their gradient.
@@ -144,7 +144,7 @@ def contrast_frames(
 def _candidates_that_count(
     z: Tensor, num_frames: Tensor | None, others: Tensor | None, others_count: Tensor | None
 ) -> Tensor | None:
-    """(B, T + M) Boolean over frames of the own sequence and of others; None where all count."""
+    """(B, T + M) Boolean over frames of the same sequence and of others; None where all count."""
     if num_frames is None and others_count is None:
         return None
     B, T, _ = z.shape
@@ -168,7 +168,7 @@ def contrast_aligned(
     nearest: int = 1,
     normalize_over: Literal["candidates", "contexts"] = "candidates",
 ) -> Contrast:
-    r"""Tell z_{t+k} of the own sequence from the z_{t+k} of the others, at the same t and k.
+    r"""Tell z_{t+k} of a sequence from the z_{t+k} of the others, at the same t and k.
 
     .. math:: s_{bj} = \langle W_k c_t^{(b)}, z_{t+k}^{(j)} \rangle
 

@@ -162,7 +162,7 @@ def _mean_of_all(whole: Tensor, num: int) -> Tensor:
 
 
 def active_units(mu: Tensor) -> Tensor:
-    r"""How many latent units tell something of the data.
+    r"""The number of latent units that depend on the data.
 
     .. math:: \bigl|\{j : \mathrm{Var}_x(\mu_j(x)) > 0.01\}\bigr|
 
@@ -179,7 +179,7 @@ def active_units(mu: Tensor) -> Tensor:
 
 
 def mutual_information(mu: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
-    r"""What z tells of which sequence it came from, in nats: at most :math:`\log B`.
+    r"""Information of z about which sequence it came from, in nats: at most :math:`\log B`.
 
     .. math:: \frac1B \sum_n \log \frac{q(z_n \mid x_n)}{\frac1B \sum_m q(z_n \mid x_m)}
 
@@ -226,7 +226,7 @@ def normal_log_prob(x: Tensor, mu: Tensor | None = None, log_var: Tensor | None 
 
 
 def collapse_remark(kl: float, num_active: float) -> str | None:
-    """What to do where the posterior is the prior, or nearly, so that z tells nothing; else None.
+    """Advice where the posterior is the prior, or nearly, so that z says nothing; else None.
 
     Args:
         kl: Divergence from the prior, nats of a sequence.

@@ -1,18 +1,10 @@
 """The class of an item as a condition, known or not."""
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError
 from ensue.nn.hashed import uniform_of
-
-HiddenClasses = Annotated[
-    float, Field(gt=0, le=1, description="part of the items whose class is hidden in training")
-]
-"""A setting of all models of classes."""
 
 
 class ClassCondition(nn.Module):

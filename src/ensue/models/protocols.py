@@ -198,7 +198,7 @@ class HasLogProb(Protocol):
 
 @runtime_checkable
 class Draws(Protocol):
-    """Generates items."""
+    """Generates items; ``settings`` are those of the family, such as those of generation."""
 
     def sample(
         self,
@@ -207,12 +207,13 @@ class Draws(Protocol):
         condition: Tensor | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        **settings: Any,
     ) -> Samples: ...
 
 
 @runtime_checkable
 class Completes(Protocol):
-    """Fills in what isn't known."""
+    """Fills in what isn't known; ``settings`` are as those of :class:`Draws`."""
 
     def complete(
         self,
@@ -222,6 +223,7 @@ class Completes(Protocol):
         num: int = 1,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        **settings: Any,
     ) -> Samples: ...
 
 

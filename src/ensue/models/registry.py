@@ -49,7 +49,7 @@ FAMILIES = {
         model="CPC",
         codecs={"audio": "audio"},
         contracts=("trains", "encodes", "layers", "scores", "steps"),
-        summary="Contrastive Predictive Coding: features of sound from unlabelled recordings",
+        summary="Contrastive Predictive Coding: features of sound from unlabeled recordings",
         objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
         "tell the true frame k steps ahead from others; summed over k, in nats.",
         limits=(
@@ -83,7 +83,7 @@ FAMILIES = {
         "eq. 3), in nats.",
         limits=(
             "A window of training begins without memory of what came before it.",
-            "What it writes is likely, not true.",
+            "Its texts are likely, not true.",
         ),
     ),
     "vae": Family(
@@ -109,7 +109,7 @@ FAMILIES = {
         objective="Negative log-likelihood of each token given those before it and the source (Liu "
         "et al. 2018, inverse visual question answering), in nats.",
         limits=(
-            "What it writes is likely given what it saw in training; it knows nothing else.",
+            "Its texts are likely given what it saw in training; it knows nothing else.",
             "Weights of attention tell where it looked, not why it wrote a word.",
         ),
     ),

@@ -35,7 +35,6 @@ __all__ = [
     "Conditioned",
     "DensityModel",
     "DrawsFromLatents",
-    "DrawsTokens",
     "EncodingModel",
     "FeatureModule",
     "Generates",
@@ -219,21 +218,6 @@ class Remarks(Protocol):
     """Says what is wrong with the figures of a validation, and the remedy."""
 
     def remark(self, metrics: Mapping[str, Any]) -> str | None: ...
-
-
-@runtime_checkable
-class DrawsTokens(Draws, Protocol):
-    """Generates sequences of tokens; ``settings`` are those of generation."""
-
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **settings: Any,
-    ) -> Samples: ...
 
 
 @runtime_checkable

@@ -109,7 +109,7 @@ class AnyOrderMLP(nn.Module):
         return OrderedSums(self, order)
 
     def hidden(self, first: Tensor) -> Tensor:
-        """What the scores are made of, (..., H), from the first sum."""
+        """Features (..., H) that the scores are made of, from the first sum."""
         for layer in self.layers:
             first = first + layer(first)
         return self.norm(first).relu()
@@ -194,7 +194,7 @@ class AnyOrderConvolution(nn.Module):
         s &= S * \mathrm{relu}(\mathrm{norm}(h_L))
 
     with the mask m and a vector p for each place. All places share their weights, so that few
-    images are enough; each step computes all of them anew.
+    images are enough; each step computes all of them again.
 
     Args:
         shape: C, Y and X.

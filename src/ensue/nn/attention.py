@@ -194,7 +194,7 @@ class DotAttention(nn.Module):
 
 
 def glimpses(weights: Tensor, regions: Tensor) -> Tensor:
-    r"""What attention sees of the regions: :math:`v_t = \sum_k \alpha_{tk} v_k`.
+    r"""The mean of the regions, weighted by attention: :math:`v_t = \sum_k \alpha_{tk} v_k`.
 
     Args:
         weights: (B, T, K).

@@ -1,6 +1,6 @@
 """Masked autoregressive layers: each value is moved by those before it (1705.07057).
 
-What moves a value, given its parameters, stands in ``ensue.nn.elementwise``.
+The transforms of a value, given its parameters, are in ``ensue.nn.elementwise``.
 Dims: B batch, D values, H hidden, P parameters of a value, E context.
 """
 
@@ -30,7 +30,7 @@ class MaskedMLP(nn.Module):
         num_values: D.
         num_groups: P.
         hidden_sizes: Of the layers between.
-        activation: What stands between them.
+        activation: Between them.
         context_size: E, features that every output sees (the first one, too, where there are two
             hidden units or more), or 0.
         dropout: Part of the hidden units that are 0 in training.

@@ -135,7 +135,7 @@ class _Block(nn.Module):
         return self._rotated(q, turn), self._rotated(k, turn), v
 
     def add(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """What attention and the products after it make of x; no mask is all up to each step."""
+        """The outputs of attention and of the products after it; no mask is all up to each step."""
         q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (q, k, v))
         mask = None if mask is None else mask[:, None]
         y = scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None)

@@ -267,7 +267,7 @@ class GatedStack(nn.Module):
         return both[:, None, C:], {**state, "past": past, "at": at + 1}
 
     def _conditions(self, state: dict[str, Tensor], num: int) -> Sequence[Any]:
-        """What the condition adds to the gates of each layer: (B, 2 C, T), (B, 2 C, 1) or None."""
+        """Terms of the condition in the gates of each layer: (B, 2 C, T), (B, 2 C, 1) or None."""
         if self.condition is None:
             return [None] * len(self.dilations)
         given = condition_at(state["condition"], state["at"], num)
@@ -275,7 +275,7 @@ class GatedStack(nn.Module):
 
 
 def condition_at(condition: Tensor, at: Tensor, num: int) -> Tensor:
-    """What the next ``num`` steps are conditioned on, (B, T, E), or (B, 1, E) where all are alike.
+    """The condition of the next ``num`` steps, (B, T, E), or (B, 1, E) where all are alike.
 
     Args:
         condition: (B, E) for all steps, or (B, T, E) for each.

@@ -1,6 +1,6 @@
 """Couplings: some values pass unchanged and say how the others move; masks of any shape.
 
-What moves a value, given its parameters, stands in ``ensue.nn.elementwise``.
+The transforms of a value, given its parameters, are in ``ensue.nn.elementwise``.
 Dims: B batch, D values or channels, K kept, M moved, P parameters of a value.
 """
 
@@ -94,7 +94,7 @@ class Coupling(nn.Module):
     def _move(
         self, transform: Any, halves: list[Tensor], kept: int, network: Any, context: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """What comes of the half that isn't kept, and the logarithm of its slope."""
+        """Move the half that isn't kept; return it and the logarithm of its slope."""
         read = halves[kept]
         given = network(read) if context is None else network(read, context)
         # Of mixed precision the networks have the lower one, what moves the values their own.
@@ -120,7 +120,7 @@ class Side(nn.Module):
         self.networks = nn.ModuleList(networks) if are_modules else networks
 
     def forward(self, *read: Tensor) -> Tensor:
-        """What is kept (B, K, ...), and a context, to parameters (B, P M, ...)."""
+        """The kept half (B, K, ...), and a context, to parameters (B, P M, ...)."""
         return torch.cat([network(*read) for network in self.networks], dim=1)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def only(learning: nn.Module, whole: nn.Module) -> Iterator[None]:
-    """What is computed within it has gradients for one part of a network, and for no other.
+    """Give gradients to one part of a network, and to no other, in what is computed within.
 
     Args:
         learning: The part.

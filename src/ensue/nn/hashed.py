@@ -1,4 +1,4 @@
-"""Random numbers that are a function of what they are for, on any device and in any company."""
+"""Random numbers that are a function of what they are for, on any device and in every batch."""
 
 import torch
 from torch import Tensor

@@ -66,7 +66,7 @@ class MADE(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(H, H) for _ in range(num_layers))
         self.out_weight = nn.Parameter(torch.empty(D, V, H).uniform_(-1, 1) / math.sqrt(H))
         self.out_bias = nn.Parameter(torch.zeros(D, V))
-        # The orders are part of what was learnt, and saved with the weights.
+        # The orders are part of what was learned, and saved with the weights.
         random = [
             torch.randperm(D, generator=torch.Generator().manual_seed(n)) for n in range(num_orders)
         ]
@@ -89,7 +89,7 @@ class MADE(nn.Module):
         return OrderedMADE(self, order)
 
     def hidden(self, first: Tensor) -> Tensor:
-        """What the scores are made of, (..., H), from the first sum."""
+        """Features (..., H) that the scores are made of, from the first sum."""
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             h = dropout(first.relu(), self.dropout, self.training)

@@ -158,7 +158,7 @@ class PixelStack(nn.Module):
         return torch.stack(skips).sum(0).movedim(1, -1)
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Tensor]:
-        """The state of ``batch`` images before what stands before their first pixel.
+        """The state of ``batch`` images before their first step, whose input is no pixel.
 
         Args:
             batch: B.
@@ -182,8 +182,8 @@ class PixelStack(nn.Module):
     def step(self, z: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The features (B, T, S) of the pixels that follow each of the pixels (B, T, C).
 
-        The first step of all takes what stands before the first pixel, which is nothing: it may
-        be anything. A single step outside of autograd writes into the state it was given.
+        The first step takes no pixel, since none comes before the first: its input may be
+        anything. A single step outside of autograd writes into the state it was given.
         """
         if torch.is_grad_enabled() or z.shape[1] != 1:
             state = {name: value.clone() for name, value in state.items()}

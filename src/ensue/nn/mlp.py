@@ -30,8 +30,8 @@ class MLP(nn.Module):
         in_features: I.
         out_features: O.
         hidden_sizes: Of the layers between.
-        activation: What stands between them.
-        context_size: E, features of what is read beside x, or 0.
+        activation: Between them.
+        context_size: E, features of a context that is read with x, or 0.
         dropout: Part of the hidden units that are 0 in training.
 
     Example:

@@ -12,16 +12,16 @@ from ensue.nn.recurrent import GRU, LSTM
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the steps of padded sequences stand, once these are packed for recurrent layers.
+    """The places of the steps of padded sequences, once these are packed for recurrent layers.
 
-    What is computed of each step by itself then costs nothing for the padding.
+    Work that is done step by step then costs nothing for the padding.
 
     Attributes:
         row: (N,) which sequence each packed step is of.
         time: (N,) which of its steps.
         sizes: (T,) how many sequences have the step t, on the CPU.
         order: (B,) the sequences, the longest first.
-        place: (B,) where each stands in that order.
+        place: (B,) the place of each in that order.
     """
 
     row: Tensor
@@ -32,7 +32,7 @@ class Packing:
 
     @staticmethod
     def of(lengths: Tensor) -> "Packing":
-        """The packing of sequences of so many steps, (B,), each at least one.
+        """The packing of sequences by their numbers of steps, (B,), each at least one.
 
         Example:
             >>> packing = Packing.of(torch.tensor([1, 3]))

@@ -27,7 +27,7 @@ class ConvResNet(nn.Module):
         out_channels: O.
         channels: C.
         num_blocks: L.
-        context_size: E, features of what is read beside x, or 0.
+        context_size: E, features of a context that is read with x, or 0.
 
     Raises:
         ConfigError: A context is missing, or there is no place for one.

@@ -1,12 +1,9 @@
 """Protocols of models that figures ask for, beyond the contracts of every family."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
-
-from ensue.models.protocols import Completes, Encodes, Samples, Scores
-from ensue.models.traits import DrawsTokens, HasFlow
+from ensue.models.protocols import Completes, Draws, Encodes, Scores
+from ensue.models.traits import HasFlow
 
 
 @runtime_checkable
@@ -15,16 +12,5 @@ class EncodesByFlow(Encodes, HasFlow, Protocol):
 
 
 @runtime_checkable
-class PredictsTokens(Scores, DrawsTokens, Completes, Protocol):
+class PredictsTokens(Scores, Draws, Completes, Protocol):
     """Scores, draws and continues sequences of tokens."""
-
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        *,
-        num: int = 1,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **settings: Any,
-    ) -> Samples: ...

@@ -165,7 +165,7 @@ def _read_files(
         DataError: They are of several kinds, or tables, or one comes twice.
     """
     if any(map(is_table, paths)):
-        raise DataError("a list of files holds recordings, images or texts; give a table by itself")
+        raise DataError("a list of files holds recordings, images or texts; give a table alone")
     known = kinds_with_files()
     usual = next((k for k in wanted.kinds if len(wanted.kinds) == 1 and k in known), known[0])
     kinds = {_kind_of(p) or usual: p for p in paths}

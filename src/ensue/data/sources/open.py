@@ -149,5 +149,5 @@ def _known_types() -> str:
         KINDS[kind].files.format(endings=", ".join(KINDS[kind].endings))
         for kind in kinds_with_files()
     ]
-    tables = f"a manifest or table is a file by itself: {', '.join(sorted(TABLE_SUFFIXES))}"
+    tables = f"a manifest or table is one file: {', '.join(sorted(TABLE_SUFFIXES))}"
     return ", ".join([*files, tables])

@@ -71,7 +71,7 @@ def survey(
         findings.insert(
             0,
             f"{len(looked.unreadable)} of {len(items)} items can't be used, the first is {item!r}: "
-            f"{reason}; mend or remove them (max_skipped allows {config.max_skipped:.0%})",
+            f"{reason}; fix or remove them (max_skipped allows {config.max_skipped:.0%})",
         )
     return Survey(
         kind=items.kind,
@@ -106,13 +106,13 @@ def _groups(items: Items, split: np.ndarray, wanted: bool) -> list[str]:
     if items.group is None:
         return [
             "no column says which items belong together; if several are of one speaker or session, "
-            "name it with --group, so that none stands in training and validation at once"
+            "name it with --group, so that none is in both training and validation"
         ] * wanted
     group = np.asarray(items.group)
     across = set(group[np.isin(split, TEST)]) & set(group[~np.isin(split, TEST)])
     if not across:
         return []
     return [
-        f"{len(across)} groups stand in training and in the test (column split), such as "
+        f"{len(across)} groups are both in training and in the test (column split), such as "
         f"{min(across).item()!r}; a test on them says nothing of new ones"
     ]

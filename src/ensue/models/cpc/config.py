@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data
+from ensue.configuration import from_data
 from ensue.errors import ConfigError
+from ensue.models.settings import FamilyConfig
 from ensue.nn.pooling import Pooling
 from ensue.nn.spectral import require_bands
 
@@ -21,7 +22,7 @@ USER_PARTS = "user-parts"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CPCConfig:
+class CPCConfig(FamilyConfig):
     """Settings of a CPC model.
 
     Twelve steps ahead and 256 context features are the paper's (section 3.1); channel norm and 128
@@ -29,9 +30,6 @@ class CPCConfig:
     ``speech`` holds what was best on the built-in speech.
     """
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["cpc"] = "cpc"
     encoder: Annotated[
         str, Field(description="waveform, log_mel, or the name of an installed encoder")
@@ -50,7 +48,7 @@ class CPCConfig:
         Field(
             ge=0,
             description="take out of log_mel frames their loudness, and of each band its mean over "
-            "so many frames up to now; 0: keep all",
+            "this many frames up to now; 0: keep all",
         ),
     ] = 0
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
@@ -77,10 +75,11 @@ class CPCConfig:
         ),
     ] = "frames"
     own_sequence: Annotated[
-        bool, Field(description="frames of the own sequence are negatives: drives what is said")
+        bool,
+        Field(description="other frames of a sequence are negatives: favors the words spoken"),
     ] = True
     num_negatives: Annotated[
-        int, Field(ge=0, description="M, sampled frames of others: drives who speaks")
+        int, Field(ge=0, description="M, sampled frames of others: favors the speaker")
     ] = 128
     num_anchors: Annotated[
         int | None, Field(gt=0, description="A, sampled times t a sequence; none: all times")
@@ -90,8 +89,8 @@ class CPCConfig:
         Field(
             ge=0,
             lt=0.5,
-            description="by how much at most the frequencies of what is heard are scaled in "
-            "training, while what is predicted stays (log_mel only): drives what is said",
+            description="largest relative change of the frequencies that the context sees in "
+            "training, while the future keeps its own (log_mel only): favors the words spoken",
         ),
     ] = 0.0
     pooling: Annotated[

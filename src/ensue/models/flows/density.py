@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from ensue.data.batches import Batch
-from ensue.errors import ConfigError
 from ensue.models.condition import ClassCondition, for_each, vectors_of
 from ensue.models.flows.dequantize import Levels, Rows, whole
 from ensue.models.flows.distribution import FlowDistribution
@@ -53,10 +52,10 @@ class Density(nn.Module):
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Negative log-likelihood, summed over the batch, with one draw for each item."""
-        given = batch.condition
+        condition = batch.condition
         if self.classes is not None:
-            given = self.classes.hide(given, whole(batch.x), step)
-        nats = -self._bound(batch.x, given, step + 1, 1, noise=self.noise)
+            condition = self.classes.hide(condition, whole(batch.x), step)
+        nats = -self._bound(batch.x, condition, step + 1, 1, noise=self.noise)
         return Loss(nats.sum(), torch.tensor(len(batch), device=nats.device), {})
 
     def standardize(self, batch: Batch) -> None:
@@ -75,24 +74,14 @@ class Density(nn.Module):
         z, _ = self.flow(values, self.context(condition, len(x)))
         return Features(None, None, z.flatten(1))
 
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Samples:
-        """Draw ``num`` items, with their nats; ``temperature`` is the base's deviation."""
-        if num < 0 or temperature < 0:
-            raise ConfigError(f"num={num} and temperature={temperature} must not be negative")
-        given = for_each(condition, num)
-        z = self.flow.base.sample(num, generator=generator) * temperature
-        x, log_det = self.flow.inverse(z, self.context(given, num))
+    def samples_of(self, z: Tensor, condition: Tensor | None = None) -> Samples:
+        """Items of points z (B, ...) of the base, of one class or (B,), with their nats."""
+        classes = for_each(condition, len(z))
+        x, log_det = self.flow.inverse(z, self.context(classes, len(z)))
         if not self.entry.is_stepped:
             return Samples(x, log_prob=self.flow.base.log_prob(z) - log_det)
         x = self.entry.collect(x)
-        return Samples(x, log_prob=self.log_prob(x, given))
+        return Samples(x, log_prob=self.log_prob(x, classes))
 
     def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
         """Draw what enters the flow, (num, D), with gradients to parameters and condition."""

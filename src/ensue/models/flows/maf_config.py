@@ -6,21 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
-from ensue.models.condition import HiddenClasses
-from ensue.models.flows.settings import (
-    Alpha,
-    Dropout,
-    HiddenSizes,
-    MarginalBins,
-    Noise,
-    NumBins,
-    ScaleBound,
-    SplineBound,
-    Start,
-    Transform,
-)
+from ensue.configuration import from_data, refuse_unread
+from ensue.models.flows import settings
 from ensue.models.flows.sizes import PLAIN, for_rows, refuse_other_transform, refuse_sizes
+from ensue.models.settings import FamilyConfig, HiddenClasses, ImageShape, NumTokens, Token
 from ensue.nn.mlp import Activation
 
 DEPTH = 5
@@ -28,38 +17,36 @@ DEPTH = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class MAFConfig:
+class MAFConfig(FamilyConfig):
     """Settings of a masked autoregressive flow; open sizes follow the rows (``flows.sizes``)."""
 
-    __pydantic_config__ = STRICT
     older: ClassVar[Mapping[str, Any]] = PLAIN
 
-    format: Format = 1
     family: Literal["maf"] = "maf"
     depth: Annotated[
         int | None, Field(gt=0, description="number of layers; none: 5, or by the number of rows")
     ] = None
     hidden_sizes: Annotated[
-        HiddenSizes,
+        settings.HiddenSizes,
         Field(description="widths of the layers of each network; none: by the number of rows"),
     ] = None
-    start: Start = None
-    marginal_bins: MarginalBins = None
-    dropout: Dropout = None
+    start: settings.Start = None
+    marginal_bins: settings.MarginalBins = None
+    dropout: settings.Dropout = None
     activation: Annotated[Activation, Field(description="between the layers of a network")] = "relu"
-    transform: Transform = None
-    scale_bound: ScaleBound = 3.0
-    num_bins: NumBins = 8
-    spline_bound: SplineBound = 5.0
-    alpha: Alpha = 0.05
-    noise: Noise = 0.0
+    transform: settings.Transform = None
+    scale_bound: settings.ScaleBound = 3.0
+    num_bins: settings.NumBins = 8
+    spline_bound: settings.SplineBound = 5.0
+    alpha: settings.Alpha = 0.05
+    noise: settings.Noise = 0.0
     condition_hidden: HiddenClasses = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     limits: tuple[tuple[float | None, float | None], ...] = from_data(())
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    num_tokens: NumTokens = from_data()
+    bos: Token = from_data()
+    shape: ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ensue.data.batches import Batch
+from ensue.errors import ConfigError
 from ensue.models.condition import class_condition
 from ensue.models.flows.density import CLASS_SIZE, Density
 from ensue.models.flows.dequantize import Levels, Rows
@@ -125,9 +126,10 @@ class FlowModel(nn.Module, SavedModel, ABC):
         Raises:
             ConfigError: ``num`` or ``temperature`` is negative, or the condition is no class.
         """
-        return self.density.sample(
-            num, condition=condition, temperature=temperature, generator=generator
-        )
+        if num < 0 or temperature < 0:
+            raise ConfigError(f"num={num} and temperature={temperature} must not be negative")
+        z = self.flow.base.sample(num, generator=generator) * temperature
+        return self.density.samples_of(z, condition)
 
     def rsample(self, num: int, *, condition: Tensor | None = None) -> Tensor:
         """Continuous items (num, D), with gradients to the parameters."""

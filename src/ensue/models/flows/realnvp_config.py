@@ -6,22 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.errors import ConfigError
-from ensue.models.condition import HiddenClasses
-from ensue.models.flows.settings import (
-    Alpha,
-    Dropout,
-    HiddenSizes,
-    MarginalBins,
-    Noise,
-    NumBins,
-    ScaleBound,
-    SplineBound,
-    Start,
-    Transform,
-)
+from ensue.models.flows import settings
 from ensue.models.flows.sizes import OF_ROWS, PLAIN, for_rows, refuse_other_transform, refuse_sizes
+from ensue.models.settings import FamilyConfig, HiddenClasses, ImageShape, NumTokens, Token
 from ensue.nn.mlp import Activation
 
 DEPTH = 8
@@ -29,13 +18,11 @@ DEPTH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealNVPConfig:
+class RealNVPConfig(FamilyConfig):
     """Settings of a Real NVP; sizes that are left open follow the rows (``flows.sizes``)."""
 
-    __pydantic_config__ = STRICT
     older: ClassVar[Mapping[str, Any]] = PLAIN
 
-    format: Format = 1
     family: Literal["realnvp"] = "realnvp"
     depth: Annotated[
         int | None,
@@ -46,14 +33,14 @@ class RealNVPConfig:
         ),
     ] = None
     hidden_sizes: Annotated[
-        HiddenSizes,
+        settings.HiddenSizes,
         Field(
             description="rows: widths of the layers of each network; none: by the number of rows"
         ),
     ] = None
-    start: Start = None
-    marginal_bins: MarginalBins = None
-    dropout: Dropout = None
+    start: settings.Start = None
+    marginal_bins: settings.MarginalBins = None
+    dropout: settings.Dropout = None
     activation: Annotated[
         Activation, Field(description="rows: between the layers of a network")
     ] = "relu"
@@ -70,15 +57,15 @@ class RealNVPConfig:
     num_scales: Annotated[
         int, Field(gt=0, description="images: scales; after each but the last half is done")
     ] = 2
-    alpha: Alpha = 0.05
+    alpha: settings.Alpha = 0.05
     dequantization: Annotated[
         Literal["uniform", "variational"],
-        Field(description="images: noise of a level, alike everywhere or learnt by a flow"),
+        Field(description="images: noise of a level, alike everywhere or learned by a flow"),
     ] = "uniform"
-    transform: Transform = None
-    scale_bound: ScaleBound = 1.0
-    num_bins: NumBins = 8
-    spline_bound: SplineBound = 5.0
+    transform: settings.Transform = None
+    scale_bound: settings.ScaleBound = 1.0
+    num_bins: settings.NumBins = 8
+    spline_bound: settings.SplineBound = 5.0
     mixing: Annotated[
         bool,
         Field(
@@ -86,15 +73,15 @@ class RealNVPConfig:
             "channels of squeezed images"
         ),
     ] = False
-    noise: Noise = 0.0
+    noise: settings.Noise = 0.0
     condition_hidden: HiddenClasses = 0.1
     num_features: Annotated[int | None, Field(ge=1)] = from_data()
     masks: tuple[Annotated[str, Field(pattern="^[01]+$")], ...] = from_data(())
     grid: tuple[tuple[float, float, int], ...] = from_data(())
     limits: tuple[tuple[float | None, float | None], ...] = from_data(())
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    num_tokens: NumTokens = from_data()
+    bos: Token = from_data()
+    shape: ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
 
     def __post_init__(self) -> None:

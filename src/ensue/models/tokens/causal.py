@@ -71,17 +71,9 @@ class Causal(
         self.num_tokens, self.bos, self.eos, self.shape = V, bos, eos, config.shape
         # Of images bos is the last token, which never follows.
         self.num_scores = V if config.shape is None else V - 1
+        if config.shape is not None:
+            self.shortest = self.shortest_item = 1
         self.decoder = CausalDecoder(V, self.num_scores, bos, config)
-
-    @property
-    def shortest(self) -> int:
-        """Tokens of the shortest sequence that has something to predict, bos and another."""
-        return 1 if self.config.shape else 2
-
-    @property
-    def shortest_item(self) -> int:
-        """Tokens of the shortest item, bos and eos; an image is one."""
-        return 1 if self.config.shape else 2
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all tokens after the first, summed.
@@ -90,10 +82,10 @@ class Causal(
             batch: ``x`` (B, T) tokens or (B, C, H, W) levels.
             step: The class of which items is hidden is a function of the item and the step.
         """
-        x, of = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
-        given = batch.condition if of is None else of.hide(batch.condition, x, step)
+        x, classes = self.to_tokens(batch.x, batch.lengths), self.decoder.classes
+        condition = batch.condition if classes is None else classes.hide(batch.condition, x, step)
         score = sequences.score(
-            self.decoder, x, batch.lengths, self.decoder.init_state(len(x), given)
+            self.decoder, x, batch.lengths, self.decoder.init_state(len(x), condition)
         )
         return sequences.loss(score.terms, batch.lengths, self.num_scores)
 

@@ -1,22 +1,19 @@
 """Settings of the causal models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.condition import HiddenClasses
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CausalConfig:
+class CausalConfig(settings.FamilyConfig):
     """Settings of a causal model. The defaults are those of the benchmark ``causal``."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["causal"] = "causal"
     backbone: Annotated[
         Literal["convolution", "transformer"],
@@ -44,15 +41,13 @@ class CausalConfig:
         int,
         Field(ge=0, description="numbers that a loop of your own gives with each item or step"),
     ] = 0
-    condition_hidden: HiddenClasses = 0.1
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    eos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    condition_hidden: settings.HiddenClasses = 0.1
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    eos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
-    generation: GenerationConfig = field(
-        default_factory=GenerationConfig, metadata={"from_data": True}
-    )
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         other = {

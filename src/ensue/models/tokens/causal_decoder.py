@@ -139,7 +139,7 @@ def _checked_numbers(condition: Tensor | None, batch: int, size: int) -> Tensor:
     if not fits or not condition.is_floating_point():
         raise ConfigError(
             f"condition is {tuple(condition.shape)} of {condition.dtype}; it is {size} numbers, "
-            f"({batch}, {size}), or so many for each step, ({batch}, steps, {size})"
+            f"({batch}, {size}), or that many for each step, ({batch}, steps, {size})"
         )
     return condition
 

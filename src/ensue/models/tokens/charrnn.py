@@ -59,16 +59,6 @@ class CharRNN(
             V, config.embedding_size, recurrent_layers(config), config.dropout
         )
 
-    @property
-    def shortest(self) -> int:
-        """Tokens of the shortest text that has something to predict, bos and another."""
-        return 2
-
-    @property
-    def shortest_item(self) -> int:
-        """Tokens of the shortest text, bos and eos."""
-        return 2
-
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all tokens after the first, summed.
 

@@ -62,16 +62,13 @@ class Masked(
         ('order', torch.Size([2, 6]))
     """
 
+    shortest = 1
+
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
         self.config = config = validate(MaskedConfig, config, section="model")
         self.shape, self.levels = require_facts(config)
         self.network = _network(config, self.shape, self.levels)
-
-    @property
-    def shortest(self) -> int:
-        """Steps of the shortest item; an image is one."""
-        return 1
 
     @property
     def num_values(self) -> int:

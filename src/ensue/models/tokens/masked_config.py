@@ -1,21 +1,19 @@
 """Settings of the any-order models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedConfig:
+class MaskedConfig(settings.FamilyConfig):
     """Settings of an any-order model."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["masked"] = "masked"
     order: Annotated[
         Literal["random", "raster"],
@@ -40,12 +38,10 @@ class MaskedConfig:
         int, Field(ge=0, description="residual layers between the first and the scores")
     ] = 4
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the residual layers")] = 0.0
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
-    generation: GenerationConfig = field(
-        default_factory=GenerationConfig, metadata={"from_data": True}
-    )
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         other = {

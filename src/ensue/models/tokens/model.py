@@ -35,6 +35,8 @@ class TokenModel(nn.Module, SavedModel, ABC):
         bos: The token before the first.
         eos: The token after the last, or None.
         shape: C, H and W of images, which have D = C H W tokens each; None of texts.
+        shortest: Steps of the shortest item to learn from: bos and another token, or an image.
+        shortest_item: Steps of the shortest item to represent: bos and eos, or an image.
     """
 
     config: Any
@@ -43,6 +45,8 @@ class TokenModel(nn.Module, SavedModel, ABC):
     bos: int
     eos: int | None
     shape: tuple[int, int, int] | None
+    shortest: int = 2
+    shortest_item: int = 2
 
     @abstractmethod
     def score(

@@ -54,22 +54,14 @@ class PixelCNN(
         ('exact', torch.Size([2, 12]))
     """
 
+    shortest = shortest_item = 1
+
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()
         self.config = config = validate(PixelCNNConfig, config, section="model")
         shape, self.levels = require_facts(config)
         self.shape, self.num_tokens, self.bos, self.eos = shape, self.levels + 1, self.levels, None
         self.decoder = PixelDecoder(shape, self.levels, config)
-
-    @property
-    def shortest(self) -> int:
-        """Steps of the shortest item; an image is one."""
-        return 1
-
-    @property
-    def shortest_item(self) -> int:
-        """Steps of the shortest item; an image is one."""
-        return 1
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """Nats of all values, summed.
@@ -78,9 +70,9 @@ class PixelCNN(
             batch: ``x`` (B, C, H, W) levels, and where there are classes ``condition`` (B,).
             step: The class of which items is hidden is a function of the item and the step.
         """
-        x, of = self._values(batch.x), self.decoder.classes
-        given = batch.condition if of is None else of.hide(batch.condition, x, step)
-        return sequences.loss(self._score(x, given).terms, None, self.levels)
+        x, classes = self._values(batch.x), self.decoder.classes
+        condition = batch.condition if classes is None else classes.hide(batch.condition, x, step)
+        return sequences.loss(self._score(x, condition).terms, None, self.levels)
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

@@ -1,22 +1,19 @@
 """Settings of the gated PixelCNN."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, from_data, refuse_unread
+from ensue.configuration import from_data, refuse_unread
 from ensue.generation import GenerationConfig
-from ensue.models.condition import HiddenClasses
+from ensue.models import settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelCNNConfig:
+class PixelCNNConfig(settings.FamilyConfig):
     """Settings of a gated PixelCNN."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["pixelcnn"] = "pixelcnn"
     channels: Annotated[int, Field(gt=0, description="features E of a pixel, in both stacks")] = 64
     skip_channels: Annotated[
@@ -32,14 +29,12 @@ class PixelCNNConfig:
         Field(description="a score for each level, or a mixture of logistic distributions"),
     ] = "categorical"
     num_mixtures: Annotated[int, Field(gt=0, description="components M of the mixture")] = 10
-    condition_hidden: HiddenClasses = 0.1
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    shape: Annotated[tuple[int, int, int] | None, Field()] = from_data()
+    condition_hidden: settings.HiddenClasses = 0.1
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    shape: settings.ImageShape = from_data()
     classes: tuple[str, ...] = from_data(())
-    generation: GenerationConfig = field(
-        default_factory=GenerationConfig, metadata={"from_data": True}
-    )
+    generation: GenerationConfig = settings.saved_generation()
 
     def __post_init__(self) -> None:
         if self.head == "categorical":

@@ -66,6 +66,10 @@ class Seq2Seq(
         7
     """
 
+    # A text is taken whole, never cut; the shortest to learn from is bos and another token.
+    whole_items, shortest = True, 2
+    num_standardized = NUM_STANDARDIZED
+
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()
         self.config = c = config = validate(Seq2SeqConfig, config, section="model")
@@ -133,21 +137,9 @@ class Seq2Seq(
         return {"seq2seq": self.config}
 
     @property
-    def whole_items(self) -> bool:
-        """A text is taken whole, never cut."""
-        return True
-
-    @property
-    def shortest(self) -> int:
-        """Tokens of the shortest text that has something to predict, bos and another."""
-        return 2
-
-    @property
     def shortest_item(self) -> int:
         """Tokens of the shortest text that says something, bos and, where there is one, eos."""
         return 2 if self.eos is None else 3
-
-    num_standardized = NUM_STANDARDIZED
 
     def standardize(self, batch: Batch) -> None:
         """Take the principal components of regions, where these get layers of their own."""

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, StepsOfTraining, from_data, refuse_unread
+from ensue.configuration import StepsOfTraining, from_data, refuse_unread
 from ensue.generation import GenerationConfig
+from ensue.models import settings
 from ensue.models.tokens.sources import Answers
 from ensue.nn.attention import (
     AttentionKind,
@@ -17,17 +18,14 @@ ForcingCoin = Literal["token", "step"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seq2SeqConfig:
+class Seq2SeqConfig(settings.FamilyConfig):
     """Settings of an attention decoder. Sizes are by default those of the recipe ``questions``."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["seq2seq"] = "seq2seq"
-    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
-    embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
-    hidden_size: Annotated[int, Field(gt=0, description="features H of a layer")] = 128
-    num_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    cell: settings.Cell = "gru"
+    embedding_size: settings.EmbeddingSize = 64
+    hidden_size: settings.HiddenSize = 128
+    num_layers: settings.RecurrentLayers = 1
     attention: Annotated[AttentionKind, Field(description="how regions are scored")] = "bilinear"
     attention_size: Annotated[int, Field(gt=0, description="hidden features of attention")] = 64
     score_size: Annotated[
@@ -76,21 +74,19 @@ class Seq2SeqConfig:
     forcing_coin: Annotated[
         ForcingCoin,
         Field(
-            description="what sees true or own tokens by one draw: a token by itself, or a step of "
-            "the whole batch"
+            description="one draw decides between true and own tokens for: a single token, or a "
+            "step of the whole batch"
         ),
     ] = "token"
-    num_tokens: Annotated[int | None, Field(gt=0)] = from_data()
-    bos: Annotated[int | None, Field(ge=0)] = from_data()
-    eos: Annotated[int | None, Field(ge=0)] = from_data()
-    pad: Annotated[int | None, Field(ge=0)] = from_data()
+    num_tokens: settings.NumTokens = from_data()
+    bos: settings.Token = from_data()
+    eos: settings.Token = from_data()
+    pad: settings.Token = from_data()
     source_size: Annotated[int | None, Field(gt=0)] = from_data()
     answers: Answers | None = field(default=None, metadata={"from_data": True})
     num_answer_tokens: Annotated[int | None, Field(gt=0)] = from_data()
     concept_size: Annotated[int | None, Field(gt=0)] = from_data()
-    generation: GenerationConfig = field(
-        default_factory=lambda: GenerationConfig(max_length=50), metadata={"from_data": True}
-    )
+    generation: GenerationConfig = settings.saved_generation(max_length=50)
 
     def __post_init__(self) -> None:
         if self.forcing_schedule == "constant":

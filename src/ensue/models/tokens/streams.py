@@ -40,17 +40,13 @@ class StreamingModel(TokenModel, ABC):
     """Abstract: a token model whose decoder gives features as it steps.
 
     A final class builds ``decoder``, a :class:`FeatureDecoder`.
+
+    Attributes:
+        hop: Tokens per frame.
+        receptive_field: Tokens that one local feature sees.
     """
 
-    @property
-    def hop(self) -> int:
-        """Tokens per frame."""
-        return 1
-
-    @property
-    def receptive_field(self) -> int:
-        """Tokens that one local feature sees."""
-        return 1
+    hop = receptive_field = 1
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

@@ -65,6 +65,9 @@ class SequenceVAE(
         torch.Size([2])
     """
 
+    # A text is taken whole, never cut; the shortest is bos and eos.
+    whole_items, shortest, shortest_item = True, 2, 2
+
     def __init__(self, config: SequenceVAEConfig) -> None:
         super().__init__()
         self.config = config = validate(SequenceVAEConfig, config, section="model")
@@ -121,21 +124,6 @@ class SequenceVAE(
     def untrained_variants(self) -> dict[str, SequenceVAEConfig]:
         """Settings to compare a trained model with: itself, untrained."""
         return {"vae": self.config}
-
-    @property
-    def whole_items(self) -> bool:
-        """A text is taken whole, never cut."""
-        return True
-
-    @property
-    def shortest(self) -> int:
-        """Tokens of the shortest text that has something to predict, bos and another."""
-        return 2
-
-    @property
-    def shortest_item(self) -> int:
-        """Tokens of the shortest text, bos and eos."""
-        return 2
 
     @property
     def settled_at(self) -> int:

@@ -5,26 +5,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ensue.configuration import STRICT, Format, StepsOfTraining, refuse_unread
+from ensue.configuration import StepsOfTraining, refuse_unread
 from ensue.data.kinds.text.codec import TextCodec
 from ensue.generation import GenerationConfig
 from ensue.information.variational import (
     FreeBits,
     KLSchedule,
 )
+from ensue.models import settings
 from ensue.models.tokens.latent_networks import Pooled
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceVAEConfig:
+class SequenceVAEConfig(settings.FamilyConfig):
     """Settings of a sequence VAE. Sizes are by default those of the recipe ``molecules``."""
 
-    __pydantic_config__ = STRICT
-
-    format: Format = 1
     family: Literal["vae"] = "vae"
-    cell: Annotated[Literal["lstm", "gru"], Field(description="recurrent layers")] = "gru"
-    embedding_size: Annotated[int, Field(gt=0, description="features E of a token")] = 64
+    cell: settings.Cell = "gru"
+    embedding_size: settings.EmbeddingSize = 64
     embedding_weights: Annotated[
         str | None,
         Field(description="file of vectors that embeddings begin with: .npy, or text by token"),
@@ -33,7 +31,7 @@ class SequenceVAEConfig:
         bool, Field(description="embeddings of tokens stay as they begin")
     ] = False
     encoder_size: Annotated[int, Field(gt=0, description="features of an encoder layer")] = 256
-    encoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    encoder_layers: settings.RecurrentLayers = 1
     bidirectional: Annotated[bool, Field(description="the encoder reads both ways")] = True
     pooling: Annotated[
         Pooled,
@@ -41,7 +39,7 @@ class SequenceVAEConfig:
     ] = "max"
     latent_size: Annotated[int, Field(gt=0, description="latent units D")] = 24
     decoder_size: Annotated[int, Field(gt=0, description="features of a decoder layer")] = 512
-    decoder_layers: Annotated[int, Field(gt=0, description="recurrent layers")] = 1
+    decoder_layers: settings.RecurrentLayers = 1
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="of outputs between the layers of a stack")
     ] = 0.0
@@ -75,9 +73,7 @@ class SequenceVAEConfig:
         StepsOfTraining(),
     ] = None
     codec: TextCodec | None = field(default=None, metadata={"from_data": True})
-    generation: GenerationConfig = field(
-        default_factory=lambda: GenerationConfig(max_length=100), metadata={"from_data": True}
-    )
+    generation: GenerationConfig = settings.saved_generation(max_length=100)
 
     def __post_init__(self) -> None:
         if self.kl_schedule == "constant":

@@ -11,7 +11,7 @@ r"""Gated recurrent unit, written out (Cho et al. 2014, arXiv 1406.1078).
 Resetting before the product is the paper's form (eq. 8); after it is what ``torch.nn`` and cuDNN
 do. Here z keeps the old, as in the paper's eq. 7; where a text has z take the new (Chung et al.
 2014), its z is 1 - z of this one: the same network with W_z, U_z and their biases negated. The rows
-of W, U and their biases stand in the order r, z, n, as in ``torch.nn``.
+of W, U and their biases are in the order r, z, n, as in ``torch.nn``.
 
 Dims: N steps of all sequences, B sequences, I inputs, H features.
 """

@@ -40,7 +40,7 @@ from ensue.nn.recurrent.stack import (
 
 
 class LSTM(nn.RNNBase):
-    r"""A stack of LSTM layers, as ``torch.nn.LSTM``; the equations stand in ``lstm.py``.
+    r"""A stack of LSTM layers, as ``torch.nn.LSTM``; the equations are in ``lstm.py``.
 
     Args:
         input_size: I, features of a step.
@@ -56,7 +56,7 @@ class LSTM(nn.RNNBase):
         forget_bias: b + b' of the forget gate at the start (Gers et al. 2000 and Jozefowicz et al.
             2015 recommend 1); None is torch's uniform draw.
         layer_norm: Normalize each gate's two products, and the cells before their tanh (Ba et al.
-            2016, eq. 20 to 22, here each gate by itself).
+            2016, eq. 20 to 22, here each gate alone).
         zoneout: Probability that an output keeps its old value (Krueger et al. 2017).
         zoneout_cell: Probability that a cell keeps its old value.
         recurrent_dropout: Probability that an output is not seen by the next step's gates, drawn
@@ -197,7 +197,7 @@ class LSTM(nn.RNNBase):
 
 
 class GRU(nn.RNNBase):
-    r"""A stack of GRU layers, as ``torch.nn.GRU``; the equations stand in ``gru.py``.
+    r"""A stack of GRU layers, as ``torch.nn.GRU``; the equations are in ``gru.py``.
 
     Args:
         input_size: I, features of a step.
@@ -210,7 +210,7 @@ class GRU(nn.RNNBase):
         device: Of the weights.
         dtype: Of the weights.
         reset: ``after`` the product with U_n, as torch, or ``before`` it, as the paper.
-        layer_norm: Normalize each gate's two products (Ba et al. 2016, here each gate by itself).
+        layer_norm: Normalize each gate's two products (Ba et al. 2016, here each gate alone).
         zoneout: Probability that an output keeps its old value (Krueger et al. 2017).
         recurrent_dropout: Probability that an output is not seen by the next step's gates, drawn
             once for a sequence (Gal and Ghahramani 2016).

@@ -14,7 +14,7 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a tensor (N, F) make sequences, and how they came.
+    """The sequences that the rows of a tensor (N, F) make, and the form that they came in.
 
     Attributes:
         sizes: How many sequences have the step t, the longest first; N is their sum.

@@ -8,7 +8,7 @@ r"""Long short-term memory, written out (Hochreiter and Schmidhuber 1997; Gers e
     m_t &= o \odot \tanh c_t, \qquad h_t = R\, m_t
     \end{aligned}
 
-R is the projection; without one h_t is m_t. The rows of W, U and their biases stand in the order i,
+R is the projection; without one h_t is m_t. The rows of W, U and their biases are in the order i,
 f, g, o, as in ``torch.nn``. :func:`lstm_update` is what autograd sees of one step;
 :class:`LSTMSequence` is a whole sequence with its backward written out.
 

@@ -1,4 +1,4 @@
-"""What torch's recurrent layers lack: layer norm inside the step, zoneout, recurrent dropout."""
+"""Regularization that torch lacks: layer norm inside the step, zoneout, recurrent dropout."""
 
 from dataclasses import dataclass, fields
 
@@ -11,7 +11,7 @@ from ensue.errors import ConfigError
 
 @dataclass(frozen=True)
 class Regularization:
-    """What a layer does besides its equations; false if that is nothing.
+    """The regularization of a layer; false if there is none.
 
     Attributes:
         layer_norm: Whether each gate's two products are normalized, and an LSTM's cells.

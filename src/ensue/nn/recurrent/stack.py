@@ -75,7 +75,7 @@ def names_of(layers: nn.RNNBase) -> list[str]:
 
 
 def add_gains(layers: Any, sizes: dict[str, int]) -> None:
-    """Register the parameters of layer norm, each so many times H, if it is asked for."""
+    """Register the parameters of layer norm, each a multiple of H, if it is asked for."""
     layers.gains = tuple(sizes) if layers.regularization.layer_norm else ()
     for name in names_of(layers):
         for gain in layers.gains:

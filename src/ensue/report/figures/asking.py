@@ -85,7 +85,7 @@ class _Written:
     item: np.ndarray
 
     def right(self) -> np.ndarray:
-        """Whether the likeliest question for each picture and answer is one of the references."""
+        """Return, for each picture and answer, whether the likeliest question is a reference."""
         first = np.flatnonzero(np.r_[True, self.item[1:] != self.item[:-1]])
         return exact_match([self.beams[int(i)].text for i in first], self.asked.references)
 

@@ -75,7 +75,7 @@ def make(subject: Subject) -> Figure | None:
 
 
 def _is_plane(row: dict[str, Any], columns: list[str]) -> bool:
-    """Whether there are two columns, both of numbers."""
+    """Return whether there are two columns, both of numbers."""
     return len(columns) == 2 and not any(isinstance(row[c], str) for c in columns)
 
 

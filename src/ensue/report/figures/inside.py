@@ -165,7 +165,7 @@ def _log_dets(figure: Figure) -> str:
     _name(axes, figure)
     axes.set_ylabel("log-determinant, nats")
     return chart_html(
-        canvas, "What each layer adds to the log-density: mean and deviation over items."
+        canvas, "Each layer's term of the log-density: mean and deviation over items."
     )
 
 
@@ -183,7 +183,7 @@ def _slopes(figure: Figure) -> str:
     axes.set_ylabel("logarithm of the scale")
     return chart_html(
         canvas,
-        "How much each layer stretches (above 0) or presses a value: median, 5 to 95 %, extremes.",
+        "The stretch of a value by each layer (below 0: shrinking): median, 5 to 95 %, extremes.",
     )
 
 

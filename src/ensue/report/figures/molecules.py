@@ -12,8 +12,7 @@ from ensue.data.codecs.protocols import DecodesText
 from ensue.data.kinds.smiles.molecules import has_rdkit
 from ensue.evaluation.molecules.describe import canonical_smiles
 from ensue.evaluation.molecules.draw import draw_grid
-from ensue.models.protocols import Encodes, HasLatents
-from ensue.models.traits import DrawsTokens
+from ensue.models.protocols import Draws, Encodes, HasLatents
 from ensue.report.charts import table
 from ensue.report.saved import Attached, File
 from ensue.report.subject import Subject
@@ -54,7 +53,7 @@ def make(subject: Subject) -> Figure | None:
     codec, model = subject.codec, subject.model
     if not isinstance(codec, DecodesText) or not codec.is_smiles or not has_rdkit():
         return None
-    if not isinstance(model, DrawsTokens):
+    if not isinstance(model, Draws):
         return None
     with subject.on_cpu(), torch.inference_mode():
         generator = subject.new_generator()

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from ensue.data.codecs.protocols import DecodesText
-from ensue.models.protocols import HasLatents, Scores
-from ensue.models.traits import DrawsTokens
+from ensue.models.protocols import Draws, HasLatents, Scores
 from ensue.report.subject import Subject
 
 NUM_SAMPLES, NUM_TEXTS, NUM_TOKENS = 6, 3, 300
@@ -50,7 +49,7 @@ class Figure:
 def make(subject: Subject) -> Figure | None:
     """Write and score texts, for families that do both."""
     codec, model = subject.codec, subject.model
-    if not isinstance(codec, DecodesText) or not isinstance(model, DrawsTokens):
+    if not isinstance(codec, DecodesText) or not isinstance(model, Draws):
         return None
     if not isinstance(model, Scores):
         return None
@@ -63,7 +62,7 @@ def make(subject: Subject) -> Figure | None:
         )
 
 
-def _samples(subject: Subject, model: DrawsTokens) -> list[Sample]:
+def _samples(subject: Subject, model: Draws) -> list[Sample]:
     most: dict[str, Any] = {"max_length": NUM_TOKENS, **subject.usual}
     drawn = model.sample(NUM_SAMPLES, generator=subject.new_generator(), **most)
     assert drawn.lengths is not None

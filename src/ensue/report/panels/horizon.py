@@ -15,13 +15,18 @@ def draw(run: RunFolder) -> str:
     first = run.read_config()["model"].get("nearest", 1)
     steps = list(range(first, first + len(accuracy)))
     return (
-        _bars(steps, [100 * a for a in accuracy], "accuracy, %", "How often the true future won.")
+        _bars(
+            steps,
+            [100 * a for a in accuracy],
+            "accuracy, %",
+            "Share of predictions where the true future won.",
+        )
         + _bars(
             steps,
             information,
             "information, nats",
-            "What the context certifies about the frame k steps ahead: the chance loss less the "
-            "loss, never more than the logarithm of the number of candidates.",
+            "Information that the context certifies about the frame k steps ahead: the chance "
+            "loss less the loss, never more than the logarithm of the number of candidates.",
         )
         + "<details><summary>Figures</summary>"
         + table(

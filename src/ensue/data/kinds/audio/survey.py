@@ -155,7 +155,7 @@ def _twice(sounds: list[Sound]) -> list[str]:
         return []
     pairs = _some([f"{a} = {b}" for a, b in twice])
     return [
-        f"with the same samples as another: {len(twice)} ({pairs}); remove them, or they may stand "
+        f"with the same samples as another: {len(twice)} ({pairs}); remove them, or they may be "
         "in training and test at once"
     ]
 

@@ -145,12 +145,14 @@ class ImageCodec:
         if np.array_equal(found, np.asarray(image)):
             return ""
         kinds = {"L": "gray", "RGB": "in color"}
-        own = "L" if self.shape[0] == 1 else "RGB"
-        if image.mode != own:
-            return f"it is {kinds[image.mode]}, and the run learnt images that are {kinds[own]}"
+        mode = "L" if self.shape[0] == 1 else "RGB"
+        if image.mode != mode:
+            return (
+                f"it is {kinds[image.mode]}, and the run learned from images that are {kinds[mode]}"
+            )
         if (image.height, image.width) != self.shape[1:]:
             return "it has another size, and would be resized"
-        return f"the run learnt {self.levels} levels, not 256"
+        return f"the run learned {self.levels} levels, not 256"
 
     def log_det(self, raw: Any) -> float:
         """0: levels have probabilities, no densities."""

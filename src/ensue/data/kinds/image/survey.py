@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.kinds.image.pixels import WHITE, largest_of, opened
-from ensue.data.surveyed import Surveyed
+from ensue.data.surveyed import Surveyed, repeated
 from ensue.errors import DataError
 
 
@@ -40,7 +40,7 @@ def survey_image(items: Items, config: DataConfig, on_item: Callable[[], None]) 
             *_sizes(sizes, config),
             *_modes(modes, config),
             *_dark(deep, config),
-            *_twice(twice),
+            *repeated("images", twice),
         ],
     )
 
@@ -76,14 +76,4 @@ def _dark(largest: list[int | None], config: DataConfig) -> list[str]:
     return [
         f"{len(deep)} images of 16 bits have no value above {most:,} of {WHITE:,} and come out "
         f"dark; --white {white} makes that white (color of 16 bits: save it in 8)"
-    ]
-
-
-def _twice(pairs: list[tuple[str, str]]) -> list[str]:
-    if not pairs:
-        return []
-    (first, again), num = pairs[0], len(pairs)
-    return [
-        f"{num} images come twice, such as {first!r} and {again!r}; one of them in training and "
-        "one in validation or test would count as learnt"
     ]

@@ -79,6 +79,6 @@ def _rare(answers: Counter[str], config: DataConfig) -> list[str]:
     if config.answers == "phrase" or once < len(answers) / 2:
         return []
     return [
-        f"{once} of {len(answers)} answers come once: as single tokens they can't be learnt, and "
-        "others not be understood; set answers to phrase"
+        f"{once} of {len(answers)} answers come once: as single tokens they can't be learned, "
+        "and new ones can't be understood; set answers to phrase"
     ]

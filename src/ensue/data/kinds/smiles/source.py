@@ -1,6 +1,6 @@
 """The source of molecules as SMILES: one a line in files, or the column ``smiles`` of a table."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,59 +9,26 @@ import pyarrow as pa
 
 from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
-from ensue.data.files import (
-    has_ending,
-    plain_items,
-    require_different,
-    shared_folder,
-    walk,
-    without_gz,
-)
+from ensue.data.files import plain_items
 from ensue.data.items import Items, file_facts
 from ensue.data.labels import label_columns
 from ensue.data.lines import decoded, lines
 from ensue.data.origin import Origin
+from ensue.data.sources.text_files import TextFiles
 from ensue.errors import DataError
 
 COLUMN = "smiles"
 
 
 @dataclass(frozen=True)
-class SmilesSource:
-    """Molecules: one a line in files, one a row in tables, or texts in a list.
+class SmilesSource(TextFiles):
+    """Molecules: one a line in files, one a row in tables, or texts in a list."""
 
-    Attributes:
-        endings: Of the names of files, gzip's ending aside.
-    """
-
-    endings: Collection[str]
     column: ClassVar[str] = COLUMN
 
-    def takes_file(self, path: Path) -> bool:
-        """Return whether its name says that it holds molecules, gzip's ending aside."""
-        return has_ending(without_gz(path), self.endings)
-
-    def read_file(self, path: Path, config: DataConfig) -> Items:
-        """The molecules of a file."""
-        return read_smiles([path], config, path.parent)
-
-    def read_folder(self, folder: Path, config: DataConfig) -> Items:
-        """All molecules of the files below a folder.
-
-        Raises:
-            DataError: The folder holds none, or a file in it can't be read.
-        """
-        return read_smiles(sorted(filter(self.takes_file, walk(folder))), config, folder)
-
-    def read_files(self, paths: Sequence[Path], names: Sequence[str], config: DataConfig) -> Items:
-        """The molecules of several files.
-
-        Raises:
-            DataError: A file is listed twice, or can't be read.
-        """
-        require_different(paths)
-        whole = [p.absolute() for p in paths]
-        return read_smiles(whole, config, shared_folder(whole))
+    def read_paths(self, paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
+        """Return the molecules of files, one a line; see :func:`read_smiles`."""
+        return read_smiles(paths, config, base)
 
     def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
         """Return whether a table has a column of molecules, and no columns to model are chosen."""

@@ -8,7 +8,7 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items
 from ensue.data.kinds.smiles.molecules import canonical_of, has_rdkit
 from ensue.data.kinds.text.codec import TextCodec
-from ensue.data.surveyed import Surveyed
+from ensue.data.surveyed import Surveyed, repeated
 
 
 def survey_smiles(items: Items, config: DataConfig, on_item: Callable[[], None]) -> Surveyed:
@@ -47,10 +47,5 @@ def survey_smiles(items: Items, config: DataConfig, on_item: Callable[[], None])
             f"{long} have more than {longest} tokens and would be left out by a family that takes "
             "them whole; set window_tokens higher to keep them"
         )
-    if twice:
-        first, again = twice[0]
-        findings.append(
-            f"{len(twice)} come twice, such as {first!r} and {again!r}; one of them in training "
-            "and one in validation or test would count as learnt"
-        )
+    findings += repeated("molecules", twice)
     return Surveyed(facts=facts, unreadable=[], findings=findings)

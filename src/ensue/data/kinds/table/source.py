@@ -189,10 +189,12 @@ def _unfolded(columns: pa.Table) -> tuple[pa.Table, dict[str, list[str]]]:
         if len(flat) < len(columns) * kind.list_size:
             raise DataError(f"column {name!r} lacks some vectors; leave those rows out")
         vectors[name] = [f"{name}.{i}" for i in range(kind.list_size)]
-        for i, own in enumerate(vectors[name]):
-            if own in columns.column_names:
-                raise DataError(f"a column {own!r} stands beside the vectors {name!r}; rename it")
-            fields.append(pa.field(own, kind.value_type))
+        for i, value in enumerate(vectors[name]):
+            if value in columns.column_names:
+                raise DataError(
+                    f"a column has the name {value!r} of a value of the vectors {name!r}; rename it"
+                )
+            fields.append(pa.field(value, kind.value_type))
             found.append(flat[i :: kind.list_size] if kind.list_size else flat)
     return pa.table(found, schema=pa.schema(fields)), vectors
 

@@ -1,7 +1,7 @@
 """The source of texts: files, their lines or sentences, or the column ``text`` of a table."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,18 +10,12 @@ import pyarrow as pa
 
 from ensue.data.cells import as_text
 from ensue.data.config import DataConfig
-from ensue.data.files import (
-    has_ending,
-    plain_items,
-    require_different,
-    shared_folder,
-    walk,
-    without_gz,
-)
+from ensue.data.files import plain_items
 from ensue.data.items import Document, Items, file_facts
 from ensue.data.labels import folder_label, label_columns
 from ensue.data.lines import decoded, lines
 from ensue.data.origin import Origin
+from ensue.data.sources.text_files import TextFiles
 from ensue.errors import DataError
 
 TEXT = "text"
@@ -31,41 +25,17 @@ SHORTENED = {"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Hon", "Capt", "Col",
 
 
 @dataclass(frozen=True)
-class TextSource:
+class TextSource(TextFiles):
     """Texts: files, their lines or sentences, one a row in tables, or those in a list.
 
-    Attributes:
-        endings: Of the names of files, gzip's ending aside.
+    The names of a folder's sub-folders are the column ``label``.
     """
 
-    endings: Collection[str]
     column: ClassVar[str] = TEXT
 
-    def takes_file(self, path: Path) -> bool:
-        """Return whether its name says that it is text, gzip's ending aside."""
-        return has_ending(without_gz(path), self.endings)
-
-    def read_file(self, path: Path, config: DataConfig) -> Items:
-        """One text, or its lines or sentences."""
-        return read_documents([path], config, path.parent)
-
-    def read_folder(self, folder: Path, config: DataConfig) -> Items:
-        """All texts below a folder; the names of the sub-folders are the column ``label``.
-
-        Raises:
-            DataError: A folder in it can't be read.
-        """
-        return read_documents(sorted(filter(self.takes_file, walk(folder))), config, folder)
-
-    def read_files(self, paths: Sequence[Path], names: Sequence[str], config: DataConfig) -> Items:
-        """Several texts, named by their paths below the folder that holds them all.
-
-        Raises:
-            DataError: A file is listed twice.
-        """
-        require_different(paths)
-        whole = [p.absolute() for p in paths]
-        return read_documents(whole, config, shared_folder(whole))
+    def read_paths(self, paths: Sequence[Path], config: DataConfig, base: Path) -> Items:
+        """Return files as texts, or their lines or sentences; see :func:`read_documents`."""
+        return read_documents(paths, config, base)
 
     def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
         """Return whether a table has the column ``text``."""

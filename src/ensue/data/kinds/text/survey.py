@@ -6,7 +6,7 @@ import numpy as np
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Document, Items
-from ensue.data.surveyed import Surveyed
+from ensue.data.surveyed import Surveyed, repeated
 from ensue.errors import DataError
 
 
@@ -35,20 +35,12 @@ def survey_text(items: Items, config: DataConfig, on_item: Callable[[], None]) -
             ("bytes", f"{sum(sizes):,}"),
             ("bytes of a text", f"{min(sizes):,} to {max(sizes):,}, half of them up to {middle:,}"),
         ]
-    return Surveyed(facts=facts, unreadable=unreadable, findings=[*_empty(empty), *_twice(twice)])
+    return Surveyed(
+        facts=facts, unreadable=unreadable, findings=[*_empty(empty), *repeated("texts", twice)]
+    )
 
 
 def _empty(names: list[str]) -> list[str]:
     if not names:
         return []
     return [f"{len(names)} texts are empty, such as {names[0]!r}; leave them out"]
-
-
-def _twice(pairs: list[tuple[str, str]]) -> list[str]:
-    if not pairs:
-        return []
-    (first, again), num = pairs[0], len(pairs)
-    return [
-        f"{num} texts come twice, such as {first!r} and {again!r}; one of them in training and one "
-        "in validation or test would count as learnt"
-    ]
