@@ -7,7 +7,6 @@ Traits of settings say so in their first line; all others are of models.
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from ensue.data.batches import Batch, Source
@@ -34,7 +33,6 @@ __all__ = [
     "CodingModel",
     "Conditioned",
     "DensityModel",
-    "DrawsFromLatents",
     "EncodingModel",
     "FeatureModule",
     "Generates",
@@ -221,22 +219,6 @@ class Remarks(Protocol):
 
 
 @runtime_checkable
-class DrawsFromLatents(Draws, Protocol):
-    """Generates sequences of tokens from z (N, D), by default drawn from the prior."""
-
-    def sample(
-        self,
-        num: int,
-        *,
-        condition: Tensor | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        z: Tensor | None = None,
-        **settings: Any,
-    ) -> Samples: ...
-
-
-@runtime_checkable
 class WritesFromSources(Protocol):
     """Writes texts from sources, by draws or by search."""
 
@@ -283,7 +265,7 @@ class CodingModel(Model, Codes, Scores, Protocol):
 
 
 @runtime_checkable
-class LatentModel(Model, Encodes, HasLatents, BoundsByDraws, DrawsFromLatents, Protocol):
+class LatentModel(Model, Encodes, HasLatents, BoundsByDraws, Draws, Protocol):
     """A model of items by way of z."""
 
     @property
