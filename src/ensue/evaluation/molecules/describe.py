@@ -1,9 +1,7 @@
 """Each molecule, read once: canonical SMILES, fingerprint, scaffold, fragments and properties."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import joblib
@@ -11,13 +9,11 @@ import numpy as np
 
 from ensue.data.kinds.smiles.molecules import canonical_of, molecule_of, require_rdkit
 
-RADIUS, NUM_BITS = 2, 1024
-"""Of Morgan fingerprints (Rogers and Hahn 2010)."""
+NUM_BYTES = 128
+"""Of a fingerprint."""
 PROPERTIES = ("logp", "sa", "qed", "weight")
 """Octanol-water partition (Wildman and Crippen 1999), synthetic accessibility (Ertl and
 Schuffenhauer 2009), drug-likeness (Bickerton et al. 2012), molecular weight in daltons."""
-FEWEST_RINGS = 2
-"""Of a scaffold that counts."""
 MOLECULES_A_TASK = 250
 
 
@@ -80,7 +76,7 @@ def describe(smiles: Sequence[str], *, num_processes: int = -1) -> Molecules:
     require_rdkit()
     rows = [row for part in _parallel(_describe, smiles, num_processes) for row in part]
     known = [row for row in rows if row is not None]
-    bits = np.array([row["bits"] for row in known], np.uint8).reshape(len(known), NUM_BITS // 8)
+    bits = np.array([row["bits"] for row in known], np.uint8).reshape(len(known), NUM_BYTES)
     return Molecules(
         canonical=[None if row is None else row["canonical"] for row in rows],
         fingerprints=bits.view(np.uint64),
@@ -104,60 +100,8 @@ def _canonical(part: Sequence[str]) -> list[str | None]:
 
 
 def _describe(part: Sequence[str]) -> list[dict[str, Any] | None]:
-    found = map(molecule_of, part)
-    return [None if molecule is None else _facts(molecule) for molecule in found]
+    # Only now: it imports rdkit, which is an extra.
+    from ensue.evaluation.molecules.facts import facts_of
 
-
-def _facts(molecule: Any) -> dict[str, Any]:
-    from rdkit import Chem
-    from rdkit.Chem.Crippen import MolLogP  # pyright: ignore[reportAttributeAccessIssue]
-    from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
-    from rdkit.Chem.QED import qed
-    from rdkit.Contrib.SA_Score import sascorer  # pyright: ignore[reportMissingImports]
-
-    bits = _fingerprints().GetFingerprintAsNumPy(molecule)
-    return {
-        "canonical": Chem.MolToSmiles(molecule),
-        "bits": np.packbits(bits),
-        "scaffold": _scaffold(molecule),
-        "fragments": _fragments(molecule),
-        "logp": MolLogP(molecule),
-        "sa": sascorer.calculateScore(molecule),
-        "qed": qed(molecule),
-        "weight": MolWt(molecule),
-        "alert": _alerts().HasMatch(molecule),
-    }
-
-
-def _scaffold(molecule: Any) -> str:
-    from rdkit import Chem
-    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol
-
-    scaffold = GetScaffoldForMol(molecule)
-    if scaffold.GetRingInfo().NumRings() < FEWEST_RINGS:
-        return ""
-    return Chem.MolToSmiles(scaffold)
-
-
-def _fragments(molecule: Any) -> Counter[str]:
-    from rdkit import Chem
-    from rdkit.Chem.BRICS import BreakBRICSBonds
-
-    pieces = Chem.GetMolFrags(BreakBRICSBonds(molecule), asMols=True, sanitizeFrags=False)
-    return Counter(map(Chem.MolToSmiles, pieces))
-
-
-@cache
-def _fingerprints() -> Any:
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-
-    return GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS)
-
-
-@cache
-def _alerts() -> Any:
-    from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
-
-    params = FilterCatalogParams()
-    params.AddCatalog(FilterCatalogParams.FilterCatalogs.PAINS)
-    return FilterCatalog(params)
+    molecules = map(molecule_of, part)
+    return [None if molecule is None else facts_of(molecule) for molecule in molecules]
