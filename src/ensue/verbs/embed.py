@@ -53,8 +53,8 @@ def embed(
     """
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
-    represent = by_model(loaded.model_as(EncodingModel, "encodes"), layer=layer)
-    most_steps = _steps_of_part(loaded, layer)
+    model, most_steps = loaded.model_as(EncodingModel, "encodes"), _steps_of_part(loaded, layer)
+    represent = by_model(model, layer=layer)
     opened = open_data(loaded, data, **reading)
     store = opened.store
     if level == "frame" and not store.sequence:
