@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
@@ -14,9 +12,10 @@ from ensue.configuration import require_at_least
 from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
+from ensue.files import writing, written_whole
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.progress import listener
-from ensue.runs.tables import check_out, drafted
+from ensue.runs.tables import check_out
 from ensue.runs.writers import Drawn, file_inside, writer_of
 from ensue.verbs.apply import Written, read_items
 
@@ -101,7 +100,7 @@ def compress(
         content=content_of(sequences),
     )
     whole = to_bytes(header, words)
-    with drafted(path) as draft:
+    with written_whole(path) as draft:
         draft.write_bytes(whole)
     return Written(
         what="items",
@@ -272,10 +271,8 @@ def _require_new(path: Path, loaded: Loaded) -> None:
 
 def _require_place(path: Path) -> None:
     """Find out before the work, not after it, that nothing can be written there."""
-    try:
+    with writing(repr(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"can't write {str(path)!r}: {error.strerror}") from error
 
 
 def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
@@ -288,15 +285,8 @@ def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
 
 def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:
     """A file for each item, all of them or none."""
-    draft = path.with_name(f".{path.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with written_whole(path) as draft:
         for name, content in zip(names, contents, strict=True):
             file = draft / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        os.replace(draft, path)
-    except OSError as error:
-        raise DataError(f"can't write {str(path)!r}: {error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

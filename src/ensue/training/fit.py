@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, Windows
 from ensue.errors import CheckpointError
+from ensue.files import discard_folder
 from ensue.models.loading import load_weights
 from ensue.models.traits import Model, PredictsAhead
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
@@ -24,7 +25,6 @@ from ensue.training.module import TrainingModule
 from ensue.training.processes import is_main
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import discard_folder
 
 
 @dataclass(frozen=True, kw_only=True)

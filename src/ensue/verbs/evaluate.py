@@ -12,7 +12,7 @@ from ensue.configuration import FORMAT, require_at_least
 from ensue.data.kinds import KINDS
 from ensue.data.kinds.smiles.molecules import require_rdkit
 from ensue.data.sources.data import Data
-from ensue.errors import ConfigError, EnsueError
+from ensue.errors import CheckpointError, ConfigError, EnsueError
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.plan import describe
 from ensue.runs.prepare import cache_of
@@ -84,10 +84,10 @@ def evaluate(
 
     from ensue.data.codecs.protocols import HasVocabulary
     from ensue.evaluation.sections import latents_section, likelihood_section
+    from ensue.files import write_text
     from ensue.models.loading import untrained_like
     from ensue.models.registry import FAMILIES, require_contract
     from ensue.training.run_folder import RunFolder
-    from ensue.training.whole import write_text
     from ensue.verbs.report import make_report
 
     folder = RunFolder(Path(run))
@@ -145,7 +145,8 @@ def evaluate(
         "sections": [section.plain() for section in sections],
         "notes": notes,
     }
-    write_text(folder.evaluation, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    write_text(folder.evaluation, text, error=CheckpointError)
     make_report(run)
     return Evaluated(sections=sections, notes=notes, files=(folder.evaluation, folder.report))
 
