@@ -24,6 +24,7 @@ SOURCE = Path(ensue.__file__).parent
 ROOMS = [
     {"errors"},
     {"configuration"},
+    {"files"},
     {"nn"},
     {"information", "generation", "data"},
     {"models"},

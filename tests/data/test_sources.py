@@ -409,7 +409,7 @@ def test_moons_are_two_halves_of_one_draw() -> None:
 
 def test_corpus_in_a_cache_that_can_not_be_made_names_the_option(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "file", "no folder")
-    with pytest.raises(DataError, match=r"can't make the corpus .* give another --cache"):
+    with pytest.raises(DataError, match=r"can't write the corpus .* give another --cache"):
         read("builtin:speech", cache=file / "cache")
 
 

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -217,13 +219,14 @@ def test_interrupted_build_leaves_nothing_and_the_next_one_is_whole(tmp_path: Pa
 
 
 def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
-    store = opened(sounds(tmp_path, "a.wav"))
-    left = store.folder.rename(store.folder.with_name(f"{store.folder.name}.tmp"))
-    (left / "more.bin").touch()
-    again = opened(tmp_path)
-    assert again.lengths.tolist() == [800]
-    assert not left.exists()
-    assert not (again.folder / "more.bin").exists()
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom ensue.files import drafted\n"
+        "with drafted(Path(sys.argv[1])) as draft: draft.mkdir(); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "cache" / "key"], check=False)
+    assert [p for p in (tmp_path / "cache").iterdir() if ".tmp" in p.name]
+    assert opened(sounds(tmp_path, "a.wav")).lengths.tolist() == [800]
+    assert not [p for p in (tmp_path / "cache").iterdir() if ".tmp" in p.name]
 
 
 @pytest.mark.parametrize("name", ["meta.json", "values.bin", "offsets.npy", "index.parquet"])

@@ -17,11 +17,12 @@ from ensue.data.codecs.protocols import LosesDetail
 from ensue.data.items import Items
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
+from ensue.files import written_whole
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
 from ensue.runs.reading import read_items
 from ensue.runs.results import Written
-from ensue.runs.tables import check_out, drafted
+from ensue.runs.tables import check_out
 from ensue.training.progress import Progress
 
 SUFFIX = ".ensue"
@@ -73,7 +74,7 @@ def compress(
         likelihood = _bits(loaded, sequences, batch_size)
         words = _encoded(loaded, sequences, header, listener(quiet))
     whole = to_bytes(header, words)
-    with drafted(path) as draft:
+    with written_whole(path) as draft:
         draft.write_bytes(whole)
     return Written(
         what="items",

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from ensue.configuration import STRICT, Format, check_format, to_plain, validate
 from ensue.errors import ConfigError, DataError, EnsueError
+from ensue.files import read_bytes
 
 MAGIC, MOST_THREADS = b"ENSUEZIP", 1024
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
@@ -85,10 +86,7 @@ def read(path: Path) -> tuple[Header, np.ndarray]:
     Raises:
         DataError: It can't be read, is foreign, damaged, or of a newer format.
     """
-    try:
-        whole = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"can't read {str(path)!r}: {error.strerror}") from error
+    whole = read_bytes(path, most=None)
     if not whole.startswith(MAGIC):
         raise DataError(f"{str(path)!r} is no file that `ensue compress` wrote")
     if hashlib.sha256(whole[:-32]).digest() != whole[-32:]:

@@ -1,8 +1,6 @@
 """``decompress``: the items back, exactly."""
 
-import os
 import shlex
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
@@ -14,6 +12,7 @@ from ensue.coding.coder import decode, equal_threads
 from ensue.coding.container import Header, content_of, machine_class, read, require_same
 from ensue.coding.restoring import coding_model, files_of, load_coder, require_place, restoring
 from ensue.errors import ConfigError, DataError
+from ensue.files import written_whole
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
 from ensue.runs.results import Written
@@ -111,15 +110,8 @@ def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
 
 def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:
     """A file for each item, all of them or none."""
-    draft = path.with_name(f".{path.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with written_whole(path) as draft:
         for name, content in zip(names, contents, strict=True):
             file = draft / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        os.replace(draft, path)
-    except OSError as error:
-        raise DataError(f"can't write {str(path)!r}: {error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from ensue.data.codecs.protocols import Codec, Restores
 from ensue.data.kinds import KINDS
 from ensue.errors import ConfigError, DataError
+from ensue.files import writing
 from ensue.models.traits import CodingModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.writers import file_inside
@@ -57,7 +58,5 @@ def files_of(names: Sequence[str], codec: Codec) -> list[PurePath]:
 
 def require_place(path: Path) -> None:
     """Find out before the work, not after it, that nothing can be written there."""
-    try:
+    with writing(repr(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"can't write {str(path)!r}: {error.strerror}") from error

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet
 from ensue.data.cells import untyped
 from ensue.data.lines import decoded, lines, require_utf8
 from ensue.errors import DataError
+from ensue.files import open_file, problem_of
 
 ROWS_A_CHUNK = 16_384
 csv.field_size_limit(2**31 - 1)  # by default a cell has at most 131,072 characters
@@ -27,6 +29,8 @@ def read_columns(path: Path) -> pa.Table:
     Raises:
         DataError: The file can't be read as what its name says, or a column is in it twice.
     """
+    if problem := problem_of(path):
+        raise DataError(f"can't read {str(path)!r} as a table: {problem}")
     try:
         columns = READERS[path.suffix.lower()](path)
     except (pa.ArrowException, csv.Error, ValueError, OSError, RecursionError) as error:
@@ -39,9 +43,10 @@ def read_columns(path: Path) -> pa.Table:
 def _read_csv(path: Path) -> pa.Table:
     # Python's reader takes cells of any length and line ends in quotes, and refuses a quote that is
     # never closed, where Arrow's takes the rest of the file for one cell.
-    with open(path, "rb") as file:
-        require_utf8(file.read(4), path)
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with open_file(path) as raw:
+        require_utf8(raw.read(4), path)
+    text = TextIOWrapper(open_file(path), "utf-8-sig", errors="surrogateescape", newline="")
+    with text as file:
         rows = _rows(file)
         header = next(rows, None)
         if header is None:

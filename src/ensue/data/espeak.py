@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ensue.errors import DataError, MissingExtraError
+from ensue.files import read_text
 
 SAMPLE_RATE = 22_050
 """Hz; what espeak-ng's own voices are made at, whatever the caller needs."""
@@ -141,7 +142,7 @@ class Espeak:
             return Speech(np.frombuffer(b"".join(self._pcm), dtype=np.int16), self._phonemes)
 
     def _set_voice(self, language: str, voice: str) -> None:
-        lines = (self._language_folder / language).read_text(encoding="utf-8")
+        lines = read_text(self._language_folder / language)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "voice"
             path.write_text(f"{lines}\n{voice}\n", encoding="utf-8")

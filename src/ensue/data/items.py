@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ensue.data.cells import LIST_SEPARATOR, as_seconds, as_text
 from ensue.errors import DataError, unknown
+from ensue.files import open_file
 
 Positions = Sequence[int] | np.ndarray
 
@@ -100,10 +101,9 @@ class Document:
             DataError: It can't be read.
         """
         try:
-            if self.path.suffix == ".gz":
-                with gzip.open(self.path) as file:
-                    return file.read()[self.start : self.end]
-            return self.path.read_bytes()[self.start : self.end]
+            with open_file(self.path) as raw:
+                file = gzip.GzipFile(fileobj=raw) if self.path.suffix == ".gz" else raw
+                return file.read()[self.start : self.end]
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"can't read {str(self.path)!r}: {error}") from error
 

@@ -25,6 +25,7 @@ from ensue.data.espeak import SAMPLE_RATE as SPOKEN_RATE
 from ensue.data.espeak import espeak
 from ensue.data.labels import SPLIT
 from ensue.errors import ConfigError
+from ensue.files import read_bytes, require_file
 
 SAMPLE_RATE = 16_000
 """Hz, of the files."""
@@ -282,8 +283,9 @@ def corpus_checksum(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for name in ("manifest.csv", "phones.csv"):
-        digest.update((folder / name).read_bytes())
+        digest.update(read_bytes(folder / name))
     for path in sorted((folder / "audio").iterdir()):
+        require_file(path)
         digest.update(soundfile.read(path, dtype="int16")[0].astype("<i2").tobytes())
     return digest.hexdigest()
 
@@ -391,7 +393,7 @@ def _check_range(name: str, value: int, maximum: int) -> None:
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: list[tuple[str, ...]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

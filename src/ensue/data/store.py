@@ -9,12 +9,12 @@ import csv
 import json
 import math
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,7 @@ from ensue.configuration import FORMAT, check_format, to_plain
 from ensue.data.codecs.protocols import Codec
 from ensue.data.items import Intervals, Items, fingerprint, require_few_skipped
 from ensue.errors import DataError
+from ensue.files import drafted, read_json, read_text, require_file, writing
 
 LABEL, VALUES = "label.", "values.bin"
 READING = "cells as written, samples typed, stretches exact"
@@ -118,16 +119,12 @@ def open_store(
     settings = [shortest, *sorted(to_plain(codec).items())]
     key = fingerprint([FORMAT, READING, items.fingerprint, *index, settings])
     folder = cache / key
-    try:
+    remedy = "give another --cache (by default it is beside --out)"
+    with writing(f"the store in {str(cache)!r}", remedy=remedy):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):
             if not (folder / "meta.json").exists():
                 _build(items, codec, folder, shortest, on_item)
-    except OSError as error:
-        raise DataError(
-            f"can't write the store in {str(cache)!r}: {error}; give another --cache (by default "
-            "it is next to --out)"
-        ) from error
     try:
         store = _open(folder, items, codec)
     except (OSError, ValueError, KeyError, EOFError) as error:
@@ -137,11 +134,8 @@ def open_store(
 
 
 def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnItem) -> None:
-    # The lock makes the name ours alone; what lies there is left of a build that was killed.
-    draft = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    try:
+    with drafted(folder, replaces_folder=True) as draft:
+        draft.mkdir()
         found = _write_values(items, codec, draft / VALUES, shortest, on_item)
         offsets = np.concatenate([[0], np.cumsum(found.lengths, dtype=np.int64)])
         np.save(draft / "offsets.npy", offsets)
@@ -151,10 +145,6 @@ def _build(items: Items, codec: Codec, folder: Path, shortest: int, on_item: OnI
         (draft / "meta.json").write_text(
             json.dumps({"format": FORMAT, "shape": found.shape, "dtype": found.dtype})
         )
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 @dataclass
@@ -251,8 +241,10 @@ def _index(items: Items, kept: Sequence[int]) -> pa.Table:
 
 
 def _open(folder: Path, items: Items, codec: Codec) -> Store:
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = read_json(folder / "meta.json")
     check_format(meta, str(folder / "meta.json"))
+    for name in (VALUES, "index.parquet", "offsets.npy"):
+        require_file(folder / name)
     index = pyarrow.parquet.read_table(folder / "index.parquet")
     offsets = np.load(folder / "offsets.npy")
     shape = (int(offsets[-1]), *meta["shape"])
@@ -262,8 +254,8 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
         if empty
         else np.memmap(folder / VALUES, meta["dtype"], "r", shape=shape)
     )
-    with open(folder / "skipped.csv", encoding="utf-8", newline="") as file:
-        skipped = [(r["item"], r["reason"]) for r in csv.DictReader(file)]
+    listed = StringIO(read_text(folder / "skipped.csv", most=None), newline="")
+    skipped = [(row["item"], row["reason"]) for row in csv.DictReader(listed)]
     names = index.column_names
     return Store(
         values=values,

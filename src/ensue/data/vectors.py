@@ -12,6 +12,7 @@ from torch import Tensor
 from ensue.data.cells import reads_as_number
 from ensue.data.lines import decoded, lines
 from ensue.errors import DataError
+from ensue.files import open_file
 
 BLANKS = re.compile("[ \t]+")
 HEADER = re.compile("([0-9]+)[ \t]+([0-9]+)[ \t]*")
@@ -65,7 +66,8 @@ def read_vectors(path: Path) -> dict[str, Tensor] | Tensor:
 
 def _of_array(path: Path) -> Tensor:
     try:
-        found = torch.from_numpy(np.load(path, allow_pickle=False)).float()
+        with open_file(path) as file:
+            found = torch.from_numpy(np.load(file, allow_pickle=False)).float()
         if found.dim() != 2 or not bool(found.isfinite().all()):
             raise ValueError(f"it holds {tuple(found.shape)}; give (V, E) finite numbers")
     except (OSError, ValueError, TypeError, EOFError) as error:

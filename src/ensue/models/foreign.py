@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ensue.errors import CheckpointError, ConfigError
+from ensue.files import problem_of
 from ensue.models.saved import precision_of
 
 READING_GOES_WRONG = (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError)
@@ -33,6 +34,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: It is missing or damaged, or holds more than tensors.
     """
+    if problem := problem_of(path):
+        raise CheckpointError(f"can't read weights from {str(path)!r}: {problem}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

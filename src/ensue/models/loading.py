@@ -1,6 +1,5 @@
 """Saved models: built as their configuration says, and given their weights, strictly."""
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ from safetensors.torch import load_file
 
 from ensue.configuration import check_format, validate
 from ensue.errors import CheckpointError, EnsueError
+from ensue.files import problem_of, read_json
 from ensue.models.protocols import ModelSettings
 from ensue.models.registry import config_class, model_class
 from ensue.models.saved import precision_of
@@ -35,10 +35,7 @@ def build_model(path: Path) -> Model:
     Raises:
         CheckpointError: The file is missing, damaged, of a newer format, or has unknown keys.
     """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+    values = read_json(path, error=CheckpointError)
     check_format(values if isinstance(values, dict) else {}, str(path))
     try:
         family = str(values.get("family"))
@@ -54,6 +51,8 @@ def load_weights(model: Model, path: Path) -> None:
     Raises:
         CheckpointError: It is missing or damaged, or its tensors don't fit the model.
     """
+    if problem := problem_of(path):
+        raise CheckpointError(f"can't load the weights {str(path)!r}: {problem}")
     try:
         weights = load_file(path)
         model.to(precision_of(weights.values())).load_state_dict(weights)

@@ -1,12 +1,16 @@
 """Models as files: huggingface_hub's way to save and load them, which keeps their precision."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, PyTorchModelHubMixin
 from safetensors import safe_open
 from torch import Tensor, nn
+
+from ensue.errors import CheckpointError
+from ensue.files import require_file
 
 T = TypeVar("T", bound=ModelHubMixin)
 
@@ -20,6 +24,7 @@ class SavedModel(PyTorchModelHubMixin):
     @classmethod
     def _load_as_safetensor(cls, model: T, model_file: str, map_location: str, strict: bool) -> T:
         assert isinstance(model, nn.Module)
+        require_file(Path(model_file), error=CheckpointError)
         with safe_open(model_file, "pt") as weights:
             is_double = any(weights.get_slice(k).get_dtype() == "F64" for k in weights.keys())  # noqa: SIM118
         model.to(torch.float64 if is_double else torch.float32)

@@ -10,6 +10,8 @@ from functools import partial
 from importlib.resources import files
 from string import Template
 
+from ensue.errors import CheckpointError
+from ensue.files import write_text
 from ensue.report.charts import theme
 from ensue.report.failures import Failure, attempt
 from ensue.report.figures import FigureRow
@@ -17,7 +19,6 @@ from ensue.report.panels import Panel, summary
 from ensue.report.subject import Subject
 from ensue.training.exhibits import to_json
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import write_text
 
 PAGE: Sequence[Panel | FigureRow] = (
     Panel("loss", "Learning", "ensue.report.panels.loss"),
@@ -87,7 +88,7 @@ def write_report(run: RunFolder) -> None:
         style=_asset("page.css"),
         script=_asset("page.js"),
     )
-    write_text(run.report, page)
+    write_text(run.report, page, error=CheckpointError)
 
 
 def _body(row: Panel | FigureRow, run: RunFolder, failed: dict[str, str]) -> str:

@@ -7,17 +7,20 @@ import yaml
 
 from ensue.configuration import check_format
 from ensue.errors import ConfigError, unknown
+from ensue.files import read_text
 
 SECTIONS = ("model", "data", "training")
 ABOUT = ("format", "family", "summary", "source", "fingerprint")
 """What else a recipe may say; a run's config.yaml is a recipe too."""
+MOST = 2**20
+"""Bytes of a recipe."""
 FOLDER = Path(__file__).parent.parent / "recipes"
 
 
 def recipe_names() -> dict[str, str]:
     """The installed recipes, with what each says of itself."""
     return {
-        path.stem: str(yaml.safe_load(path.read_text()).get("summary", ""))
+        path.stem: str(yaml.safe_load(read_text(path)).get("summary", ""))
         for path in sorted(FOLDER.glob("*.yaml"))
     }
 
@@ -31,10 +34,11 @@ def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
     path = Path(recipe)
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{recipe}.yaml"
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(unknown("recipe", str(recipe), recipe_names()))
+    text = read_text(path, most=MOST, error=ConfigError)
     try:
-        found = yaml.safe_load(path.read_text())
+        found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the recipe {str(path)!r} isn't YAML: {error}") from error
     if not isinstance(found, dict):

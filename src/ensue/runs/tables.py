@@ -1,7 +1,6 @@
 """Tables that verbs write: Parquet, npz or CSV by the name of the file, whole or not at all."""
 
 import contextlib
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ensue.data.store import Store
-from ensue.errors import ConfigError, DataError
+from ensue.errors import ConfigError
+from ensue.files import read_text, writing, written_whole
 
 SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
@@ -22,6 +22,7 @@ OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
 OWN_COLUMNS |= {"best_answer", "place_of_own"}
 BITS_PER = "bits_per_"
 """The beginning of the names of columns of bits per unit, whatever the unit."""
+ARROW = (pa.ArrowException,)
 
 
 def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: object = None) -> Path:
@@ -52,7 +53,7 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
         DataError: The file can't be written.
     """
     table = _table(columns)
-    with drafted(path) as draft:
+    with written_whole(path, also=ARROW) as draft:
         if path.suffix == ".npz":
             _write_npz(table.column_names, lambda name: iter([_array(table[name])]), draft)
         elif path.suffix == ".csv":
@@ -70,13 +71,11 @@ class TableParts:
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.folder = path, path.with_name(f".{path.name}.parts")
-        try:
+        with writing(repr(str(path))):
             if not self._is_mine(key):
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True)
                 (self.folder / "key").write_text(key)
-        except OSError as error:
-            raise DataError(f"can't write {str(path)!r}: {error}") from error
 
     def has(self, number: int) -> bool:
         """Whether a part has been written already."""
@@ -89,7 +88,8 @@ class TableParts:
             DataError: It can't be written; the parts before it stay.
         """
         try:
-            with drafted(self._part(number), told=self.path) as draft:
+            what = repr(str(self.path))
+            with written_whole(self._part(number), what=what, also=ARROW) as draft:
                 _write_parquet(map(_table, tables), draft)
         finally:
             if not any(self.folder.glob("*.parquet")):
@@ -103,7 +103,7 @@ class TableParts:
         """
         parts = [self._part(number) for number in range(num_parts)]
         num_rows = sum(pyarrow.parquet.read_metadata(part).num_rows for part in parts)
-        with drafted(self.path) as draft:
+        with written_whole(self.path, also=ARROW) as draft:
             if self.path.suffix == ".npz":
                 names = pyarrow.parquet.read_schema(parts[0]).names
                 _write_npz(
@@ -118,25 +118,10 @@ class TableParts:
 
     def _is_mine(self, key: str) -> bool:
         known = self.folder / "key"
-        return known.exists() and known.read_text() == key
+        return known.exists() and read_text(known) == key
 
     def _part(self, number: int) -> Path:
         return self.folder / f"{number:06d}.parquet"
-
-
-@contextlib.contextmanager
-def drafted(path: Path, told: Path | None = None) -> Iterator[Path]:
-    """A temporary name, which becomes the path when all went well; ``told`` is what errors name."""
-    draft = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield draft
-        os.replace(draft, path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"can't write {str(told or path)!r}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
 
 
 def _write_parquet(tables: Iterable[pa.Table], path: Path) -> None:

@@ -17,7 +17,8 @@ from ensue.data.codecs.protocols import Codec, DecodesSound
 from ensue.data.kinds import KINDS
 from ensue.data.png import png, sheet
 from ensue.errors import ConfigError, DataError
-from ensue.runs.tables import SUFFIXES, drafted, write_table
+from ensue.files import written_whole
+from ensue.runs.tables import SUFFIXES, write_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Images:
 
     def write(self, drawn: Drawn, path: Path) -> None:
         images = drawn.items
-        with drafted(path) as draft:
+        with written_whole(path) as draft:
             if path.suffix == ".png":
                 across = drawn.across or math.ceil(math.sqrt(len(images)))
                 draft.write_bytes(png(sheet(images, across)))
@@ -102,7 +103,7 @@ class Sounds:
         assert isinstance(drawn.codec, DecodesSound)
         rate = drawn.codec.sample_rate
         for x, file in zip(drawn.items, self._files(drawn), strict=True):
-            with drafted(path / file) as draft:
+            with written_whole(path / file) as draft:
                 soundfile.write(draft, x, rate, subtype="PCM_16", format="WAV")
 
     @staticmethod

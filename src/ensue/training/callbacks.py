@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ensue.data.batches import Batch
-from ensue.errors import TrainingError
+from ensue.errors import CheckpointError, TrainingError
+from ensue.files import written_whole
 from ensue.models.protocols import Loss
 from ensue.models.traits import Model, Remarks
 from ensue.training.config import TrainingConfig
@@ -27,7 +28,6 @@ from ensue.training.processes import rank
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
 from ensue.training.schedule import rate as rate_at
-from ensue.training.whole import written_whole
 
 Sums = dict[str, Tensor]
 
@@ -259,7 +259,9 @@ class SaveCheckpoint(_AfterStep):
         if not trainer.is_global_zero:  # it takes part, and writes nothing
             trainer.save_checkpoint(self.run.checkpoint)
             return
-        with written_whole(self.run.checkpoint) as draft:
+        with written_whole(
+            self.run.checkpoint, error=CheckpointError, replaces_folder=True
+        ) as draft:
             trainer.save_checkpoint(draft)
 
 

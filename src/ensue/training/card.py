@@ -7,12 +7,13 @@ from huggingface_hub import ModelCardData
 
 import ensue
 from ensue.data.kinds import KINDS
+from ensue.errors import CheckpointError
+from ensue.files import write_text
 from ensue.models.registry import family_row
 from ensue.models.traits import HasGeometry, HasSampleRate, Model
 from ensue.training.kept import read_kept
 from ensue.training.probes import ask_of, caption_of, measure_of, notes_of, rows_of
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import write_text
 
 CARD = """\
 ---
@@ -83,7 +84,7 @@ def model_card(run: RunFolder, model: Model) -> str:
 def write_card(run: RunFolder, model: Model) -> None:
     """Write the card again, as after a probe; a run that isn't finished has none yet."""
     if run.model.is_dir():
-        write_text(run.model / "README.md", model_card(run, model))
+        write_text(run.model / "README.md", model_card(run, model), error=CheckpointError)
 
 
 def _geometry(model: Model) -> list[tuple[str, str]]:

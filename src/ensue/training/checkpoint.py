@@ -10,17 +10,19 @@ from torch import Tensor
 from ensue.configuration import check_format, to_plain
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.errors import CheckpointError
+from ensue.files import require_file, write_text, writing
 from ensue.models.loading import build_model
 from ensue.models.traits import Model
-from ensue.training.whole import write_text
 
 STATE = "last.ckpt"
 
 
 def write_begun(folder: Path, model: Model, codec: Codec) -> None:
     """Write what a checkpoint of the model will need to be used: its settings, and the codec."""
-    write_text(folder / "config.json", json.dumps(to_plain(model.config), indent=2) + "\n")
-    save_codec(codec, folder / "codec.json")
+    settings = json.dumps(to_plain(model.config), indent=2) + "\n"
+    write_text(folder / "config.json", settings, error=CheckpointError)
+    with writing(repr(str(folder / "codec.json")), error=CheckpointError):
+        save_codec(codec, folder / "codec.json")
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         CheckpointError: It is damaged, or of a newer format.
     """
     path = folder / STATE
+    require_file(path, error=CheckpointError, remedy="start a new run")
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

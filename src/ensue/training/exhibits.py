@@ -4,7 +4,6 @@
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,11 @@ from typing import Any
 
 from ensue.configuration import FORMAT, check_format
 from ensue.errors import CheckpointError
-from ensue.training.whole import written_whole
+from ensue.files import read_bytes, read_json, written_whole
+
+MOST = 2**30
+"""Bytes of an exhibit, a picture or a sound."""
+REMEDY = "make it again with 'ensue report RUN DATA'"
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,7 @@ class Exhibits:
         if not self.has(name):
             return None
         path = self.path / f"{name}.json"
-        try:
-            values = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise self.damaged(name, str(error)) from error
+        values = read_json(path, most=MOST, error=CheckpointError, remedy=REMEDY)
         check_format(values, str(path))
         return values
 
@@ -50,16 +50,12 @@ class Exhibits:
         path = self.path / name
         if not path.resolve().is_relative_to(self.path.resolve()):
             raise CheckpointError(f"{name!r} leads out of {str(self.path)!r}")
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"can't read {str(path)!r}: {error.strerror}") from error
+        return read_bytes(path, most=MOST, error=CheckpointError)
 
     def damaged(self, name: str, problem: str) -> CheckpointError:
         """The error for an exhibit that can't be used."""
         return CheckpointError(
-            f"{str(self.path / f'{name}.json')!r} is damaged: {problem}; "
-            "make it again with 'ensue report RUN DATA'"
+            f"{str(self.path / f'{name}.json')!r} is damaged: {problem}; {REMEDY}"
         )
 
     def replace(self, texts: Mapping[str, str], files: Mapping[str, bytes]) -> None:
@@ -69,14 +65,13 @@ class Exhibits:
             texts: What :func:`to_json` gives, by name.
             files: Pictures and sounds, by name.
         """
-        with written_whole(self.path) as draft:
+        with written_whole(self.path, error=CheckpointError, replaces_folder=True) as draft:
             draft.mkdir(parents=True)
             for name, text in texts.items():
-                (draft / f"{name}.json").write_text(text)
+                (draft / f"{name}.json").write_text(text, encoding="utf-8")
             for name, content in files.items():
                 (draft / name).parent.mkdir(exist_ok=True)
                 (draft / name).write_bytes(content)
-            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def to_json(values: Mapping[str, Any]) -> str:

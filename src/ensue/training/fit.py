@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from ensue.data.codecs import Codec
 from ensue.data.windows import StepBatches, TrainingData
 from ensue.errors import CheckpointError
+from ensue.files import discard_folder
 from ensue.models.loading import load_weights
 from ensue.models.traits import Model, PredictsAhead
 from ensue.training.callbacks import LogMetrics, SaveCheckpoint, Validate
@@ -23,7 +24,6 @@ from ensue.training.module import TrainingModule
 from ensue.training.processes import is_main
 from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import discard_folder
 
 
 def fit(

@@ -16,12 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ensue.configuration import FORMAT
+from ensue.errors import CheckpointError
+from ensue.files import problem_of, read_json, write_text, written_whole
 from ensue.models.loading import load_weights
 from ensue.models.registry import family_row
 from ensue.models.traits import HasSchedule, Model
 from ensue.training.config import TrainingConfig
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import write_text, written_whole
 
 STOPPED_AFTER = 2
 """Validations since the best one after which a run is said to have stopped improving."""
@@ -152,12 +153,14 @@ def keep(model: Model, config: TrainingConfig, run: RunFolder, step: int) -> Kep
 def save_best(model: Model, run: RunFolder, step: int) -> None:
     """The best weights so far, to ``checkpoints/best.safetensors``."""
     weights = {k: v.contiguous() for k, v in model.state_dict().items()}
-    with written_whole(run.best) as draft:
+    with written_whole(run.best, error=CheckpointError, also=(SafetensorError,)) as draft:
         save_file(weights, draft, metadata={"step": str(step)})
 
 
 def step_of(path: Path) -> int | None:
     """The steps that made the weights of a file; None where it is missing or doesn't say."""
+    if problem_of(path):
+        return None
     try:
         with safe_open(path, "pt") as file:
             return int((file.metadata() or {})["step"])
@@ -179,14 +182,14 @@ def take_back(run: RunFolder, config: TrainingConfig) -> None:
 def write_kept(run: RunFolder, kept: Kept) -> None:
     """Write ``checkpoints/kept.json``: which weights the run ended with."""
     facts = {"format": FORMAT, **dataclasses.asdict(kept)}
-    write_text(run.kept, json.dumps(facts, indent=2) + "\n")
+    write_text(run.kept, json.dumps(facts, indent=2) + "\n", error=CheckpointError)
 
 
 def read_kept(run: RunFolder) -> Kept | None:
     """Which weights a finished run ended with; None of runs that didn't tell."""
     if not run.kept.exists():
         return None
-    facts = json.loads(run.kept.read_text())
+    facts = read_json(run.kept, error=CheckpointError)
     best, last = (facts[n] and Validation(**facts[n]) for n in ("best", "last"))
     return Kept(
         weights=facts["weights"],

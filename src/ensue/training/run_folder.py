@@ -19,16 +19,17 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors import SafetensorError
 
 from ensue.configuration import FORMAT, check_format
 from ensue.data.codecs import Codec, load_codec, save_codec
 from ensue.data.lines import lines
 from ensue.errors import CheckpointError, ConfigError
+from ensue.files import read_bytes, read_json, read_text, write_text, written_whole
 from ensue.models.loading import load_model
 from ensue.models.traits import Model
 from ensue.training.checkpoint import STATE, load_unfinished
 from ensue.training.exhibits import Exhibits
-from ensue.training.whole import write_text, written_whole
 
 PACKAGES = ("ensue", "torch", "lightning", "numpy", "scikit-learn", "soundfile", "soxr")
 
@@ -113,7 +114,7 @@ class RunFolder:
         """What ``evaluate`` found the last time, or None."""
         if not self.evaluation.exists():
             return None
-        found = json.loads(self.evaluation.read_text())
+        found = read_json(self.evaluation, error=CheckpointError)
         check_format(found, str(self.evaluation))
         return found
 
@@ -150,7 +151,11 @@ class RunFolder:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.yaml``: family, data and the three sections."""
-        write_text(self.config, yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False))
+        write_text(
+            self.config,
+            yaml.safe_dump({"format": FORMAT, **config}, sort_keys=False),
+            error=CheckpointError,
+        )
 
     def read_config(self) -> dict[str, Any]:
         """Read ``config.yaml``.
@@ -159,8 +164,8 @@ class RunFolder:
             CheckpointError: This isn't a run folder, or it is of a newer format.
         """
         try:
-            config = yaml.safe_load(self.config.read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            config = yaml.safe_load(read_text(self.config, error=CheckpointError))
+        except (ValueError, yaml.YAMLError) as error:
             raise CheckpointError(
                 f"{str(self.path)!r} isn't a run folder (config.yaml: {error}); "
                 "runs are made by 'ensue train'"
@@ -197,17 +202,21 @@ class RunFolder:
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         }
-        write_text(self.environment, json.dumps(facts, indent=2) + "\n")
+        write_text(self.environment, json.dumps(facts, indent=2) + "\n", error=CheckpointError)
 
     def write_data(self, facts: Mapping[str, Any]) -> None:
         """Write ``data.json``: how much the run was trained on."""
-        write_text(self.data, json.dumps({"format": FORMAT, **facts}, indent=2) + "\n")
+        write_text(
+            self.data,
+            json.dumps({"format": FORMAT, **facts}, indent=2) + "\n",
+            error=CheckpointError,
+        )
 
     def read_data(self) -> dict[str, Any] | None:
         """What ``data.json`` says, or None where there is none."""
         if not self.data.exists():
             return None
-        found = json.loads(self.data.read_text())
+        found = read_json(self.data, error=CheckpointError)
         check_format(found, str(self.data))
         return found
 
@@ -223,24 +232,27 @@ class RunFolder:
         path = next((path for path in places if path.exists()), None)
         if path is None:
             return {}
-        try:
-            return dict(json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+        values = read_json(path, error=CheckpointError)
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{str(path)!r} is damaged: it holds no settings")
+        return values
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write ``skipped.csv``: which items couldn't be used, and why."""
-        with written_whole(self.skipped) as draft, open(draft, "w", newline="") as file:
+        with (
+            written_whole(self.skipped, error=CheckpointError) as draft,
+            open(draft, "w", encoding="utf-8", newline="") as file,
+        ):
             csv.writer(file).writerows([("item", "reason"), *skipped])
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
-        with open(self.metrics, "a") as file:
+        with open(self.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def note(self, line: str) -> None:
         """Add a line to ``train.log``."""
-        with open(self.log, "a") as file:
+        with open(self.log, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -251,15 +263,18 @@ class RunFolder:
         """
         if not self.metrics.exists():
             return []
+        text = read_text(self.metrics, most=None, error=CheckpointError)
         try:
-            return [json.loads(line) for line in lines(self.metrics.read_text()) if line]
+            return [json.loads(line) for line in lines(text) if line]
         except ValueError as error:
             raise CheckpointError(f"{str(self.metrics)!r} is damaged: {error}") from error
 
     def cut_metrics(self, stays: Callable[[Mapping[str, Any]], bool]) -> None:
         """Take out the lines that don't stay; a last line that was cut short goes too."""
         kept = []
-        text = self.metrics.read_text(errors="replace") if self.metrics.exists() else ""
+        if not self.metrics.exists():
+            return
+        text = read_bytes(self.metrics, most=None, error=CheckpointError).decode(errors="replace")
         for line in lines(text):
             try:
                 if stays(json.loads(line)):
@@ -267,7 +282,7 @@ class RunFolder:
             except (ValueError, KeyError, TypeError):
                 continue
         if "".join(kept) != text:
-            write_text(self.metrics, "".join(kept))
+            write_text(self.metrics, "".join(kept), error=CheckpointError)
 
     def read_probes(self) -> list[dict[str, Any]]:
         """The probes of this run, as plain values.
@@ -277,10 +292,7 @@ class RunFolder:
         """
         if not self.probes.exists():
             return []
-        try:
-            found = json.loads(self.probes.read_text())
-        except ValueError as error:
-            raise CheckpointError(f"{str(self.probes)!r} is damaged: {error}; delete it") from error
+        found = read_json(self.probes, error=CheckpointError, remedy="delete it")
         check_format(found, str(self.probes))
         return found["probes"]
 
@@ -288,14 +300,16 @@ class RunFolder:
         """Add a probe to ``probes.json``, in the place of an earlier one of the same question."""
         others = [p for p in self.read_probes() if _question(p) != _question(probe)]
         probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
-        write_text(self.probes, json.dumps(probes, indent=2) + "\n")
+        write_text(self.probes, json.dumps(probes, indent=2) + "\n", error=CheckpointError)
 
     def save_model(self, model: Model, codec: Codec, card: str) -> None:
         """Write ``model/`` with its card, whole or not at all."""
-        with written_whole(self.model) as draft:
-            _save_pretrained(model, draft)
+        with written_whole(
+            self.model, error=CheckpointError, also=(SafetensorError,), replaces_folder=True
+        ) as draft:
+            model.save_pretrained(draft)
             save_codec(codec, draft / "codec.json")
-            (draft / "README.md").write_text(card)
+            (draft / "README.md").write_text(card, encoding="utf-8")
 
     def load(self) -> tuple[Model, Codec]:
         """The trained model, in eval mode on the CPU, and its codec.
@@ -319,15 +333,6 @@ class RunFolder:
 def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
     # Probes of the first version were of one kind.
     return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
-
-
-def _save_pretrained(model: Model, folder: Path) -> None:
-    from safetensors import SafetensorError
-
-    try:
-        model.save_pretrained(folder)
-    except SafetensorError as error:  # what it makes of a full disk
-        raise OSError(str(error)) from error
 
 
 def _holds_files(folder: Path) -> bool:

@@ -11,7 +11,9 @@ from rich.table import Table
 
 from ensue.configuration import FORMAT, require_at_least
 from ensue.data.sources.data import Data
+from ensue.errors import CheckpointError
 from ensue.evaluation.sections import Section
+from ensue.files import write_text
 from ensue.models.registry import require_contract
 from ensue.report import write_report
 from ensue.runs.loaded import load
@@ -20,7 +22,6 @@ from ensue.runs.reading import Reading, open_data, require_questions
 from ensue.runs.results import left_out, open_file
 from ensue.runs.sections import DEFAULTS, SECTIONS, Subject, require_read
 from ensue.training.run_folder import RunFolder
-from ensue.training.whole import write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ def _write(
 ) -> None:
     plain = [section.plain() for section in sections]
     values = {"format": FORMAT, **facts, "sections": plain, "notes": notes}
-    write_text(folder.evaluation, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    write_text(folder.evaluation, text, error=CheckpointError)
     write_report(folder)
 
 

@@ -4,7 +4,6 @@ The codec of each kind of data is in its folder, ``kinds/NAME/``.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds import codec_class, codec_names, usual_codec
 from ensue.errors import CheckpointError, ConfigError, EnsueError
+from ensue.files import drafted, read_json
 
 __all__ = [
     "Codec",
@@ -27,6 +27,8 @@ __all__ = [
     "save_codec",
     "usual_length",
 ]
+MOST = 2**30
+"""Bytes of a codec, which may hold a long vocabulary."""
 
 
 def usual_length(codec: Codec) -> dict[str, int]:
@@ -62,10 +64,13 @@ def require_items_of(codec: Codec, items: Items) -> None:
 
 
 def save_codec(codec: Codec, path: Path) -> None:
-    """Write ``codec.json``: to a temporary name first, then renamed."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({"kind": codec.name, **to_plain(codec)}, indent=2) + "\n")
-    os.replace(draft, path)
+    """Write ``codec.json``, whole or not at all.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    with drafted(path) as draft:
+        draft.write_text(json.dumps({"kind": codec.name, **to_plain(codec)}, indent=2) + "\n")
 
 
 def load_codec(path: Path) -> Codec:
@@ -74,10 +79,7 @@ def load_codec(path: Path) -> Codec:
     Raises:
         CheckpointError: It is missing, damaged, of a newer format or of an unknown kind.
     """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"can't read {str(path)!r}: {error}") from error
+    values = read_json(path, most=MOST, error=CheckpointError)
     if not isinstance(values, dict):
         raise CheckpointError(f"{str(path)!r} is damaged: it holds no settings")
     check_format(values, str(path))

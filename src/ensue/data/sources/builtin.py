@@ -5,8 +5,6 @@ drawn in memory.
 """
 
 import dataclasses
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from ensue.data.kinds.image.source import read_image_array
 from ensue.data.kinds.table.source import read_array
 from ensue.data.labels import SPLIT
 from ensue.data.origin import Origin
-from ensue.errors import DataError
+from ensue.files import drafted, writing
 
 BUILTIN = {
     "speech": "synthetic speech of 48 voices with phone and speaker labels (extra: demo)",
@@ -46,22 +44,13 @@ def open_speech(config: DataConfig, cache: Path) -> Items:
     from ensue.data.speech import synthesize_corpus  # only now: to list corpora costs no scipy
 
     folder = cache / "builtin-speech-1"
-    try:
+    with writing(f"the corpus in {str(cache)!r}", remedy="give another --cache"):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "builtin-speech-1.lock"):
             if not folder.exists():
-                draft = cache / f"builtin-speech-1.{os.getpid()}.tmp"
-                shutil.rmtree(draft, ignore_errors=True)
-                draft.mkdir()
-                try:
+                with drafted(folder) as draft:
+                    draft.mkdir()
                     synthesize_corpus(draft)
-                    draft.rename(folder)
-                finally:
-                    shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        raise DataError(
-            f"can't make the corpus in {str(cache)!r}: {error}; give another --cache"
-        ) from error
     manifest = folder / "manifest.csv"
     columns = read_columns(manifest)
     items = source_of("audio").read_columns(Origin.of_file(manifest), columns, config)

@@ -19,6 +19,7 @@ from ensue.data.sources.protocols import ReadsColumns, ReadsFiles, ReadsManifest
 from ensue.data.values import in_memory, plain
 from ensue.data.wanted import ANYTHING, Wanted
 from ensue.errors import DataError, unknown
+from ensue.files import require_file
 
 
 def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = ANYTHING) -> Items:
@@ -47,6 +48,7 @@ def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = 
         )
     if path.is_dir():
         return _open_folder(path, config)
+    require_file(path)
     for source in _sources_of_files():
         if source.takes_file(path):
             return source.read_file(path, config)

@@ -1,7 +1,7 @@
 """The versions and the machine of a run."""
 
-import json
-
+from ensue.errors import CheckpointError
+from ensue.files import read_json
 from ensue.report.charts import table
 from ensue.training.run_folder import RunFolder
 
@@ -10,7 +10,7 @@ def draw(run: RunFolder) -> str:
     """Versions, machine and command."""
     if not run.environment.exists():
         return ""
-    facts = json.loads(run.environment.read_text())
+    facts = read_json(run.environment, error=CheckpointError)
     rows = [(name, _words(value)) for name, value in facts.items() if name != "format"]
     return table((), rows)
 

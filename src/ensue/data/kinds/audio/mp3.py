@@ -8,6 +8,8 @@ where the bit rate varies.
 import mmap
 from pathlib import Path
 
+from ensue.files import open_file
+
 BIT_RATES = {
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
@@ -32,7 +34,7 @@ def length_of_mp3(path: Path) -> int | None:
     """
     if not path.stat().st_size:
         return None
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at, total = _after_id3(data), 0
         first = _frame(data, at)
         if first is None or any(tag in data[at : at + first[0]] for tag in TAGS):

@@ -25,6 +25,7 @@ from ensue.data.items import Clip
 from ensue.data.kinds.audio.mp3 import length_of_mp3
 from ensue.data.kinds.audio.samples import as_recording, as_samples, is_recording, scaled
 from ensue.errors import DataError
+from ensue.files import open_file, problem_of
 
 BLOCK_VALUES = 2**20
 """Samples read at a time, all channels counted: 4 MiB."""
@@ -109,15 +110,13 @@ class _Forward(soundfile.SoundFile):
 
 
 def _open(clip: Clip) -> tuple[int, Blocks]:
+    if problem := problem_of(clip.path):
+        raise DataError(f"it can't be read: {problem}")
     try:
-        if clip.path.exists() and not clip.path.is_file():  # to open a pipe waits for ever
-            raise DataError("it is no file")
         file = _Forward(clip.path)
     except (OSError, RuntimeError, TypeError) as error:
         # TypeError: soundfile takes a file that ends in .raw for samples without a header.
-        there = isinstance(error, OSError) or clip.path.exists()
-        reason = error if there else "there is no such file"
-        raise DataError(f"it can't be read: {reason}") from error
+        raise DataError(f"it can't be read: {error}") from error
     return file.samplerate, _read(clip, file)
 
 
@@ -167,7 +166,7 @@ def _before_last_page(path: Path) -> int:
     A page begins with ``OggS``, a version and flags, and says at its 6th byte how many samples
     the stream has up to its end, -1 where no packet ends in it (RFC 3533, section 6).
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         file.seek(-min(path.stat().st_size, 3 * OGG_PAGE), 2)
         tail = file.read()
     pages = [match.start() for match in re.finditer(rb"OggS\0[\0-\7]", tail)][:-1]

@@ -19,6 +19,7 @@ from ensue.data.items import Items, Picture, Positions
 from ensue.data.kinds.image.pixels import Raw, is_deep, opened
 from ensue.data.png import png
 from ensue.errors import ConfigError, DataError
+from ensue.files import require_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,7 @@ class ImageCodec:
         if is_deep(raw):
             return "it has more than 8 bits"
         if not isinstance(raw, np.ndarray):
+            require_file(raw.path)
             with Image.open(raw.path) as file:
                 if file.mode not in ("1", "L", "P", "RGB") or file.has_transparency_data:
                     return f"it has transparency or other colors (mode {file.mode})"

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ensue.data.items import Picture
 from ensue.errors import DataError
+from ensue.files import require_file
 
 Raw = Picture | np.ndarray
 
@@ -85,6 +86,7 @@ def is_deep(raw: Raw) -> bool:
 
 @contextmanager
 def _file(picture: Picture) -> Iterator[Image.Image]:
+    require_file(picture.path)
     try:
         with Image.open(picture.path) as image:
             if image.mode == "F":

@@ -19,6 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d, unfold
 
 from ensue.data.cells import as_text
 from ensue.errors import DataError
+from ensue.files import open_file, problem_of
 
 Taken = tuple[Tensor, Tensor | None]
 OUTLINE = 16
@@ -151,6 +152,8 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
     Raises:
         DataError: It can't be read, or holds something else.
     """
+    if problem := problem_of(path):
+        raise DataError(f"can't read regions from {str(path)!r}: {problem}")
     try:
         if path.suffix == ".parquet":
             with pyarrow.parquet.ParquetFile(path) as table:
@@ -160,7 +163,7 @@ def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:
         if path.suffix != ".npz":
             raise DataError("its ending must be .npz, .npy or .parquet")
         # Opened here: of a damaged file, numpy would leave its own handle open.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open_file(path) as raw, np.load(raw, allow_pickle=False) as file:
             return _of_arrays({name: file[name] for name in file.files})
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise DataError(f"can't read regions from {str(path)!r}: {error}") from error
