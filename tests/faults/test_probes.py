@@ -202,7 +202,7 @@ def test_the_command_the_file_the_report_and_the_card_say_it(
         for i, ((a, b), w) in enumerate(zip(rng.normal(5, 3, (55, 2)), word, strict=True))
     ]
     data = write_lines(tmp_path / "t.csv", "height,width,word,split", *rows)
-    assert main(f"probe {run} {data} --label word --quiet".split()) == 0
+    assert main(f"probe {run} {data} --label word --report --quiet".split()) == 0
     told = capsys.readouterr().out
     assert "'<new>'" in told
     assert "5 of 15" in told

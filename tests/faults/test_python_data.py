@@ -383,7 +383,7 @@ def test_questions_are_learned_asked_and_scored_from_rows(
     run = ensue.load("run")
     assert np.array_equal(run.score(columns), run.score(rows_of(columns)))
     sources = {name: columns[name][:3] for name in ("path", "answer")}
-    written = ensue.sample("run", Streaming(sources), out="asked.csv")
+    written = ensue.ask("run", Streaming(sources), out="asked.csv")
     assert written.num_items == 3
 
 

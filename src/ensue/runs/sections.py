@@ -164,8 +164,9 @@ class Molecules:
     options, absence = ("num", "temperature"), "draws no molecules"
 
     def applies(self, loaded: Loaded) -> bool:
+        row = KINDS[loaded.codec.kind]
         draws = "samples" in FAMILIES[loaded.family].contracts
-        return draws and "molecules" in KINDS[loaded.codec.kind].measures
+        return draws and "molecules" in row.measures
 
     def make(self, subject: Subject) -> Made:
         num, temperature = (subject.options[name] for name in self.options)
