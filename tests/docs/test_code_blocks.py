@@ -17,6 +17,7 @@ import soundfile
 from ensue.cli import main
 from ensue.data.kinds import KINDS
 from ensue.models.registry import FAMILIES
+from ensue.verbs import VERBS
 from tests.docs.blocks import Block, begins_with, blocks_of, commands
 from tests.questions import write_questions
 
@@ -68,7 +69,7 @@ def reader(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = set(sys.modules)
-    kinds, codecs = dict(KINDS), {name: dict(row.codecs) for name, row in FAMILIES.items()}
+    verbs, kinds, codecs = dict(VERBS), dict(KINDS), {name: dict(row.codecs) for name, row in FAMILIES.items()}
 
     def begin(page: Path) -> None:
         for given in begins_with(page):
@@ -76,7 +77,8 @@ def reader(
             copy(world / given, tmp_path / given)
 
     yield begin
-    replace(KINDS, kinds)  # a page may add a kind
+    replace(VERBS, verbs)  # a page may add a verb, or a kind
+    replace(KINDS, kinds)
     for family, names in codecs.items():
         replace(FAMILIES[family].codecs, names)
     for module in set(sys.modules) - modules:

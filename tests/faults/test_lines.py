@@ -178,7 +178,7 @@ def test_run_begun_when_texts_stayed_whole_is_resumed(
     given: dict[str, Any] = {"max_steps": 2, "batch_size": 2, "window_tokens": 20}
     given |= {"hidden_size": 8, "embedding_size": 4, "warmup_steps": 1, "quiet": True}
     with monkeypatch.context() as older:
-        older.setattr("ensue.data.splits.with_held_out_part", lambda items, *_, **__: items)
+        older.setattr("ensue.runs.prepare.with_held_out_part", lambda items, *_, **__: items)
         train("charrnn", novel, out=tmp_path / "run", **given)
     before = json.loads((tmp_path / "run" / "data.json").read_text())
     assert before["num_items"] == 1
