@@ -69,7 +69,8 @@ def reader(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = set(sys.modules)
-    verbs, kinds, codecs = dict(VERBS), dict(KINDS), {name: dict(row.codecs) for name, row in FAMILIES.items()}
+    verbs, kinds = dict(VERBS), dict(KINDS)
+    codecs = {name: dict(row.codecs) for name, row in FAMILIES.items()}
 
     def begin(page: Path) -> None:
         for given in begins_with(page):
