@@ -50,7 +50,7 @@ class Source:
         return self._each(lambda t: t.to(device, non_blocking=non_blocking))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Source":
-        return Source(**{name: change(value) for name, value in _given(self).items()})
+        return Source(**{name: change(value) for name, value in _fields_of(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +78,11 @@ class Batch:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Batch":
         """The batch on a device."""
-        moved = {n: v.to(device, non_blocking=non_blocking) for n, v in _given(self).items()}
+        moved = {n: v.to(device, non_blocking=non_blocking) for n, v in _fields_of(self).items()}
         return Batch(**moved)
 
 
-def _given(of: Batch | Source) -> dict[str, Any]:
+def _fields_of(batch: Batch | Source) -> dict[str, Any]:
     """The fields that aren't None."""
-    named = {f.name: getattr(of, f.name) for f in dataclasses.fields(of)}
+    named = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
     return {name: value for name, value in named.items() if value is not None}

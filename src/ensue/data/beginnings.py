@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 
-def side_by_side(starts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def padded_beginnings(starts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Tokens (T,) of several beginnings as (B, T), padded at the end, and which are given.
 
     Example:
-        >>> side_by_side([torch.tensor([7]), torch.tensor([8, 9])])[1]
+        >>> padded_beginnings([torch.tensor([7]), torch.tensor([8, 9])])[1]
         tensor([[ True, False],
                 [ True,  True]])
     """

@@ -122,7 +122,7 @@ class Autoregressive(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, D) x to z of the same shape and (B,) log-determinant of dz/dx."""
         x = self._ordered(x)
-        z, change = self.transform(x, self._given(x, context))
+        z, change = self.transform(x, self._params_of(x, context))
         return z.index_select(1, self.back), change.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -131,7 +131,7 @@ class Autoregressive(nn.Module):
         x, change = z, torch.zeros_like(z)
         # After pass j the first j values are right, and what follows depends on these only.
         for _ in range(z.shape[1]):
-            x, change = self.transform.inverse(z, self._given(x, context))
+            x, change = self.transform.inverse(z, self._params_of(x, context))
         return x.index_select(1, self.back), change.sum(1)
 
     def _ordered(self, x: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class Autoregressive(nn.Module):
             raise DataError(f"x is {tuple(x.shape)}; it must be (batch, {len(self.order)})")
         return x.index_select(1, self.order)
 
-    def _given(self, x: Tensor, context: Tensor | None) -> Tensor:
-        given = self.network(x) if context is None else self.network(x, context)
+    def _params_of(self, x: Tensor, context: Tensor | None) -> Tensor:
+        params = self.network(x) if context is None else self.network(x, context)
         # Of mixed precision the network has the lower one, what moves the values their own.
-        return given.to(x.dtype)
+        return params.to(x.dtype)

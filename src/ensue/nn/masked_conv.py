@@ -60,7 +60,7 @@ class PixelLayer(nn.Module):
         horizontal one takes of it (B, 2 C, Y, X)."""
         p = self.reach
         a = self.vertical(pad(v, (p, p, 0, 0)))
-        to_vertical, to_horizontal = self._given(given)
+        to_vertical, to_horizontal = self._condition_terms(given)
         a = a if to_vertical is None else a + to_vertical
         across = self.across(a)
         across = across if to_horizontal is None else across + to_horizontal
@@ -82,7 +82,7 @@ class PixelLayer(nn.Module):
         out = linear(g, self.out.weight.flatten(1), self.out.bias)
         return h + out[:, : self.channels], out[:, self.channels :], seen[..., 1:]
 
-    def _given(self, given: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    def _condition_terms(self, given: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         if self.condition is None or given is None:
             return None, None
         a, b = self.condition(given)[..., None, None].chunk(2, dim=1)

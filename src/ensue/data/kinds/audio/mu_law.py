@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
-from ensue.data.beginnings import side_by_side
+from ensue.data.beginnings import padded_beginnings
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds.audio.codec import NUM_ITEMS_FOR_LEVEL, AudioCodec
@@ -120,7 +120,7 @@ class MuLawCodec:
         # Besides bos and the end, of two samples and more one is given and one is left.
         num = [len(x) - 2 for x in encoded]
         given = [min(max(round(part * n), 1), n - 1) for n in num]
-        return side_by_side([x[: 1 + n] for x, n in zip(encoded, given, strict=True)])
+        return padded_beginnings([x[: 1 + n] for x, n in zip(encoded, given, strict=True)])
 
     def decode(self, x: Tensor) -> np.ndarray:
         """(T,) tokens to samples at ``sample_rate``, in the original scale."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
-from ensue.data.beginnings import side_by_side
+from ensue.data.beginnings import padded_beginnings
 from ensue.data.config import DataConfig, Tokens
 from ensue.data.items import Document, Items, Positions
 from ensue.errors import ConfigError, DataError
@@ -197,7 +197,7 @@ class TextCodec:
         """
         if known is not None:
             raise ConfigError("known is the part of an image; a text is given as far as it goes")
-        return side_by_side([x[:-1] for x in encoded])
+        return padded_beginnings([x[:-1] for x in encoded])
 
     def encode(self, raw: str | Document) -> Tensor:
         """A text to (T,) int32, bos and eos included.
