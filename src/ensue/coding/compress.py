@@ -37,7 +37,7 @@ def compress(
     num_threads: int = 1,
     quiet: bool = False,
 ) -> Written:
-    """Write items as few bytes as a model finds them likely; ``decompress`` gives them back.
+    """Compress items with a model, without loss; ``decompress`` restores them.
 
     Parameters
     ----------

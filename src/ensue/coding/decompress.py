@@ -23,7 +23,7 @@ from ensue.training.progress import Progress
 def decompress(
     run: str | Path, file: str | Path, *, out: str | Path, quiet: bool = False
 ) -> Written:
-    """Give back what ``compress`` wrote.
+    """Restore the items that ``compress`` wrote.
 
     Parameters
     ----------

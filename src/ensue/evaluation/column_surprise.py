@@ -1,4 +1,4 @@
-"""Which column makes a row unlikely: what its value costs beside values that are usual there."""
+"""Surprise by column: the nats that a row's value costs, compared with other training values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ def column_surprise(
     *,
     condition: torch.Tensor | None = None,
 ) -> np.ndarray:
-    r"""What each value of each row costs, in nats.
+    r"""Return the cost of each value of each row, in nats.
 
     .. math:: u_j(x) = \mathbb{E}_{x'_j}[\log p(x'_j, x_{-j})] - \log p(x)
 
-    over training values x'_j of column j: above 0 where another value would have been likelier.
+    over training values x'_j of column j. It is above 0 where another value would be likelier.
 
     Args:
         model: Scores rows.

@@ -11,14 +11,14 @@ from ensue.files import read_text
 
 SECTIONS = ("model", "data", "training")
 ABOUT = ("format", "family", "summary", "source", "fingerprint")
-"""What else a recipe may say; a run's config.yaml is a recipe too."""
+"""Other keys that a recipe may have; a run's config.yaml is a recipe too."""
 MOST = 2**20
-"""Bytes of a recipe."""
+"""Bytes of a recipe at most."""
 FOLDER = Path(__file__).parent.parent / "recipes"
 
 
 def recipe_names() -> dict[str, str]:
-    """The installed recipes, with what each says of itself."""
+    """Return the installed recipes, each with its own description."""
     return {
         path.stem: str(yaml.safe_load(read_text(path)).get("summary", ""))
         for path in sorted(FOLDER.glob("*.yaml"))
@@ -26,7 +26,7 @@ def recipe_names() -> dict[str, str]:
 
 
 def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
-    """The sections of a recipe, by name or file.
+    """Read the sections of a recipe, by name or file.
 
     Raises:
         ConfigError: There is no such recipe, it is for another family, or it isn't one.
