@@ -333,7 +333,7 @@ class Loaded:
         return {"condition": source.to(self.device)}
 
     def classes_in(self, labels: Mapping[str, Sequence[str]]) -> Tensor:
-        """Return the (N,) classes of items, from the column of labels that the run was trained with.
+        """Return the (N,) classes of items, from the label column that the run was trained with.
 
         Raises:
             ConfigError: The run was trained without classes.
