@@ -21,11 +21,11 @@ def nats_by_answer(model: ScoringModel, store: Store, sources: Sources) -> np.nd
         ConfigError: The run has no list of answers.
     """
     answers = require_answers(sources.codec)
-    found = []
+    columns = []
     for answer in answers:
         raw = [replace(question, answer=answer) for question in sources.raw]
-        found.append(score_items(model, store, condition=replace(sources, raw=raw))[0])
-    return np.stack(found, axis=1)
+        columns.append(score_items(model, store, condition=replace(sources, raw=raw))[0])
+    return np.stack(columns, axis=1)
 
 
 def require_answers(codec: ReadsQuestions) -> tuple[str, ...]:

@@ -96,12 +96,12 @@ def questions_section(
     if training is not None:
         columns["most frequent"] = most_frequent(sources, asked.rows, training)
         columns["nearest picture"] = nearest(sources, asked.rows, training)
-    found = [_measured(texts, asked.references) for texts in columns.values()]
+    measures = [_measured(texts, asked.references) for texts in columns.values()]
     return Section(
         name="questions",
         title=f"Questions for {len(asked.rows):,} pictures with answers",
         columns=tuple(columns),
-        rows=[(name, [f[name] for f in found], meaning) for name, meaning in MEASURES.items()],
+        rows=[(name, [f[name] for f in measures], meaning) for name, meaning in MEASURES.items()],
     )
 
 
@@ -118,9 +118,9 @@ def dependence_section(
         seed: Seed of the swaps and of the draw.
     """
     generator = torch.Generator().manual_seed(seed)
-    own, _ = score_items(model, store, condition=sources)
+    scores, _ = score_items(model, store, condition=sources)
     other, _ = score_items(model, store, condition=sources.of_other_pictures(generator))
-    lost = own - other
+    lost = scores - other
     low, high = bootstrap_mean(lost[None], sources.row, np.random.default_rng(seed))
     alone = len(np.unique(sources.row)) == 1
     rows: list[tuple[str, Sequence[float | None], str]] = [
@@ -161,28 +161,29 @@ def most_frequent(sources: Sources, rows: np.ndarray, training: Sources) -> list
     for raw in training.raw:
         counts[plain_answer(raw)][raw.text] += 1
         counts[""][raw.text] += 1
-    found = []
+    questions = []
     for row in rows.tolist():
-        own = counts.get(plain_answer(sources.raw[row])) or counts[""]
+        by_text = counts.get(plain_answer(sources.raw[row])) or counts[""]
         # By name where counts are equal, so that the order of files doesn't matter.
-        found.append(min(own, key=lambda text: (-own[text], text)))
-    return found
+        questions.append(min(by_text, key=lambda text: (-by_text[text], text)))
+    return questions
 
 
 def nearest(sources: Sources, rows: np.ndarray, training: Sources) -> list[str]:
     """Return a question with each row's answer, about the nearest training picture."""
-    own, theirs = _vectors(sources, sources.row[rows]), _vectors(training, training.row)
+    pictures = _vectors(sources, sources.row[rows])
+    training_pictures = _vectors(training, training.row)
     with_answer: dict[str, list[int]] = defaultdict(list)
     for i, raw in enumerate(training.raw):
         with_answer[plain_answer(raw)].append(i)
-    found = []
-    for row, vector in zip(rows.tolist(), own, strict=True):
+    questions = []
+    for row, vector in zip(rows.tolist(), pictures, strict=True):
         among = np.array(
             with_answer.get(plain_answer(sources.raw[row])) or range(len(training.raw))
         )
-        best = among[np.square(theirs[among] - vector).sum(1).argmin()]
-        found.append(training.raw[int(best)].text)
-    return found
+        best = among[np.square(training_pictures[among] - vector).sum(1).argmin()]
+        questions.append(training.raw[int(best)].text)
+    return questions
 
 
 def map_openings(texts: Sequence[str]) -> Mapping[str, float]:
@@ -225,8 +226,8 @@ def _changed(model: WritingModel, sources: Sources, rows: np.ndarray, seed: int)
     rng, answers = np.random.default_rng(seed), sources.codec.answers
     others = []
     for row in rows.tolist():
-        own = plain_answer(sources.raw[row])
-        among = [answer for answer in answers if answer != own] or [own]
+        true_answer = plain_answer(sources.raw[row])
+        among = [answer for answer in answers if answer != true_answer] or [true_answer]
         others.append(among[int(rng.integers(len(among)))])
     before = write(model, sources, rows, temperature=0.0)
     after = write(model, sources, rows, temperature=0.0, answers=others)

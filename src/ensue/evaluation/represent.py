@@ -226,11 +226,11 @@ def score_items(
     is_long = _is_long(store, rows) if store.sequence else np.zeros(len(rows), bool)
     for batch, x, lengths in prefetched(batches_of(model, store, rows[~is_long])):
         with torch.inference_mode():
-            found = model.score(x, lengths, **_given(model, condition, batch))
-        totals[batch], kind = found.total.cpu().numpy(), found.kind
+            score = model.score(x, lengths, **_given(model, condition, batch))
+        totals[batch], kind = score.total.cpu().numpy(), score.kind
     for row in rows[is_long]:
-        given = _given(model, condition, np.array([row]))
-        totals[row], kind = _score_long(model, store, row, given)
+        arguments = _given(model, condition, np.array([row]))
+        totals[row], kind = _score_long(model, store, row, arguments)
     return totals, kind
 
 
@@ -247,12 +247,12 @@ def _score_long(
     edges = np.linspace(0, store.lengths[row], num_pieces + 1)
     total, count = 0.0, 0
     for start, stop in pairwise(edges.astype(int)):
-        found = _score_alone(model, store, row, start, stop, given)
-        if found.kind != "information":  # terms that add up depend on what came before them
+        score = _score_alone(model, store, row, start, stop, given)
+        if score.kind != "information":  # terms that add up depend on what came before them
             whole = _score_alone(model, store, row, 0, int(store.lengths[row]), given)
             return float(whole.total), whole.kind
-        assert found.terms is not None
-        known = found.terms[~found.terms.isnan()]
+        assert score.terms is not None
+        known = score.terms[~score.terms.isnan()]
         total, count = total + float(known.double().sum()), count + known.numel()
     return total / count, "information"
 

@@ -97,17 +97,17 @@ def latents_section(
     seed: int,
 ) -> Section:
     """Report the latent measures of items, next to the same network with random weights."""
-    found = [
+    measures = [
         measure_latents(m, store, rows, num_draws=num_draws, seed=seed) for m in (model, untrained)
     ]
-    told = {"num_draws": num_draws, "most": found[0].most_information}
-    told["size"] = len(found[0].kl_of_units)
+    facts = {"num_draws": num_draws, "most": measures[0].most_information}
+    facts["size"] = len(measures[0].kl_of_units)
     return Section(
         name="latents",
         title=f"What z holds of {len(rows):,} items",
         columns=("this run", "untrained"),
         rows=[
-            (name, [float(getattr(f, name)) for f in found], meaning.format(**told))
+            (name, [float(getattr(f, name)) for f in measures], meaning.format(**facts))
             for name, meaning in OF_LATENTS.items()
         ],
     )
@@ -142,7 +142,7 @@ def molecules_section(
         title=f"{len(drawn):,} molecules, beside {len(reference):,} of the reference",
         columns=tuple(columns),
         rows=[
-            (name, [_finite(of.get(name)) for of in columns.values()], meaning)
+            (name, [_finite(figures.get(name)) for figures in columns.values()], meaning)
             for name, meaning in OF_MOLECULES.items()
         ],
     )

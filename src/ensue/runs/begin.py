@@ -16,7 +16,7 @@ VALUES_STANDARDIZED = 1_000_000
 
 
 def begin(ready: Prepared, init_from: str | Path | None) -> None:
-    """Set the weights before the first step: another run's, or a start from a batch."""
+    """Set the weights before the first step, from another run, vectors, or a first batch."""
     config = ready.model.config
     vectors = config.embedding_weights if isinstance(config, HasVectors) else None
     if init_from is not None and vectors is not None:
@@ -58,6 +58,8 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
 
 def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
     """List the facts of data that differ from others; a vocabulary isn't spelled out."""
-    found = {name: value for name, value in facts.items() if other.get(name) != value}
-    own = ["a vocabulary of their own"] if "codec" in found else []
-    return ", ".join([f"{name} {value}" for name, value in found.items() if name != "codec"] + own)
+    differing = {name: value for name, value in facts.items() if other.get(name) != value}
+    vocabulary = ["a vocabulary of their own"] if "codec" in differing else []
+    return ", ".join(
+        [f"{name} {value}" for name, value in differing.items() if name != "codec"] + vocabulary
+    )

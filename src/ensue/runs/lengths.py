@@ -23,7 +23,7 @@ def fitted(
         told: Lengths from a recipe or another run, each with the number of steps that it is for.
     """
     num_steps, default = configs["training"].max_steps, type(configs["training"]).max_steps
-    found, notes = dict(configs), []
+    fitted_configs, notes = dict(configs), []
     for section, config in configs.items():
         for name, mark in lengths(type(config)).items():
             length = getattr(config, name)
@@ -33,13 +33,13 @@ def fitted(
                 if length > num_steps:
                     notes.append(f"{name} is {length:,}, and training has {num_steps:,} steps")
                 continue
-            of = told.get(name, default)
-            fit = mark.fit(length, num_steps, of, is_default=name not in told)
+            meant_for = told.get(name, default)
+            fit = mark.fit(length, num_steps, meant_for, is_default=name not in told)
             if fit == length:
                 continue
-            found[section] = dataclasses.replace(found[section], **{name: fit})
+            fitted_configs[section] = dataclasses.replace(fitted_configs[section], **{name: fit})
             notes.append(
                 f"{name} is {fit:,} instead of {length:,}: training has {num_steps:,} steps "
-                f"instead of {of:,}"
+                f"instead of {meant_for:,}"
             )
-    return found, tuple(notes)
+    return fitted_configs, tuple(notes)

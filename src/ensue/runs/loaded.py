@@ -130,14 +130,16 @@ class Loaded:
             )
         totals, source = [], self._source(raws).get("condition") if raws else None
         for i, raw in enumerate(raws):
-            given: dict[str, Any] = {"condition": source[i : i + 1]} if source is not None else {}
+            arguments: dict[str, Any] = (
+                {"condition": source[i : i + 1]} if source is not None else {}
+            )
             if conditions:
-                given |= class_condition(self.model, conditions[i])
+                arguments |= class_condition(self.model, conditions[i])
             with torch.inference_mode():
-                found = model.score(self._encoded(raw), **given)
-            is_density = found.kind in ("exact", "lower_bound")
+                score = model.score(self._encoded(raw), **arguments)
+            is_density = score.kind in ("exact", "lower_bound")
             units = self.codec.log_det(raw) if is_density else 0.0
-            totals.append(float(found.total) + units)
+            totals.append(float(score.total) + units)
         return np.array(totals)
 
     def sample(
@@ -165,8 +167,8 @@ class Loaded:
         """
         model = self.model_as(Draws, "samples")
         require_place_for(settings, self.model)
-        given = self._source([condition]) or class_condition(self.model, condition)
-        settings = {**with_usual_length(settings, self.codec), **given}
+        arguments = self._source([condition]) or class_condition(self.model, condition)
+        settings = {**with_usual_length(settings, self.codec), **arguments}
         generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.sample(num, temperature=temperature, generator=generator, **settings)
@@ -230,12 +232,12 @@ class Loaded:
         if not isinstance(self.codec, BeginsItems):
             raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
         condition_of = class_condition(self.model, condition, len(encoded))
-        x, given = self.codec.begun(encoded, known)
+        x, mask = self.codec.begun(encoded, known)
         generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.complete(
                 x.to(self.device),
-                given.to(self.device),
+                mask.to(self.device),
                 num=num,
                 temperature=temperature,
                 generator=generator,
@@ -347,12 +349,12 @@ class Loaded:
     @property
     def hash(self) -> str:
         """Return the hash of the model: of its settings, weights and codec."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for part in (self.model.config, self.codec):
-            found.update(json.dumps(to_plain(part), sort_keys=True).encode())
+            digest.update(json.dumps(to_plain(part), sort_keys=True).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
-            found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-        return found.hexdigest()[:32]
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:32]
 
     @property
     def device(self) -> torch.device:

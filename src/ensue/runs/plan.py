@@ -52,22 +52,25 @@ def make_plan(
         ConfigError: Settings are unknown or wrong: all of them in one message.
     """
     classes = section_classes(family)
-    given = split_sections(settings, classes, also=VERB_OPTIONS)
+    user_settings = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
-    told = _lengths_in(base, classes)
+    known_lengths = _lengths_in(base, classes)
     if init_from is not None:
         begun = _run_of(Path(init_from), family)
-        told = {**_lengths_in({"model": {}, **begun}, {"model": classes["model"]}), **told}
+        known_lengths = {
+            **_lengths_in({"model": {}, **begun}, {"model": classes["model"]}),
+            **known_lengths,
+        }
         base["model"] = {
             **_model_settings(Path(init_from), begun, classes["model"]),
             **base["model"],
         }
-    merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
+    merged = {n: (classes[n], {**base[n], **user_settings[n]}) for n in SECTIONS}
     _, of_data = merged["data"]
     if isinstance(of_data.get("regions"), str | Path):
         # A run is used from other folders than it was trained in.
         of_data["regions"] = str(Path(of_data["regions"]).absolute())
-    configs, notes = fitted(validate_all(merged), settings, told)
+    configs, notes = fitted(validate_all(merged), settings, known_lengths)
     return Plan(family, data, configs, notes)
 
 
@@ -90,10 +93,10 @@ def section_classes(family: str) -> dict[str, type]:
 
 def _run_of(init_from: Path, family: str) -> dict[str, Any]:
     """Read the configuration of the run to start from."""
-    found = RunFolder(init_from).read_config()
-    if found["family"] != family:
-        raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
-    return found
+    config = RunFolder(init_from).read_config()
+    if config["family"] != family:
+        raise ConfigError(f"{str(init_from)!r} is a run of {config['family']!r}, not of {family!r}")
+    return config
 
 
 def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dict[str, Any]:

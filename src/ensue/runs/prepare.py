@@ -80,10 +80,10 @@ def prepare(
     condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
     if data.condition is not None:
         condition = classes_of(store.labels[data.condition], facts["classes"])
-    found = _training_data(plan, store, codec, model, rows, held, condition)
-    skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
+    training_data = _training_data(plan, store, codec, model, rows, held, condition)
+    skipped = [*store.skipped, *_left_out(training_data, data.max_skipped)]
     return Prepared(
-        model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
+        model=model, codec=codec, data=training_data, skipped=skipped, fingerprint=items.fingerprint
     )
 
 
@@ -233,11 +233,11 @@ def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | N
     """Return the windows of the held-out items; or None, with a warning, if there are too few."""
     if len(held_out):
         try:
-            found = windows(held_out)
+            validation = windows(held_out)
         except DataError:
-            found = None
-        if found is not None and found.num_windows > 1:
-            return found
+            validation = None
+        if validation is not None and validation.num_windows > 1:
+            return validation
     warnings.warn("there are too few items to hold some out: this run has no validation loss")
     return None
 
@@ -248,20 +248,20 @@ def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
     Raises:
         DataError: Too many are longer than a window.
     """
-    found = [w for w in (data.train, data.validation) if w is not None]
+    parts = [w for w in (data.train, data.validation) if w is not None]
     too_short = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
-        for w in found
+        for w in parts
         for row in map(int, w.too_short)
     ]
     too_long = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are more than the {w.size} of a window")
-        for w in found
+        for w in parts
         for row in map(int, w.too_long)
     ]
     if too_long:
         remedy = "; the setting window_tokens takes longer ones"
-        require_few_skipped(too_long, sum(len(w.rows) for w in found), max_skipped, more=remedy)
+        require_few_skipped(too_long, sum(len(w.rows) for w in parts), max_skipped, more=remedy)
         warnings.warn(
             f"{len(too_long)} items are longer than a window and are left out, such as "
             f"{too_long[0][0]!r}{remedy}"

@@ -38,23 +38,23 @@ def read_recipe(recipe: str | Path, family: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(unknown("recipe", str(recipe), recipe_names()))
     text = read_text(path, most=MOST, error=ConfigError)
     try:
-        found = yaml.safe_load(text)
+        recipe_values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the recipe {str(path)!r} isn't YAML: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(recipe_values, dict):
         raise ConfigError(f"the recipe {str(path)!r} has no sections {', '.join(SECTIONS)}")
-    check_format(found, f"the recipe {str(path)!r}")
-    strangers = {str(key) for key in found} - {*ABOUT, *SECTIONS}
+    check_format(recipe_values, f"the recipe {str(path)!r}")
+    strangers = {str(key) for key in recipe_values} - {*ABOUT, *SECTIONS}
     if strangers:
         raise ConfigError(
             f"the recipe {str(path)!r}: "
             + "; ".join(unknown("section", s, SECTIONS) for s in sorted(strangers))
         )
-    if found.get("family") != family:
+    if recipe_values.get("family") != family:
         raise ConfigError(
-            f"the recipe {str(path)!r} is for {found.get('family')!r}, not {family!r}"
+            f"the recipe {str(path)!r} is for {recipe_values.get('family')!r}, not {family!r}"
         )
     for name in SECTIONS:
-        if not isinstance(found.get(name) or {}, dict):
+        if not isinstance(recipe_values.get(name) or {}, dict):
             raise ConfigError(f"the recipe {str(path)!r}: {name} must hold settings by name")
-    return {name: dict(found.get(name) or {}) for name in SECTIONS}
+    return {name: dict(recipe_values.get(name) or {}) for name in SECTIONS}

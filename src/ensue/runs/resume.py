@@ -33,14 +33,14 @@ def resumed_plan(
         if begun[name] != now[name]
     ]
     if not changed:
-        given = set(settings) - free.keys()
+        names = set(settings) - free.keys()
         if recipe:
-            given |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
+            names |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
         changed = [
             f"{name} was {value!r} and is {now[section][name]!r}"
             for section, values in _begun_settings(plan, begun).items()
             for name, value in values.items()
-            if name in given and now[section][name] != value
+            if name in names and now[section][name] != value
         ]
     if changed:
         raise ConfigError(
@@ -71,10 +71,10 @@ def _begun_settings(plan: Plan, begun: Mapping[str, Any]) -> dict[str, dict[str,
 
 def _of_recipe(recipe: str | Path, plan: Plan, other_length: bool) -> set[str]:
     """Return the names of a recipe's settings; not lengths, if the number of steps is another."""
-    found = {name for of in read_recipe(recipe, plan.family).values() for name in of}
+    names = {name for section in read_recipe(recipe, plan.family).values() for name in section}
     if not other_length:
-        return found
-    return found - {n for cls in section_classes(plan.family).values() for n in lengths(cls)}
+        return names
+    return names - {n for cls in section_classes(plan.family).values() for n in lengths(cls)}
 
 
 def with_other_end(plan: Plan, run: RunFolder) -> Plan:
@@ -110,13 +110,13 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
 def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[str, ...]:
     if after.max_steps == step:
         return (f"the run ends at step {step:,}, which it has reached, of {before.max_steps:,}",)
-    found = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
-    found += f"{before.max_steps:,}"
+    length_note = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
+    length_note += f"{before.max_steps:,}"
     was, now = (c.learning_rate * rate(c, step) for c in (before, after))
     if step == 0 or was == now:
-        return (found,)
+        return (length_note,)
     return (
-        found,
+        length_note,
         f"the learning rate goes from {was:.3g} to {now:.3g} at step {step:,}, where the cosine of "
         f"{after.max_steps:,} steps has it; a run that had this length from the start ends "
         "otherwise",

@@ -178,5 +178,5 @@ def _array(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_fixed_size_list(column.type):
         flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(column), column.type.list_size)
-    found = column.to_numpy()
-    return found.astype(str) if found.dtype == object else found
+    values = column.to_numpy()
+    return values.astype(str) if values.dtype == object else values

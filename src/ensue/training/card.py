@@ -136,10 +136,10 @@ def _weights(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _probes(run: RunFolder) -> str:
-    found = run.read_probes()
-    if not found:
+    probes = run.read_probes()
+    if not probes:
         return "No probe has been run yet: `ensue probe RUN DATA --label NAME`."
-    return "\n\n".join(_probe(p) for p in found)
+    return "\n\n".join(_probe(p) for p in probes)
 
 
 def _probe(probe: dict[str, Any]) -> str:

@@ -84,15 +84,15 @@ class Kept:
             return ()
         other = "last" if self.weights == "best" else "best"
         remedy = f" (use the others with --resume --keep {other})" if self.has_best else ""
-        found = (
+        best_note = (
             f"validation loss was best at step {self.best.step:,} ({self.best.loss:.3f} nats) and "
             f"is {self.last.loss:.3f} at the end (step {self.last.step:,}); the run keeps the "
             f"weights of step {self.step:,}{remedy}"
         )
         if self.num_since < STOPPED_AFTER or not self.best.settled:
-            return (found,)
+            return (best_note,)
         return (
-            found,
+            best_note,
             f"it stopped improving {self.num_since} validations before the end; --patience N stops "
             "after N validations without a better one, and more data or a smaller model may get "
             "further",

@@ -49,7 +49,7 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
         >>> rows_of({"accuracies": [row]})
         [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None, exact_over=None)]
     """
-    found = probe["accuracies"] if "accuracies" in probe else probe["rows"]
+    entries = probe["accuracies"] if "accuracies" in probe else probe["rows"]
     return [
         Row(
             features=r["features"],
@@ -59,7 +59,7 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
             num_labels=r.get("num_labels"),
             exact_over=r.get("exact_over"),
         )
-        for r in found
+        for r in entries
     ]
 
 

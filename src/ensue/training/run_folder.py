@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def best_on_schedule(self) -> Path:
-        """The best weights among regular validations, without one at an earlier end of the run."""
+        """The best weights on schedule: not those of an end between two regular validations."""
         return self.checkpoints / "best-on-schedule.safetensors"
 
     @property
@@ -114,9 +114,9 @@ class RunFolder:
         """Read the results of the last ``evaluate``, or return None."""
         if not self.evaluation.exists():
             return None
-        found = read_json(self.evaluation, error=CheckpointError)
-        check_format(found, str(self.evaluation))
-        return found
+        evaluation = read_json(self.evaluation, error=CheckpointError)
+        check_format(evaluation, str(self.evaluation))
+        return evaluation
 
     @property
     def exhibits(self) -> Exhibits:
@@ -216,9 +216,9 @@ class RunFolder:
         """Read ``data.json``, or return None if it is missing."""
         if not self.data.exists():
             return None
-        found = read_json(self.data, error=CheckpointError)
-        check_format(found, str(self.data))
-        return found
+        facts = read_json(self.data, error=CheckpointError)
+        check_format(facts, str(self.data))
+        return facts
 
     def read_model_settings(self) -> dict[str, Any]:
         """Read the settings of the model, with the sizes that were chosen for the run's data.
@@ -292,9 +292,9 @@ class RunFolder:
         """
         if not self.probes.exists():
             return []
-        found = read_json(self.probes, error=CheckpointError, remedy="delete it")
-        check_format(found, str(self.probes))
-        return found["probes"]
+        probes = read_json(self.probes, error=CheckpointError, remedy="delete it")
+        check_format(probes, str(self.probes))
+        return probes["probes"]
 
     def write_probe(self, probe: Mapping[str, Any]) -> None:
         """Add a probe to ``probes.json``, replacing an earlier one of the same question."""

@@ -83,8 +83,8 @@ def check(
         Training would refuse the data.
     """
     path = None if out is None else check_out(out)
-    given = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))
-    config = validate(DataConfig, given["data"], section="data")
+    data_settings = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))
+    config = validate(DataConfig, data_settings["data"], section="data")
     items = open_items(data, config, cache=cache_of(cache, Path("run")))
     require_settings_of(config, items.kind)
     facts = _surveyed(items, config, quiet)

@@ -81,14 +81,14 @@ def evaluate(
     """
     options = {"num": num, "temperature": temperature}
     options |= {"num_draws": num_draws, "num_items": num_items}
-    given = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
     folder = RunFolder(Path(run))
     folder.read_config()  # a model folder has no place for an evaluation
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
-    require_read(loaded, given)
+    require_read(loaded, chosen)
     require_questions(loaded, regions=regions)
-    options = {**DEFAULTS, **given}
+    options = {**DEFAULTS, **chosen}
     require_at_least(0, temperature=options["temperature"])
     require_at_least(1, **{n: value for n, value in options.items() if n != "temperature"})
     opened = open_data(loaded, data, regions=regions, **reading)

@@ -111,8 +111,8 @@ def _by_answer(loaded: Loaded, opened: Opened, sources: Sources) -> dict[str, An
     """Return the answer that makes each question the likeliest, and the rank of its own answer."""
     nats = nats_by_answer(loaded.model_as(ScoringModel, "scores"), opened.store, sources)
     encoded = [sources.codec.encode_answer(raw) for raw in sources.raw]
-    own = np.array([int(answer[0]) for answer in encoded if answer is not None])
+    true_answers = np.array([int(answer[0]) for answer in encoded if answer is not None])
     return {
         "best_answer": [sources.codec.answers[i] for i in nats.argmax(1).tolist()],
-        "place_of_own": place_of_own(nats, own),
+        "place_of_own": place_of_own(nats, true_answers),
     }

@@ -58,7 +58,9 @@ def canonical_smiles(smiles: Sequence[str], *, num_processes: int = -1) -> list[
         ['CCO', None, None]
     """
     require_rdkit()
-    return [found for part in _parallel(_canonical, smiles, num_processes) for found in part]
+    return [
+        canonical for part in _parallel(_canonical, smiles, num_processes) for canonical in part
+    ]
 
 
 def describe(smiles: Sequence[str], *, num_processes: int = -1) -> Molecules:

@@ -33,7 +33,7 @@ def measure(
     """
     valid = generated.valid
     nothing = not valid or not reference.valid
-    found = {
+    figures = {
         "valid": len(valid) / max(len(generated), 1),
         **{name: unique(valid[:k]) for name, k in FIRST.items()},
         "int_div_1": internal_diversity(generated.fingerprints, 1),
@@ -46,11 +46,11 @@ def measure(
         "filters": float(1 - generated.alerts.mean()) if valid else math.nan,
     }
     if training is not None:
-        found["novelty"] = novelty(valid, training)
+        figures["novelty"] = novelty(valid, training)
     for name in PROPERTIES:
         a, b = generated.properties[name], reference.properties[name]
-        found[f"wasserstein_{name}"] = math.nan if nothing else float(wasserstein_distance(a, b))
-    return found
+        figures[f"wasserstein_{name}"] = math.nan if nothing else float(wasserstein_distance(a, b))
+    return figures
 
 
 def unique(smiles: Sequence[str]) -> float:
@@ -86,7 +86,7 @@ def cosine(a: Mapping[str, int], b: Mapping[str, int]) -> float:
     if not a or not b:
         return math.nan
     product = sum(count * b.get(name, 0) for name, count in a.items())
-    norms = (np.sqrt(sum(count**2 for count in of.values())) for of in (a, b))
+    norms = (np.sqrt(sum(count**2 for count in counts.values())) for counts in (a, b))
     return float(product / math.prod(norms))
 
 

@@ -63,8 +63,8 @@ def nearest_similarity(fingerprints: np.ndarray, reference: np.ndarray) -> np.nd
         fingerprints: (N, W) uint64.
         reference: (M, W) uint64, at least one.
     """
-    found = list(_by_rows(lambda rows: tanimoto(rows, reference).max(1), fingerprints))
-    return np.concatenate(found) if found else np.zeros(0)
+    blocks = list(_by_rows(lambda rows: tanimoto(rows, reference).max(1), fingerprints))
+    return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
 def _by_rows(work: Callable[[np.ndarray], Any], rows: np.ndarray) -> Iterator[Any]:

@@ -75,8 +75,8 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
             return features_at(pool, store, represent)
 
         def linear(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            y, told = pool.label[train], units(pool.at(train), pool.at(test), store)
-            strength = choose_strength(x()[train], y, told)
+            y, folds_keep = pool.label[train], units(pool.at(train), pool.at(test), store)
+            strength = choose_strength(x()[train], y, folds_keep)
             return fitted(logistic_regression(strength), x()[train], y).predict(x()[test])
 
         def near(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -88,10 +88,10 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
             classifier = fitted(nearest(num_neighbors), x()[train], pool.label[train])
             return classifier.predict(x()[test])
 
-        found = {name: Reader(linear)}
+        readers = {name: Reader(linear)}
         if num_neighbors is not None:
-            found[f"{name}, {num_neighbors} nearest neighbors"] = Reader(near)
-        return found
+            readers[f"{name}, {num_neighbors} nearest neighbors"] = Reader(near)
+        return readers
 
     return kind
 

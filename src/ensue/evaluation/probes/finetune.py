@@ -200,9 +200,9 @@ def _best_steps(
             continue
         logits = labeller.logits(held, store)
         accuracy = float((logits.argmax(1) == target).double().mean())
-        found = (accuracy, -float(cross_entropy(logits, target)))
-        if found > best:
-            best, best_steps = found, step
+        result = (accuracy, -float(cross_entropy(logits, target)))
+        if result > best:
+            best, best_steps = result, step
     return best_steps
 
 

@@ -40,8 +40,8 @@ def exact_interval(num_right: int, num: int) -> Interval:
         >>> [round(x, 3) for x in exact_interval(267, 267)[:2]]
         [0.986, 1.0]
     """
-    found = scipy.stats.binomtest(num_right, num).proportion_ci(LEVELS[1] - LEVELS[0], "exact")
-    return Interval(float(found.low), float(found.high), num)
+    limits = scipy.stats.binomtest(num_right, num).proportion_ci(LEVELS[1] - LEVELS[0], "exact")
+    return Interval(float(limits.low), float(limits.high), num)
 
 
 def proportion_interval(right: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> Interval:
@@ -58,12 +58,12 @@ def proportion_interval(right: np.ndarray, unit: np.ndarray, rng: np.random.Gene
     """
     num_units, num_right = len(np.unique(unit)), int(right.sum())
     # Drawn in any case, so that the intervals of later rows don't depend on this one.
-    found = bootstrap_mean(right, unit, rng)
+    bootstrap = bootstrap_mean(right, unit, rng)
     if num_right in (0, right.size):
         return exact_interval(num_units if num_right else 0, num_units)
     if right.size == num_units and min(num_right, num_units - num_right) < FEW:
         return exact_interval(num_right, num_units)
-    return Interval(*found)
+    return Interval(*bootstrap)
 
 
 def interval_over_groups(right: np.ndarray, group: np.ndarray) -> Interval:

@@ -102,14 +102,14 @@ def _accuracy(
     pool: Moments,
     group: np.ndarray,
 ) -> Accuracy:
-    found = np.empty(len(pool), pool.label.dtype)
+    label_read = np.empty(len(pool), pool.label.dtype)
     for fold, labels in zip(folds, predicted, strict=True):
-        found[fold.test] = labels
-    right = found == pool.label
+        label_read[fold.test] = labels
+    right = label_read == pool.label
     return Accuracy(
         features=name,
         accuracy=float(right.mean()),
-        balanced=balanced_accuracy(pool.label, found),
+        balanced=balanced_accuracy(pool.label, label_read),
         by_group={str(g): float(right[group == g].mean()) for g in np.unique(group)},
         **interval_over_groups(right, group)._asdict(),
     )

@@ -189,14 +189,14 @@ def _split(
     ids, split = np.asarray(store.ids), splits_of(store)[rows]
     group = ids if store.group is None else np.asarray(store.group)
     train, test = rows[~np.isin(split, [*TEST, *VALIDATION])], rows[np.isin(split, TEST)]
-    told = len(train) > 0 and len(test) > 0
+    has_both = len(train) > 0 and len(test) > 0
     meets = labels is None or np.isin(labels[test], labels[train]).any()
-    if told and (meets or not known_values):
+    if has_both and (meets or not known_values):
         apart = store.group is not None and not np.isin(group[test], group[train]).any()
         return train, test, "column split" + (", other groups" if apart else "")
-    if labels is not None and (told or _confined(labels[rows], group[rows])):
+    if labels is not None and (has_both or _confined(labels[rows], group[rows])):
         inside = test if len(test) else rows
-        if told and len(np.unique(labels[test])) < 2:
+        if has_both and len(np.unique(labels[test])) < 2:
             raise DataError(
                 f"the test part (column split) holds only {str(labels[test][0])!r} of {label!r}, "
                 "which the training part lacks; give both parts items of the same values"
@@ -257,9 +257,9 @@ def _frames(
     labels = [
         _label_at(t, by_item.get(str(store.ids[r]))) for r, t in zip(rows, times, strict=True)
     ]
-    found = np.concatenate(labels)
-    known = found != ""
-    return Moments(row[known], time[known], found[known])
+    drawn_labels = np.concatenate(labels)
+    known = drawn_labels != ""
+    return Moments(row[known], time[known], drawn_labels[known])
 
 
 def _label_at(

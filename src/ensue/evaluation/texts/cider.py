@@ -53,12 +53,13 @@ def cider_d(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.nda
 
 def _likeness(text: str, reference: str, weighted: Callable[[str], Weights]) -> float:
     """Return the mean over n of the clipped cosine, times the penalty for another length."""
-    own, other = weighted(text), weighted(reference)
+    text_grams, reference_grams = weighted(text), weighted(reference)
     dot, own_square, other_square = np.zeros((3, ORDER))
-    for gram, weight in own.items():
-        dot[len(gram) - 1] += min(weight, other.get(gram, 0.0)) * other.get(gram, 0.0)
+    for gram, weight in text_grams.items():
+        reference_weight = reference_grams.get(gram, 0.0)
+        dot[len(gram) - 1] += min(weight, reference_weight) * reference_weight
         own_square[len(gram) - 1] += weight**2
-    for gram, weight in other.items():
+    for gram, weight in reference_grams.items():
         other_square[len(gram) - 1] += weight**2
     norms = np.sqrt(own_square * other_square)
     cosines = np.divide(dot, norms, out=np.zeros(ORDER), where=norms > 0)

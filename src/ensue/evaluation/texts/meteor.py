@@ -85,14 +85,14 @@ def align(own: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
         (3, 2)
     """
     stems = [_stem(word) for word in other]
-    found = [_Alignment(0, 0, 0, -2, frozenset())]
+    alignments = [_Alignment(0, 0, 0, -2, frozenset())]
     for word in own:
         places = [j for j, stem in enumerate(stems) if stem == _stem(word)]
-        going_on = {a._replace(last=-2) for a in found}
-        for a in found:
+        going_on = {a._replace(last=-2) for a in alignments}
+        for a in alignments:
             going_on |= {a.matched(j, exact=other[j] == word) for j in places if j not in a.taken}
-        found = sorted(going_on, key=lambda a: a[:4], reverse=True)[:BEAM]
-    best = found[0]
+        alignments = sorted(going_on, key=lambda a: a[:4], reverse=True)[:BEAM]
+    best = alignments[0]
     return best.matches, -best.chunks
 
 

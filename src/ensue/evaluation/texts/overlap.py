@@ -66,12 +66,12 @@ def rouge_l(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.nda
 
 
 def _rouge(text: str, references: Sequence[str]) -> float:
-    own, others = words(text), [words(r) for r in references]
-    if not own or not any(others):
+    text_words, reference_words = words(text), [words(r) for r in references]
+    if not text_words or not any(reference_words):
         return 0.0
-    common = [_longest_common(own, other) for other in others]
-    precision = max(common) / len(own)
-    recall = max(n / len(other) for n, other in zip(common, others, strict=True) if other)
+    common = [_longest_common(text_words, other) for other in reference_words]
+    precision = max(common) / len(text_words)
+    recall = max(n / len(other) for n, other in zip(common, reference_words, strict=True) if other)
     if not precision:
         return 0.0
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
@@ -111,8 +111,8 @@ def distinct(texts: Sequence[str], n: int) -> float:
         >>> distinct(["is it red", "is it blue"], 1)
         0.6666666666666666
     """
-    found = [gram for text in texts for gram in ngrams(words(text), n)]
-    return len(set(found)) / len(found) if found else 0.0
+    grams = [gram for text in texts for gram in ngrams(words(text), n)]
+    return len(set(grams)) / len(grams) if grams else 0.0
 
 
 def ngrams(of: Sequence[str], n: int) -> list[tuple[str, ...]]:
