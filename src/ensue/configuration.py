@@ -1,7 +1,8 @@
 """Configuration: frozen dataclasses, validated at the boundary with all problems listed at once.
 
-Here is how a configuration is checked, described and made plain; the fields themselves stand
-with what they configure (a model family, the data, the training). Layers never see one.
+This module checks a configuration, describes it and turns it into plain values. The fields are
+defined with the things they configure (a model family, the data, the training). Layers never see
+a configuration.
 """
 
 import dataclasses
@@ -27,12 +28,13 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class StepsOfTraining:
-    """Marks a setting that counts optimizer steps and so has to fit into ``max_steps``.
+    """Mark of a setting that counts optimizer steps and so has to fit into ``max_steps``.
 
     Attributes:
-        unless: Another setting and its value that leaves this one unread; None if always read.
-        most: Largest part of the run that the setting may take. It keeps its number of steps up
-            to there. None if it grows and shrinks with the run.
+        unless: Another setting, and the value of it that leaves this one unread; None if this one
+            is always read.
+        most: Largest share of the run that the setting may take; below it, its number of steps
+            doesn't change with the run. None if it grows and shrinks with the run.
     """
 
     unless: tuple[str, Any] | None = None
@@ -46,8 +48,8 @@ class StepsOfTraining:
         """Return the steps of ``num_steps`` for a ``length`` that was meant for ``of`` steps.
 
         Args:
-            length: Of the setting, at least 1.
-            num_steps: Of the run.
+            length: Steps of the setting, at least 1.
+            num_steps: Steps of the run.
             of: Steps of the run that the length was meant for.
             is_default: Whether nobody chose the length, so that it changes only if it is too long.
 
@@ -68,7 +70,7 @@ class StepsOfTraining:
 
 
 def from_data(default: Any = None) -> Any:
-    """A field that the codec's facts fill in (a sample rate, a number of columns), no option."""
+    """Make a field that the codec fills in (e.g. a sample rate), and that is no option."""
     return field(default=default, metadata={"from_data": True})
 
 
@@ -83,12 +85,12 @@ class Setting:
 
 
 def validate(cls: type[C], values: Mapping[str, Any] | C, *, section: str) -> C:
-    """An instance of the configuration ``cls``, or one error that lists every problem.
+    """Return an instance of the configuration ``cls``, or raise one error that lists all problems.
 
     Args:
         cls: A frozen dataclass with ``__pydantic_config__ = STRICT``.
         values: Plain values by field name, or an instance (its values are checked again).
-        section: Where the values stand, for the message: ``model``, ``data`` or ``training``.
+        section: Section of the values, for the message: ``model``, ``data`` or ``training``.
 
     Raises:
         ConfigError: Unknown names, wrong types, values out of range: all of them, one a line.
@@ -115,14 +117,14 @@ def validate_all(sections: Mapping[str, tuple[type, Any]]) -> dict[str, Any]:
 
 
 def to_plain(config: Any) -> dict[str, Any]:
-    """The configuration as plain values that JSON and YAML can hold."""
+    """Return the configuration as plain values that JSON and YAML can hold."""
     return {
         k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()
     }
 
 
 def settings(cls: type) -> list[Setting]:
-    """The options that a configuration class offers, in the order of its fields."""
+    """Return the options that a configuration class offers, in the order of its fields."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return [
         Setting(
@@ -134,7 +136,7 @@ def settings(cls: type) -> list[Setting]:
 
 
 def lengths(cls: type) -> dict[str, StepsOfTraining]:
-    """The settings of a configuration class that count optimizer steps within a run."""
+    """Return the settings of a configuration class that count optimizer steps within a run."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {
         name: mark
@@ -145,10 +147,10 @@ def lengths(cls: type) -> dict[str, StepsOfTraining]:
 
 
 def fill(config: C, facts: Mapping[str, Any]) -> C:
-    """The configuration with its ``from_data`` fields set to the facts of the data.
+    """Return the configuration with its ``from_data`` fields set to the facts of the data.
 
     Raises:
-        ConfigError: A field is set already, to something else than the data say.
+        ConfigError: A field is already set, to another value than that of the data.
     """
     wanted = {
         f.name: f.default
@@ -166,10 +168,10 @@ def fill(config: C, facts: Mapping[str, Any]) -> C:
 
 
 def require_at_least(least: float, **values: float) -> None:
-    """Refuse numbers below ``least``, and those that are none.
+    """Refuse numbers below ``least``, and values that aren't numbers.
 
     Raises:
-        ConfigError: With the first of them.
+        ConfigError: One is refused; the message names the first.
 
     Example:
         >>> require_at_least(1, num=0)
@@ -184,11 +186,11 @@ def require_at_least(least: float, **values: float) -> None:
 
 
 def refuse_unread(config: Any, unread: Mapping[str, str]) -> None:
-    """Refuse settings that aren't at their defaults and that nothing would look at.
+    """Refuse settings that differ from their defaults and that nothing would read.
 
     Args:
         config: The configuration.
-        unread: Names of settings, and what they are for instead.
+        unread: Names of settings, each with the purpose that it has instead.
 
     Raises:
         ConfigError: One of them is set.
@@ -201,7 +203,7 @@ def refuse_unread(config: Any, unread: Mapping[str, str]) -> None:
 
 
 def check_format(values: Any, what: str) -> None:
-    """Refuse a saved file of a newer format than this version can read."""
+    """Refuse a saved file whose format is newer than this version can read."""
     found = values.get("format") if isinstance(values, Mapping) else None
     if not isinstance(found, int):
         raise CheckpointError(f"{what} carries no format number; it isn't one of Ensue's files")
@@ -217,7 +219,7 @@ def split_sections(
     """Sort flat settings into the sections whose configuration has a field of that name.
 
     Raises:
-        ConfigError: A setting that no section has, with the nearest name that one has.
+        ConfigError: No section has a setting; the message gives the nearest name.
     """
     home = {s.name: section for section, cls in classes.items() for s in settings(cls)}
     strangers = [n for n in values if n not in home]
@@ -242,7 +244,7 @@ def _problem(section: str, cls: type, error: Any) -> str:
 
 
 def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A text for a setting that takes several values is split at its commas."""
+    """Split the text of a setting that takes several values at its commas."""
     several = {s.name for s in settings(cls) if any(map(_is_tuple, _options(s.type)))}
     return {
         name: [part for part in value.split(",") if part]
@@ -257,7 +259,7 @@ def _is_tuple(hint: Any) -> bool:
 
 
 def _options(hint: Any) -> tuple[Any, ...]:
-    """The types that a union offers, or the type itself."""
+    """Return the types that a union offers, or the type itself."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return typing.get_args(hint) if union else (hint,)
 
@@ -272,7 +274,7 @@ def _help(hint: Any) -> str:
 
 
 def type_name(hint: Any) -> str:
-    """A type as the help shows it: ``int``, ``waveform|log_mel``, ``float|none``."""
+    """Return a type as the help shows it: ``int``, ``waveform|log_mel``, ``float|none``."""
     hint = _bare(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:

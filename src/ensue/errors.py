@@ -1,14 +1,14 @@
-"""Errors for users: one line that says what was wrong, what is allowed, and the remedy."""
+"""Errors for users: one line with the problem, the allowed values, and the remedy."""
 
 import difflib
 from collections.abc import Iterable
 
 MOST_NAMED = 60
-"""Names that a message lists."""
+"""Names that a message lists at most."""
 
 
 class EnsueError(ValueError):
-    """Base of every error that a user can cause and mend; the command line exits with 2 on it."""
+    """Base of every error that a user can cause and fix; the command line exits with 2 on it."""
 
 
 class ConfigError(EnsueError):
@@ -36,12 +36,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that isn't known, with the nearest known one.
+    """Return the sentence for a name that isn't known, with the nearest known name.
 
     Args:
-        kind: What the name names, e.g. ``"family"``.
+        kind: The kind of thing named, e.g. ``"family"``.
         name: The name as the user gave it.
-        known: All the names there are.
+        known: All known names.
 
     Example:
         >>> unknown("family", "cpd", ["cpc", "realnvp"])

@@ -1,8 +1,8 @@
-"""Files: written whole or not at all, and read only where they are files, of a bounded size.
+"""Files: written whole or not at all, and read only if they are files of a bounded size.
 
-What is written goes to a draft beside its place, which takes the name once it is whole: a reader
-finds the old file or the new one, never a part of one. What is read is looked at before it is
-opened, since to open a pipe waits for ever and a device has no end. Folders of data are not here.
+A file is written as a draft next to its final path and renamed once it is complete: a reader finds
+the old file or the new one, never a part of one. A path is checked before it is opened, since
+opening a pipe waits forever and a device has no end. Folders of data are not here.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from ensue.errors import CheckpointError, DataError, EnsueError
 
 MOST = 2**26
-"""Bytes of a file that is read as a whole, unless told otherwise: 64 MiB."""
+"""Bytes of a file that is read as a whole, at most, unless a caller sets its own limit: 64 MiB."""
 AGAIN = "make room or give rights, and do it again"
 AGAIN_OF_RUN = f"{AGAIN} (a run that was begun, with --resume)"
 OTHERS = {
@@ -33,7 +33,7 @@ OTHERS = {
 }
 MACHINE = platform.node().partition(".")[0]
 LEFT = re.compile(rf"\.{re.escape(MACHINE)}-([0-9]+)\.tmp")
-"""What the name of a draft of this machine has, and the number of the process that makes it."""
+"""Mark in the name of a draft that this machine made, with the number of the process."""
 
 
 def write_text(
@@ -54,18 +54,18 @@ def written_whole(
     also: tuple[type[Exception], ...] = (),
     replaces_folder: bool = False,
 ) -> Iterator[Path]:
-    """A draft of a file or folder, as :func:`drafted` makes it, with words for what goes wrong.
+    """Give a draft of a file or folder, as :func:`drafted` does, with readable errors.
 
     Args:
         path: The file or folder.
-        error: What is raised if it can't be written.
-        remedy: What to do then; by default to make room and do it again.
-        what: What can't be written, in words; by default the path.
-        also: What a library raises where the system says ``OSError``.
-        replaces_folder: Whether a folder that lies there is deleted.
+        error: Class of the error if it can't be written.
+        remedy: Advice for that error; by default to make room and do it again.
+        what: Name of the thing in the error; by default the path.
+        also: Exceptions that a library raises instead of ``OSError``.
+        replaces_folder: Whether an existing folder is deleted.
 
     Raises:
-        EnsueError: It can't be written: the disk is full, say.
+        EnsueError: It can't be written, e.g. because the disk is full.
     """
     with (
         writing(what or repr(str(path)), error=error, remedy=remedy, also=also),
@@ -82,7 +82,7 @@ def writing(
     remedy: str = "",
     also: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Say in words what can't be written in the block.
+    """Turn the system's refusal to write, in the block, into a readable error.
 
     Raises:
         EnsueError: The system refuses it.
@@ -102,10 +102,10 @@ def writing(
 
 @contextlib.contextmanager
 def drafted(path: Path, *, replaces_folder: bool = False) -> Iterator[Path]:
-    """A temporary name with the ending of ``path``: renamed when the block ends well, else gone.
+    """Give a temporary name with the ending of ``path``, renamed if the block ends without error.
 
-    Each process has a name of its own, so that of several the last one wins. What a process that
-    was killed has left in the folder is deleted.
+    Otherwise the draft is deleted. Each process has its own name, so that of several the last one
+    wins. Drafts that killed processes left in the folder are deleted.
 
     Raises:
         OSError: It can't be written.
@@ -123,7 +123,7 @@ def drafted(path: Path, *, replaces_folder: bool = False) -> Iterator[Path]:
 
 
 def discard_folder(path: Path) -> None:
-    """Delete a folder, if there is one: out of sight first, so that it is whole or not there."""
+    """Delete a folder, if it exists: renamed first, so that readers find it whole or not at all."""
     if not path.is_dir():
         return
     old = path.with_name(f"{path.name}.old{_mark()}")
@@ -134,11 +134,11 @@ def discard_folder(path: Path) -> None:
 
 
 def problem_of(path: Path, most: int | None = None) -> str:
-    """Say why a path can't be read as a file; the empty text where it can.
+    """Return the reason why a path can't be read as a file; an empty text where it can.
 
     Args:
         path: The file.
-        most: Bytes that it may have; None is any number.
+        most: Largest size in bytes; None is any size.
 
     Example:
         >>> problem_of(Path("/dev/null")), problem_of(Path("gone"))
@@ -146,7 +146,7 @@ def problem_of(path: Path, most: int | None = None) -> str:
     """
     try:
         found = os.stat(path)
-    except (FileNotFoundError, ValueError):  # or there is a zero byte in the name
+    except (FileNotFoundError, ValueError):  # ValueError: a zero byte in the name
         return "there is no such file"
     except OSError as problem:
         return _reason(problem)
@@ -164,13 +164,13 @@ def require_file(
     error: type[EnsueError] = DataError,
     remedy: str = "",
 ) -> None:
-    """Refuse what is no file, before a library opens it by its path.
+    """Refuse a path that is no file, before a library opens it.
 
     Args:
         path: The file.
-        most: Bytes that it may have; None is any number.
-        error: What is raised if it can't be read.
-        remedy: What to do then.
+        most: Largest size in bytes; None is any size.
+        error: Class of the error if it can't be read.
+        remedy: Advice for that error.
 
     Raises:
         EnsueError: It is missing, a folder, a pipe or a device, or too large.
@@ -205,7 +205,7 @@ def read_bytes(
     error: type[EnsueError] = DataError,
     remedy: str = "",
 ) -> bytes:
-    """The bytes of a file; the arguments are those of :func:`require_file`.
+    """Return the bytes of a file; the arguments are those of :func:`require_file`.
 
     Raises:
         EnsueError: It is missing, no file, too large, or can't be read.
@@ -224,7 +224,7 @@ def read_text(
     error: type[EnsueError] = DataError,
     remedy: str = "",
 ) -> str:
-    """The text of a file in UTF-8; the arguments are those of :func:`require_file`.
+    """Return the text of a file in UTF-8; the arguments are those of :func:`require_file`.
 
     Raises:
         EnsueError: It is missing, no file, too large, can't be read, or isn't UTF-8.
@@ -243,7 +243,7 @@ def read_json(
     error: type[EnsueError] = DataError,
     remedy: str = "",
 ) -> Any:
-    """The values of a JSON file; the arguments are those of :func:`require_file`.
+    """Return the values of a JSON file; the arguments are those of :func:`require_file`.
 
     Raises:
         EnsueError: It is missing, no file, too large, can't be read, or isn't JSON.
@@ -264,7 +264,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _mark() -> str:
-    """What the name of a draft of this process has."""
+    """Return the mark in the name of a draft of this process."""
     return f".{MACHINE}-{os.getpid()}.tmp"
 
 
@@ -275,14 +275,14 @@ def _rename(draft: Path, path: Path, replaces_folder: bool) -> None:
         try:
             return os.replace(draft, path)
         except OSError as problem:
-            # Another process has put its folder there since.
+            # Another process has put its folder there in the meantime.
             if not replaces_folder or problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
 
 @functools.cache
 def _tidy(folder: Path) -> None:
-    """Delete the drafts of processes that were killed: once, as a folder may hold many files."""
+    """Delete the drafts of killed processes; only once, since a folder may hold many files."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             found = LEFT.search(name)
@@ -292,7 +292,7 @@ def _tidy(folder: Path) -> None:
 
 def _runs(process: int) -> bool:
     if os.name != "posix":
-        return True  # to ask would end it there
+        return True  # on Windows os.kill(process, 0) would end it
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -85,7 +85,7 @@ def test_table_of_one_row_is_refused(tmp_path: Path, ask: Ask) -> None:
     [
         ("aaaaaaaaaa", "have the same 'kind'"),
         ("          ", "is empty"),
-        ("a         ", "at least two labelled items"),
+        ("a         ", "at least two labeled items"),
         ("abcdefghij", "one item only"),
     ],
 )

@@ -277,7 +277,7 @@ def test_what_is_read_is_not_written_over(
     before = data.read_bytes()
     for command in ("score", "ask"):
         assert main([command, str(run), str(data), "--out", str(data)]) == 2
-        assert "which is what is read" in capsys.readouterr().err
+        assert "the file that is read" in capsys.readouterr().err
     assert data.read_bytes() == before
 
 

@@ -1,4 +1,4 @@
-"""The command line: parsing and messages; what a command does is in ``ensue.verbs``."""
+"""The command line: parsing and messages; the commands themselves are in ``ensue.verbs``."""
 
 from ensue.cli.main import entry, main
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def print_family_help(words: Sequence[str], console: Console) -> bool:
-    """Print the settings that ``train`` takes for a family, if that is what the words ask for."""
+    """Print the settings that ``train`` takes for a family, if the words ask for them."""
     asked = {"--help", "-h"} & set(words)
     others = [w for w in words if w not in asked]
     if not asked or len(others) < 2 or others[0] != "train" or others[1].startswith("-"):

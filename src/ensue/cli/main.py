@@ -1,4 +1,4 @@
-"""``main(argv)``: parse, call the verb, say what it did; a user's error is one line and exit 2."""
+"""``main(argv)``: parse, call the verb, print its result; a user's error is one line and exit 2."""
 
 import inspect
 import sys
@@ -22,8 +22,9 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for an error of the user, 130 for an
-    interrupt (Ctrl-C or SIGTERM).
+    """Run one command and return its exit status.
+
+    It is 0, or 2 for an error of the user, or 130 for an interrupt (Ctrl-C or SIGTERM).
 
     Args:
         argv: The words after ``ensue``; by default those of this process.
@@ -36,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if print_family_help(words, console):
             return 0
         with warnings.catch_warnings():
-            # A note is one, whatever PYTHONWARNINGS makes of warnings and however often it comes.
+            # Every note is printed, whatever PYTHONWARNINGS says, and each time it occurs.
             warnings.filterwarnings("always", category=UserWarning, module=r"ensue\.")
             warnings.showwarning = _note
             command = _parse(words)
             result = command()
-        if is_main() and result is not None:  # None is of --help and --version
+        if is_main() and result is not None:  # --help and --version give None
             tell(result, console, command.keywords)
     except (EnsueError, CycloptsError) as error:
         if debug:
@@ -72,7 +73,7 @@ def entry() -> None:
 
 
 def make_app() -> App:
-    """The commands, made of the verbs' own functions."""
+    """Make the commands from the functions of the verbs."""
     app = App(
         name="ensue",
         help="Ensue learns what follows: features, likelihoods and samples from sequences.",
@@ -98,7 +99,7 @@ def _parse(words: list[str]) -> partial[Any]:
 
 
 def with_values(words: list[str]) -> list[str]:
-    """The words with ``true`` after each setting that has no value, as flags do."""
+    """Return the words with ``true`` after each setting that has no value, such as a flag."""
     if not words or words[0] not in VERBS or not VERBS[words[0]].takes_settings:
         return words
     parameters = inspect.signature(function_of(words[0])).parameters
@@ -113,14 +114,14 @@ def with_values(words: list[str]) -> list[str]:
 
 
 def _value(value: Any) -> Any:
-    """A setting's text: ``none`` is None and commas make a list; the rest is for validation."""
+    """Read a setting's text: ``none`` is None and commas make a list; validation does the rest."""
     if not isinstance(value, str):
         return value
     return None if value.lower() == "none" else value
 
 
 def _is_lack_of_memory(error: Exception) -> bool:
-    """PyTorch has one error of its own for it on a GPU, and none on a CPU."""
+    """Return whether memory ran out: PyTorch has an error class for it on a GPU, not on a CPU."""
     told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or told
 

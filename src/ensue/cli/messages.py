@@ -1,4 +1,4 @@
-"""Messages: what a command has made, the files that it wrote, and the command that comes next."""
+"""Messages: a command's result, the files that it wrote, and the next command."""
 
 import importlib
 import inspect
@@ -14,16 +14,16 @@ from ensue.verbs import VERBS
 OF_ONE_COMMAND = {"out", "quiet", "recipe", "resume", "init_from"}
 """Options that are about the command itself, not about data or models."""
 SHARED = {"cache", "group", "intervals", "max_skipped"}
-"""Options that mean the same in every verb that has them; settings of a family may not."""
+"""Options that mean the same in every verb; settings of a family may not."""
 
 
 def tell(result: Result, console: Console, given: Mapping[str, Any]) -> None:
     """Print a verb's result, ending with the files that it wrote and the next command.
 
     Args:
-        result: Of the verb.
-        console: Where to.
-        given: Its options and settings, which the next command keeps.
+        result: The result of the verb.
+        console: The console to print to.
+        given: The verb's options and settings, which the next command keeps.
     """
     result.show(console)
     if result.files:
@@ -36,12 +36,12 @@ def tell(result: Result, console: Console, given: Mapping[str, Any]) -> None:
 
 
 def following(command: Next, given: Mapping[str, Any]) -> str:
-    """A command as a line for a shell, with what was given before and the verb takes too.
+    """Return a command as a line for a shell, with the earlier options that it takes too.
 
-    A verb that takes any setting is given all; another only those that mean the same there.
+    A verb that takes settings keeps all of them; another only those that mean the same in it.
 
     Args:
-        command: The next one, whose own options have the last word.
+        command: The next command, whose own options win.
         given: Options and settings of the command before it, by name.
 
     Example:
@@ -60,13 +60,13 @@ def following(command: Next, given: Mapping[str, Any]) -> str:
 
 
 def function_of(verb: str) -> Callable[..., Result]:
-    """The function of a verb, imported."""
+    """Import the function of a verb."""
     module, _, name = VERBS[verb].function.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def options_of(function: Callable[..., Any]) -> set[str]:
-    """The options that a verb names, those written once for several verbs among them."""
+    """Return the options that a verb names, including those shared by several verbs."""
     names = set()
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
@@ -77,7 +77,7 @@ def options_of(function: Callable[..., Any]) -> set[str]:
 
 
 def _option(name: str, value: Any) -> Sequence[str]:
-    """An option as words; one that takes several values comes once for each."""
+    """Return an option as words; one with several values is repeated for each."""
     option = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [option] if value else []

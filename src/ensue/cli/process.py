@@ -1,4 +1,4 @@
-"""The process of a command: what must be set before torch is imported, and counts for all of it."""
+"""The process of a command: settings that must be made before torch is imported."""
 
 import ctypes
 import os
@@ -12,10 +12,10 @@ LARGEST_BLOCK = 2**26
 
 def prepare_process() -> None:
     """Make threads wait without spinning, memory stay with the process, SIGTERM clean up."""
-    # As Ctrl-C does: what is half written is taken away on the way out.
+    # As with Ctrl-C, half-written files are deleted on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Threads that wait by spinning are stopped dead by any other program on the machine: a step of
-    # 0.2 s took 1.3 s beside one.
+    # Any other program on the machine stalls threads that wait by spinning: a step of 0.2 s took
+    # 1.3 s next to one.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # glibc gives each large block back to the kernel, which clears the next one page by page: that
     # was 15 % of the CPU time of encoding sound.

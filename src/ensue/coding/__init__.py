@@ -1,6 +1,6 @@
-"""Lossless compression: what a model finds likely takes few bits.
+"""Lossless compression: items that a model finds likely take few bits.
 
 ``coder`` turns sequences into bits and back, ``container`` is the file; ``compress`` and
 ``decompress`` are the commands.
-Nothing else in the house imports this room.
+No other package of Ensue imports this one.
 """

@@ -5,7 +5,7 @@ probabilities; these become whole numbers first,
 
 .. math:: q_v = \lfloor 2^{22} \, p_v \rfloor + 1
 
-which no rounding in the last places can change but at a border, and none of which is 0. A range
+which rounding in the last places can change only at a border, and none of which is 0. A range
 coder (constriction's) then spends :math:`\log_2 (\sum_u q_u / q_v)` bits on the token v.
 """
 
@@ -23,10 +23,10 @@ from ensue.generation.processors import require_numbers
 from ensue.nn.streaming import select
 
 PARTS = 2**22
-"""What a probability is a whole number of; constriction's own numbers have 24 bits."""
+"""Whole numbers that a probability of 1 has; constriction's own numbers have 24 bits."""
 
 Choose = Callable[[Tensor, Tensor, np.ndarray], Tensor]
-"""Which sequences (B,), how many tokens they have, and q (B, V), to the next tokens (B,)."""
+"""Takes sequences (B,), the number of their tokens, and q (B, V); returns the next tokens (B,)."""
 
 
 def encode(
@@ -37,13 +37,14 @@ def encode(
     batch_size: int,
     on_step: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Sequences as the words of a range coder: (W,) uint32.
+    """Encode sequences as the words of a range coder: (W,) uint32.
 
     Args:
-        prompts: One for each sequence, what it begins with.
+        prompts: The beginning of each sequence.
         sequences: The tokens of each, the prompt's included.
         longest: Tokens of the longest sequence.
-        batch_size: Sequences side by side; :func:`decode` must be given the same of both.
+        batch_size: Sequences coded together; :func:`decode` needs the same ``longest`` and
+            ``batch_size``.
         on_step: Called with the number of tokens that a step has coded.
 
     Raises:
@@ -72,17 +73,17 @@ def decode(
     batch_size: int,
     on_step: Callable[[int], None] | None = None,
 ) -> list[Tensor]:
-    """The sequences that :func:`encode` made the words of.
+    """Decode the sequences from the words of :func:`encode`.
 
     Args:
-        prompts: One for each sequence, as for :func:`encode`.
+        prompts: The beginning of each sequence, as for :func:`encode`.
         words: (W,) uint32.
         longest: As for :func:`encode`.
         batch_size: As for :func:`encode`.
         on_step: Called with the number of tokens that a step has decoded.
 
     Raises:
-        DataError: The model doesn't expect what the words say at all.
+        DataError: The words are impossible under the model.
     """
     coder, family = _coder("RangeDecoder", words), _categorical()
 
@@ -106,7 +107,7 @@ def _run(
     choose: Choose,
     on_step: Callable[[int], None] | None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every step of every batch: which sequences it was, and their next tokens."""
+    """Yield for every step of every batch its sequences, and their next tokens."""
     length = prompts.length.cpu()
     most = longest - length if prompts.limits is None else prompts.limits.cpu()
     for rows in torch.arange(len(prompts)).split(batch_size):
@@ -132,14 +133,14 @@ def _run(
 
 
 def _whole(scores: Tensor) -> np.ndarray:
-    """Scores (B, V) as whole numbers, which float64 holds exactly."""
+    """Turn scores (B, V) into whole numbers, which float64 holds exactly."""
     p = scores.double().softmax(-1).cpu()
     return (p * PARTS).floor_().add_(1).numpy()
 
 
 @contextmanager
 def equal_threads(num_threads: int) -> Iterator[None]:
-    """Sums are the same only if they are taken in the same order, by as many threads."""
+    """Set the number of threads: sums are equal only if the same number of threads take them."""
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:

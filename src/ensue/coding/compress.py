@@ -1,4 +1,4 @@
-"""``compress``: items into a file of few bytes."""
+"""``compress``: write items into a small file, without loss."""
 
 import math
 import shlex
@@ -37,21 +37,21 @@ def compress(
     num_threads: int = 1,
     quiet: bool = False,
 ) -> Written:
-    """Write items as few bytes as a model finds them likely; ``decompress`` gives them back.
+    """Compress items with a model, without loss; ``decompress`` restores them.
 
     Parameters
     ----------
     run
         A run folder of a family that predicts token by token.
     data
-        A folder of images or texts, a file, or builtin:NAME: all of them must be readable, and what
-        the codec makes of them must tell all.
+        A folder of images or texts, a file, or builtin:NAME. All items must be readable, and the
+        run's codec must encode them without loss.
     out
         File to write, ending in .ensue.
     batch_size
-        Items side by side.
+        Items coded together.
     num_threads
-        Of the CPU, in both directions: more of them may round sums otherwise.
+        Threads of the CPU, also for `decompress`: another number may round sums differently.
     quiet
         Show no progress.
     """
@@ -103,7 +103,7 @@ def _require_sizes(batch_size: int, num_threads: int) -> None:
 def _encoded(
     loaded: Loaded, sequences: Sequence[Tensor], header: Header, progress: Progress
 ) -> np.ndarray:
-    """Sequences as the words of the range coder, with progress."""
+    """Encode sequences as the words of the range coder, with progress."""
     progress.start("compressing", _num_coded(sequences))
     try:
         return encode(
@@ -118,12 +118,12 @@ def _encoded(
 
 
 def _num_coded(sequences: Sequence[Tensor]) -> int:
-    """The number of tokens that are coded: all but the first of each sequence."""
+    """Return the number of tokens that are coded: all but the first of each sequence."""
     return sum(len(tokens) - 1 for tokens in sequences)
 
 
 def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
-    """The tokens of an item, if they tell all of it."""
+    """Return the tokens of an item, if it can be restored from them."""
     try:
         if not isinstance(loaded.codec, LosesDetail):
             raise DataError(f"items of kind {loaded.codec.kind} can't be restored")
@@ -136,10 +136,10 @@ def _sequence(loaded: Loaded, items: Items, i: int) -> Tensor:
 
 
 def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
-    """The bits that the likelihood says items take."""
+    """Return the bits of items by their likelihood."""
     model, nats = coding_model(loaded), 0.0
     with torch.inference_mode():
-        # Those of a length run side by side, so that none need be padded.
+        # Sequences of one length run together, so that none need be padded.
         for length in {len(tokens) for tokens in sequences}:
             alike = [tokens for tokens in sequences if len(tokens) == length]
             for some in torch.stack(alike).split(batch_size):
@@ -149,7 +149,7 @@ def _bits(loaded: Loaded, sequences: list[Tensor], batch_size: int) -> float:
 
 
 def _sizes(loaded: Loaded, whole: bytes, words: np.ndarray, total: int, likelihood: float) -> str:
-    """The size of the file, compared with the likelihood of ``total`` tokens, in bits."""
+    """Describe the size of the file, compared with the likelihood of ``total`` tokens, in bits."""
     unit, bits = restoring(loaded.codec).value_name, 8 * len(whole)
     more = f" ({bits / likelihood - 1:+.2%})" if likelihood else ""
     return (

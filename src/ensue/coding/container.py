@@ -1,4 +1,4 @@
-"""The compressed file: what it is, by which model and machine, the words, and checksums.
+"""The compressed file: a header with the model and the machine, the words, and a checksum.
 
 .. code-block:: text
 
@@ -32,13 +32,13 @@ FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What must be known to decode.
+    """The facts that decoding needs.
 
     Attributes:
         model: Hash of the model: its settings, weights and codec.
-        machine: What computes; another kind rounds otherwise.
-        batch_size: Sequences side by side.
-        num_threads: Of the CPU.
+        machine: The kind of machine; other kinds may round differently.
+        batch_size: Sequences coded together.
+        num_threads: Threads of the CPU.
         items: A name for each item.
         longest: Tokens of the longest one.
         content: SHA-256 of all sequences.
@@ -57,7 +57,7 @@ class Header:
 
 
 def machine_class(device: torch.device) -> str:
-    """What computes: machines that say the same round alike."""
+    """Return the kind of this machine; machines of the same kind round alike."""
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
     else:
@@ -66,7 +66,7 @@ def machine_class(device: torch.device) -> str:
 
 
 def content_of(sequences: Any) -> str:
-    """The hash of sequences of tokens."""
+    """Return the hash of sequences of tokens."""
     found = hashlib.sha256()
     for tokens in sequences:
         found.update(struct.pack("<q", len(tokens)) + tokens.numpy().astype("<i4").tobytes())
@@ -74,14 +74,14 @@ def content_of(sequences: Any) -> str:
 
 
 def to_bytes(header: Header, words: np.ndarray) -> bytes:
-    """The file."""
+    """Return the bytes of the file."""
     packed = lzma.compress(json.dumps(to_plain(header)).encode(), lzma.FORMAT_RAW, filters=FILTERS)
     whole = MAGIC + struct.pack("<I", len(packed)) + packed + words.astype("<u4").tobytes()
     return whole + hashlib.sha256(whole).digest()
 
 
 def read(path: Path) -> tuple[Header, np.ndarray]:
-    """The header and the words of a file.
+    """Read the header and the words of a file.
 
     Raises:
         DataError: It can't be read, is foreign, damaged, or of a newer format.
@@ -108,7 +108,7 @@ def require_same(header: Header, model: str, machine: str) -> None:
     """Refuse a model or a machine that would give other probabilities.
 
     Raises:
-        ConfigError: It is another one.
+        ConfigError: It is another model or machine.
     """
     if header.model != model:
         raise ConfigError(
@@ -123,7 +123,7 @@ def require_same(header: Header, model: str, machine: str) -> None:
 
 
 def _processor() -> str:
-    """Who made it, which libraries of matrix products ask."""
+    """Return the maker of the processor, which libraries of matrix products depend on."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

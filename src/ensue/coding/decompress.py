@@ -1,4 +1,4 @@
-"""``decompress``: the items back, exactly."""
+"""``decompress``: restore compressed items exactly."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from ensue.training.progress import Progress
 def decompress(
     run: str | Path, file: str | Path, *, out: str | Path, quiet: bool = False
 ) -> Written:
-    """Give back what ``compress`` wrote.
+    """Restore the items that ``compress`` wrote.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def decompress(
     file
         The compressed file.
     out
-        A new folder, for a file an item (images as PNG); or of images an .npz.
+        A new folder for one file per item (images as PNG), or an .npz file for images.
     quiet
         Show no progress.
     """
@@ -46,8 +46,8 @@ def decompress(
         sequences = _decoded(loaded, header, words, listener(quiet))
     except DataError as error:
         raise DataError(
-            f"{str(file)!r} came out otherwise than it went in ({error}): this machine rounds sums "
-            "otherwise; decompress it where it was compressed"
+            f"{str(file)!r} differs from the items that were compressed ({error}): this machine "
+            "rounds sums differently; decompress it where it was compressed"
         ) from error
     values = (_value(loaded, tokens) for tokens in sequences)
     if path.suffix:
@@ -66,7 +66,7 @@ def decompress(
 
 
 def _decoded(loaded: Loaded, header: Header, words: np.ndarray, progress: Progress) -> list[Tensor]:
-    """The sequences, with progress.
+    """Decode the sequences, with progress.
 
     Raises:
         DataError: They aren't those that were compressed.
@@ -103,13 +103,13 @@ def _require_new(path: Path, loaded: Loaded) -> None:
 
 
 def _value(loaded: Loaded, tokens: Tensor) -> Tensor:
-    """An item as the codec encoded it, of the tokens that the model makes of it."""
+    """Return the encoded item that a model's tokens are made of."""
     with torch.inference_mode():
         return coding_model(loaded).from_tokens(tokens[None])[0]
 
 
 def _write(names: Sequence[PurePath], contents: Iterable[bytes], path: Path) -> None:
-    """A file for each item, all of them or none."""
+    """Write a file for each item, all of them or none."""
     with written_whole(path) as draft:
         for name, content in zip(names, contents, strict=True):
             file = draft / name

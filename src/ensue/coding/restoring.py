@@ -1,4 +1,4 @@
-"""Restoring: the runs whose items come back exactly, and the files that these come back in."""
+"""Restoring: the runs whose items can be restored exactly, and the files that hold them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from ensue.runs.writers import file_inside
 
 
 def load_coder(run: str | Path) -> Loaded:
-    """On the CPU: the sums of a GPU are taken in an order that nobody promises."""
+    """Load a run on the CPU: a GPU doesn't guarantee the order of its sums."""
     loaded = load(run)
     coding_model(loaded)
     return loaded
 
 
 def coding_model(loaded: Loaded) -> CodingModel:
-    """The model, of a family that predicts token by token.
+    """Return the model, if its family predicts token by token.
 
     Raises:
-        ConfigError: The family doesn't.
+        ConfigError: The family doesn't predict token by token.
     """
     return loaded.model_as(CodingModel, "codes")
 
 
 def restoring(codec: Codec) -> Restores:
-    """The codec, if it can give files back.
+    """Return the codec, if it can restore files.
 
     Raises:
-        ConfigError: It can't.
+        ConfigError: It can't restore them.
     """
     if not isinstance(codec, Restores):
         raise ConfigError(f"items of kind {codec.kind} can't be restored from what a run encodes")
@@ -41,10 +41,10 @@ def restoring(codec: Codec) -> Restores:
 
 
 def files_of(names: Sequence[str], codec: Codec) -> list[PurePath]:
-    """The file of each item below the folder that it is restored in.
+    """Return the file of each item below the folder that it is restored in.
 
     Raises:
-        DataError: A name is no file's, or another item's too.
+        DataError: A name can't be a file's, or two items have the same.
     """
     files = [file_inside(name) for name in names]
     if isinstance(codec, Restores):
@@ -57,6 +57,6 @@ def files_of(names: Sequence[str], codec: Codec) -> list[PurePath]:
 
 
 def require_place(path: Path) -> None:
-    """Find out before the work, not after it, that nothing can be written there."""
+    """Refuse a place that can't be written to, before the work rather than after it."""
     with writing(repr(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which answer fits a question best: the one that makes it the likeliest.
+"""The answer that fits a question best: the one that makes the question the likeliest.
 
 Dims: N questions, A answers that the run knows.
 """
@@ -15,21 +15,21 @@ from ensue.models.traits import ScoringModel
 
 
 def nats_by_answer(model: ScoringModel, store: Store, sources: Sources) -> np.ndarray:
-    """(N, A) nats of each question of a store, were each of the answers its own.
+    """Return (N, A) nats of each question of a store, given each of the answers in turn.
 
     Raises:
         ConfigError: The run has no list of answers.
     """
     answers = require_answers(sources.codec)
-    found = []
+    columns = []
     for answer in answers:
         raw = [replace(question, answer=answer) for question in sources.raw]
-        found.append(score_items(model, store, condition=replace(sources, raw=raw))[0])
-    return np.stack(found, axis=1)
+        columns.append(score_items(model, store, condition=replace(sources, raw=raw))[0])
+    return np.stack(columns, axis=1)
 
 
 def require_answers(codec: ReadsQuestions) -> tuple[str, ...]:
-    """The answers of a run.
+    """Return the answers of a run.
 
     Raises:
         ConfigError: It has none, or any words may be one.
@@ -43,7 +43,9 @@ def require_answers(codec: ReadsQuestions) -> tuple[str, ...]:
 
 
 def place_of_own(nats: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(N,) in which place an answer comes by its nats (N, A), 1 the likeliest; ties are shared.
+    """Return the (N,) rank of each question's own answer by nats (N, A); 1 is the likeliest.
+
+    Equal answers share the mean of their ranks.
 
     Example:
         >>> place_of_own(np.array([[-1.0, -2.0]]), np.array([1]))

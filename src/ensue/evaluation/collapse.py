@@ -11,7 +11,7 @@ from scipy.special import entr
 
 
 def effective_rank(x: np.ndarray) -> float:
-    r"""How many directions embeddings use: the exponential of the entropy of the singular values.
+    r"""Number of directions that embeddings use: the exponential entropy of the singular values.
 
     .. math:: \exp\Big(-\sum_i p_i \log p_i\Big), \quad p_i = \sigma_i / \sum_j \sigma_j
 
@@ -31,19 +31,19 @@ def effective_rank(x: np.ndarray) -> float:
 
 
 def alignment(x: np.ndarray, y: np.ndarray) -> float:
-    r"""How far apart the two halves of one item lie on the unit sphere; 0 is together.
+    r"""Mean squared distance on the unit sphere between two embeddings of an item; 0 is equal.
 
     .. math:: \frac1N \sum_i \lVert \hat x_i - \hat y_i \rVert^2
 
     Args:
         x: (N, E) embeddings.
-        y: (N, E) embeddings of what should lie beside them.
+        y: (N, E) embeddings that should be close to them, such as those of each item's other half.
     """
     return float(np.square(_directions(x) - _directions(y)).sum(1).mean())
 
 
 def uniformity(x: np.ndarray, temperature: float = 2.0) -> float:
-    r"""How evenly embeddings cover the unit sphere; 0 is all in one direction, lower is better.
+    r"""Uniformity of embeddings on the unit sphere; 0 is all in one direction, lower is better.
 
     .. math:: \log \frac{2}{N(N-1)} \sum_{i<j} \exp(-t \lVert \hat x_i - \hat x_j \rVert^2)
 

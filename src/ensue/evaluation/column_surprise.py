@@ -1,4 +1,4 @@
-"""Which column makes a row unlikely: what its value costs beside values that are usual there."""
+"""Surprise by column: the nats that a row's value costs, compared with other training values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ def column_surprise(
     *,
     condition: torch.Tensor | None = None,
 ) -> np.ndarray:
-    r"""What each value of each row costs, in nats.
+    r"""Return the cost of each value of each row, in nats.
 
     .. math:: u_j(x) = \mathbb{E}_{x'_j}[\log p(x'_j, x_{-j})] - \log p(x)
 
-    over training values x'_j of column j: above 0 where another value would have been likelier.
+    over training values x'_j of column j. It is above 0 where another value would be likelier.
 
     Args:
         model: Scores rows.
@@ -38,22 +38,22 @@ def column_surprise(
     device = next(model.parameters()).device
     values = [torch.from_numpy(x).float().to(device) for x in examples]
     D, M = len(values), len(values[0])
-    found = np.empty((len(store), D))
+    surprises = np.empty((len(store), D))
     model.eval()
     for start in range(0, len(store), max(ROWS_A_PASS // M, 1)):
         rows = np.arange(start, min(start + max(ROWS_A_PASS // M, 1), len(store)))
         x = torch.from_numpy(np.stack([store.read(int(i), 0, 1)[0] for i in rows])).to(device)
-        given = None if condition is None else condition[rows].to(device)
+        classes = None if condition is None else condition[rows].to(device)
         with torch.inference_mode():
-            own = model.log_prob(x, **_given(given))
+            log_probs = model.log_prob(x, **_given(classes))
             for j, others in enumerate(values):
                 changed = x[:, None].repeat(1, M, 1)
                 changed[:, :, j] = others
-                repeated = None if given is None else given.repeat_interleave(M)
+                repeated = None if classes is None else classes.repeat_interleave(M)
                 nats = model.log_prob(changed.flatten(0, 1), **_given(repeated))
                 mean = nats.unflatten(0, (-1, M)).double().mean(1)
-                found[rows, j] = (mean - own).cpu().numpy()
-    return found
+                surprises[rows, j] = (mean - log_probs).cpu().numpy()
+    return surprises
 
 
 def _given(condition: torch.Tensor | None) -> Mapping[str, torch.Tensor]:

@@ -12,7 +12,7 @@ FEWEST_FOR_TSNE = 10
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """Positions (N, 2) of embeddings; ``explained`` are the parts of the variance on the axes."""
+    """Positions (N, 2) of embeddings; ``explained`` is the share of the variance on each axis."""
 
     pca: np.ndarray
     explained: np.ndarray
@@ -20,11 +20,11 @@ class EmbeddingMap:
 
 
 def embedding_map(x: np.ndarray, *, seed: int = 0) -> EmbeddingMap:
-    """Project standardized embeddings; t-SNE needs ten of them at least.
+    """Project standardized embeddings; t-SNE needs at least ten of them.
 
     Args:
         x: (N, E) embeddings, at least three.
-        seed: Of t-SNE.
+        seed: Seed of t-SNE.
 
     Example:
         >>> embedding_map(np.random.default_rng(0).standard_normal((20, 5))).tsne.shape

@@ -1,4 +1,4 @@
-"""What a model knows of items by way of its z: bounds, divergence, reconstruction, active units."""
+"""Measures of a model's latent z: bounds, divergence, reconstruction, active units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from ensue.information.variational import active_units, gaussian_kl, mutual_info
 from ensue.models.traits import LatentModel
 
 MOST_STEPS, MOST_ITEMS = 32_768, 512
-"""Of a batch."""
+"""Items of a batch."""
 MOST_FOR_INFORMATION = 2048
-"""Items whose z are told apart: the pairs of all of them are looked at."""
+"""Items compared for the mutual information; all their pairs are computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatentMeasures:
-    """Means over items, in nats of an item.
+    """Means over items, in nats per item.
 
     Attributes:
-        num_items: How many.
-        elbo: The evidence lower bound, by one draw of z for each.
+        num_items: Number of items.
+        elbo: The evidence lower bound, from one draw of z per item.
         bound: The importance-weighted bound.
-        num_draws: Draws of that.
+        num_draws: Draws of z per item for this bound.
         kl: Divergence of the posterior from the prior.
-        kl_of_units: The same of each unit.
-        mutual_information: What z tells of which item it came from.
-        most_information: The most that it could: the logarithm of the number of items compared.
+        kl_of_units: The divergence of each unit.
+        mutual_information: Mutual information between z and the item it came from.
+        most_information: Its maximum: the logarithm of the number of items compared.
         active_units: Units whose posterior mean varies.
-        exact_reconstructions: Part of the items that come back as they were from the posterior's
-            mean, the likeliest token each time.
+        exact_reconstructions: Share of the items that are reconstructed exactly from the
+            posterior's mean, taking the likeliest token each time.
     """
 
     num_items: int
@@ -51,14 +51,14 @@ class LatentMeasures:
 def measure_latents(
     model: LatentModel, store: Store, rows: Positions, *, num_draws: int = 64, seed: int = 0
 ) -> LatentMeasures:
-    """The measures of the items ``rows`` of a store.
+    """Measure the items ``rows`` of a store.
 
     Args:
-        model: Keeps the contract ``latents``, of token sequences.
+        model: A model of token sequences that keeps the contract ``latents``.
         store: The items.
-        rows: Which of them.
-        num_draws: Draws of z of each item for the importance-weighted bound.
-        seed: Of the draws of z that tell items apart.
+        rows: Their positions in the store.
+        num_draws: Draws of z per item for the importance-weighted bound.
+        seed: Seed of the draws of z for the mutual information.
     """
     model.eval()
     means, log_vars, elbo, bound = [], [], [], []

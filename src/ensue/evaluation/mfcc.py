@@ -34,9 +34,9 @@ def mfcc_with_deltas(x: Tensor, sample_rate: int) -> np.ndarray:
     .. math:: \mathrm{mfcc} = \mathrm{DCT}_{II}\big(10 \log_{10}(W |\mathrm{FFT}(w x)|^2)\big)
 
     floored 80 dB below the loudest value; a delta is the slope of a line through 9 frames.
-    Of 40 bands and 13 coefficients there are as many as hold a frequency: below 2 kHz some are
-    left out. Frame t is centered on its hop, so that it lies where frame t of an encoder lies.
-    What is shorter than a hop is one frame.
+    Bands that hold no frequency are left out: below 2 kHz there are fewer than 40 bands and 13
+    coefficients. Frame t is centered on its hop, so that it lines up with frame t of an encoder.
+    A signal shorter than a hop is one frame.
 
     Args:
         x: (S,) samples.

@@ -1,8 +1,8 @@
-"""How well a model asks: its questions beside references and baselines, and what they depend on.
+"""The quality of a model's questions, compared with references and baselines, and what they use.
 
-References of a picture and an answer are all questions about that picture with that answer. The
-baselines are the most frequent training question with the answer, and one of the training picture
-nearest to it, by its regions, among those with the answer.
+The references of a picture and an answer are all questions about that picture with that answer.
+The baselines are the most frequent training question with the answer, and a question about the
+training picture that is nearest by its regions, among those with the answer.
 """
 
 from collections import Counter, defaultdict
@@ -37,14 +37,14 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """Pictures with answers: where each stands among the questions, and its references."""
+    """Pictures with answers: the row of each among the questions, and its references."""
 
     rows: np.ndarray
     references: Sequence[Sequence[str]]
 
 
 def asked_of(sources: Sources, most: int, seed: int) -> Asked:
-    """The different pictures and answers of questions, ``most`` of them drawn."""
+    """Return the distinct pairs of picture and answer, at most ``most``, drawn at random."""
     found: dict[tuple[int, str], list[int]] = defaultdict(list)
     for i, raw in enumerate(sources.raw):
         found[int(sources.row[i]), plain_answer(raw)].append(i)
@@ -65,7 +65,7 @@ def write(
     seed: int = 0,
     answers: Sequence[str | None] | None = None,
 ) -> list[str]:
-    """A question for each of some rows, the answers replaced where others are given."""
+    """Write a question for each row; other answers, where given, replace those of the rows."""
     generator, texts = torch.Generator().manual_seed(seed), []
     device = next(model.parameters()).device
     if answers is not None:
@@ -84,43 +84,43 @@ def write(
 def questions_section(
     model: WritingModel, sources: Sources, asked: Asked, training: Sources | None
 ) -> Section:
-    """Questions written greedily, beside baselines from the training questions.
+    """Compare greedily written questions with baselines from the training questions.
 
     Args:
         model: Writes them.
-        sources: The questions held out.
-        asked: Which pictures and answers of them.
-        training: The questions that were trained on, or None where they aren't at hand.
+        sources: The held-out questions.
+        asked: The pictures and answers to use.
+        training: The training questions, or None where they aren't available.
     """
     columns = {"this run": write(model, sources, asked.rows, temperature=0.0)}
     if training is not None:
         columns["most frequent"] = most_frequent(sources, asked.rows, training)
         columns["nearest picture"] = nearest(sources, asked.rows, training)
-    found = [_measured(texts, asked.references) for texts in columns.values()]
+    measures = [_measured(texts, asked.references) for texts in columns.values()]
     return Section(
         name="questions",
         title=f"Questions for {len(asked.rows):,} pictures with answers",
         columns=tuple(columns),
-        rows=[(name, [f[name] for f in found], meaning) for name, meaning in MEASURES.items()],
+        rows=[(name, [f[name] for f in measures], meaning) for name, meaning in MEASURES.items()],
     )
 
 
 def dependence_section(
     model: WritingModel, store: Store, sources: Sources, asked: Asked, *, seed: int
 ) -> Section:
-    """What becomes of questions with other pictures, and with other answers; and their openings.
+    """Measure how questions change with other pictures and other answers, and compare openings.
 
     Args:
         model: Writes and scores them.
-        store: The questions held out.
+        store: The held-out questions.
         sources: What these are written from.
-        asked: Which pictures and answers of them.
-        seed: Of what is swapped, and of the draw.
+        asked: The pictures and answers to use.
+        seed: Seed of the swaps and of the draw.
     """
     generator = torch.Generator().manual_seed(seed)
-    own, _ = score_items(model, store, condition=sources)
+    scores, _ = score_items(model, store, condition=sources)
     other, _ = score_items(model, store, condition=sources.of_other_pictures(generator))
-    lost = own - other
+    lost = scores - other
     low, high = bootstrap_mean(lost[None], sources.row, np.random.default_rng(seed))
     alone = len(np.unique(sources.row)) == 1
     rows: list[tuple[str, Sequence[float | None], str]] = [
@@ -156,37 +156,38 @@ def dependence_section(
 
 
 def most_frequent(sources: Sources, rows: np.ndarray, training: Sources) -> list[str]:
-    """The most frequent training question with the answer of each row; of any, where none has."""
+    """Return the most frequent training question with each row's answer, or with any answer."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for raw in training.raw:
         counts[plain_answer(raw)][raw.text] += 1
         counts[""][raw.text] += 1
-    found = []
+    questions = []
     for row in rows.tolist():
-        own = counts.get(plain_answer(sources.raw[row])) or counts[""]
+        by_text = counts.get(plain_answer(sources.raw[row])) or counts[""]
         # By name where counts are equal, so that the order of files doesn't matter.
-        found.append(min(own, key=lambda text: (-own[text], text)))
-    return found
+        questions.append(min(by_text, key=lambda text: (-by_text[text], text)))
+    return questions
 
 
 def nearest(sources: Sources, rows: np.ndarray, training: Sources) -> list[str]:
-    """A question of the training picture nearest to that of each row, with the same answer."""
-    own, theirs = _vectors(sources, sources.row[rows]), _vectors(training, training.row)
+    """Return a question with each row's answer, about the nearest training picture."""
+    pictures = _vectors(sources, sources.row[rows])
+    training_pictures = _vectors(training, training.row)
     with_answer: dict[str, list[int]] = defaultdict(list)
     for i, raw in enumerate(training.raw):
         with_answer[plain_answer(raw)].append(i)
-    found = []
-    for row, vector in zip(rows.tolist(), own, strict=True):
+    questions = []
+    for row, vector in zip(rows.tolist(), pictures, strict=True):
         among = np.array(
             with_answer.get(plain_answer(sources.raw[row])) or range(len(training.raw))
         )
-        best = among[np.square(theirs[among] - vector).sum(1).argmin()]
-        found.append(training.raw[int(best)].text)
-    return found
+        best = among[np.square(training_pictures[among] - vector).sum(1).argmin()]
+        questions.append(training.raw[int(best)].text)
+    return questions
 
 
 def map_openings(texts: Sequence[str]) -> Mapping[str, float]:
-    """The share of each opening, the first words, among texts.
+    """Return the share of texts that begin with each opening (the first words).
 
     Example:
         >>> map_openings(["Is there a dog?", "Is there a cat?"])
@@ -197,7 +198,7 @@ def map_openings(texts: Sequence[str]) -> Mapping[str, float]:
 
 
 def coverage(drawn: Mapping[str, float], known: Mapping[str, float]) -> float:
-    """The part of common forms that are drawn as often as they come, within a factor.
+    """Return the share of common openings that are drawn as often as they occur, within a factor.
 
     Example:
         >>> coverage({"a": 0.4, "b": 0.6}, {"a": 0.7, "b": 0.25, "c": 0.05})
@@ -221,12 +222,12 @@ def _measured(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict
 
 
 def _changed(model: WritingModel, sources: Sources, rows: np.ndarray, seed: int) -> float:
-    """The part of questions that become others with another answer of the run."""
+    """Return the share of questions that change when given another answer of the run."""
     rng, answers = np.random.default_rng(seed), sources.codec.answers
     others = []
     for row in rows.tolist():
-        own = plain_answer(sources.raw[row])
-        among = [answer for answer in answers if answer != own] or [own]
+        true_answer = plain_answer(sources.raw[row])
+        among = [answer for answer in answers if answer != true_answer] or [true_answer]
         others.append(among[int(rng.integers(len(among)))])
     before = write(model, sources, rows, temperature=0.0)
     after = write(model, sources, rows, temperature=0.0, answers=others)
@@ -234,7 +235,7 @@ def _changed(model: WritingModel, sources: Sources, rows: np.ndarray, seed: int)
 
 
 def _vectors(sources: Sources, pictures: np.ndarray) -> np.ndarray:
-    """(N, D) outlines of the pictures of questions, each computed once."""
+    """Return an (N, D) summary of the picture of each question, each computed once."""
     every, place = np.unique(pictures, return_inverse=True)
     parts = np.array_split(every, -(-len(every) // SOURCES_AT_A_TIME))
     return np.concatenate([sources.regions.outline(part) for part in parts])[place]

@@ -1,7 +1,7 @@
-"""Represent: what models and baselines make of the items of a store, one item at a time.
+"""Represent: the features that models and baselines give for a store's items, item by item.
 
-Items of like length share a batch; a long one is run as a stream, so that it takes no more memory
-than a short one. Both ways give the same to 1e-5.
+Items of similar length share a batch; a long one is run as a stream, so that it takes no more
+memory than a short one. Both ways give the same features to within 1e-5.
 """
 
 import math
@@ -26,17 +26,17 @@ BATCH_STEPS = 320_000
 """Steps (samples, of sound; values, of images) in one batch of items, padding counted."""
 BATCH_ITEMS = 8192
 LENGTHS_PER_OCTAVE = 8
-"""Padded lengths there are from n to 2n. A convolution keeps memory for each that it meets."""
+"""Padded lengths between n and 2n. A convolution keeps memory for each length that it meets."""
 LONG_STEPS, PIECE_STEPS = 480_000, 160_000
-"""Steps above which an item is run as a stream, and of one piece of it."""
+"""Steps above which an item is run as a stream, and the steps of one piece of it."""
 
 
 @dataclass(frozen=True)
 class Represented:
     """One item, or a piece of a long one: pieces come in order, ``first`` is a piece's first frame.
 
-    ``frames`` and ``local`` (T, C) with ``frame_rate``, where there are any; ``embedding`` (E,) is
-    of the item up to the end of the piece.
+    ``frames`` and ``local`` are (T, C) at ``frame_rate``, or None. ``embedding`` (E,) describes the
+    item up to the end of the piece.
     """
 
     row: int
@@ -54,7 +54,7 @@ class Represents(Protocol):
 
 
 def by_model(model: FeatureModule, *, layer: str | None = None) -> Represents:
-    """Features of a model that encodes: context, or another layer, as frames.
+    """Use the features of a model that encodes: the context, or another layer, as frames.
 
     Args:
         model: The model.
@@ -88,7 +88,7 @@ def _up_to(model: FeatureModule, layer: str) -> FeatureModule:
 
 
 def _streamed(model: Streams, store: Store, row: int) -> Iterator[Represented]:
-    """One item in pieces; a piece that completes no frame comes with the next."""
+    """Yield one item in pieces; a piece that completes no frame is joined to the next."""
     device, length, first = next(model.parameters()).device, int(store.lengths[row]), 0
     state = model.init_state(1)
     for start in range(0, length, PIECE_STEPS):
@@ -121,7 +121,7 @@ def _is_long(store: Store, rows: np.ndarray) -> np.ndarray:
 
 
 def _stream(model: Module) -> Streams | None:
-    """A CPC with a user's encoder has the methods of a stream, and refuses."""
+    """A CPC with a user's encoder has the methods of a stream, but they raise."""
     if not isinstance(model, Streams):
         return None
     try:
@@ -134,11 +134,11 @@ def _stream(model: Module) -> Streams | None:
 def by_mfcc(
     sample_rate: int, waveform: Callable[[torch.Tensor], torch.Tensor] = lambda x: x
 ) -> Represents:
-    """MFCC with deltas as frames, their means and standard deviations as the embedding.
+    """Use MFCC with deltas as frames, and their means and standard deviations as the embedding.
 
     Args:
         sample_rate: Hz.
-        waveform: What a store holds of an item, to samples.
+        waveform: Turns an item of the store into samples.
     """
 
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
@@ -158,14 +158,16 @@ def batches_of(
     most_steps: int = BATCH_STEPS,
     most_items: int = BATCH_ITEMS,
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
-    """Batches of whole items of like length on the model's device: positions, values, lengths.
+    """Yield batches of whole items of similar length on the model's device.
+
+    A batch is the positions of its items, their values, and their lengths.
 
     Args:
         model: The model.
         store: The items.
-        rows: Which of them.
-        most_steps: Of a batch, padding counted.
-        most_items: Of a batch.
+        rows: Their positions in the store.
+        most_steps: Steps of a batch at most, padding counted.
+        most_items: Items of a batch at most.
     """
     device = next(model.parameters()).device
     for batch, padded in _batches(store, rows, most_steps, most_items):
@@ -183,7 +185,7 @@ def batches_of(
 def _batches(
     store: Store, rows: Positions, most_steps: int, most_items: int
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Items of one padded length, as many at a time as allowed."""
+    """Yield items of one padded length, as many at a time as allowed."""
     rows, values = np.asarray(rows), math.prod(store.values.shape[1:])
     padded = padded_lengths(store.lengths[rows])
     for length in np.unique(padded):
@@ -194,7 +196,7 @@ def _batches(
 
 
 def padded_lengths(lengths: np.ndarray) -> np.ndarray:
-    """Each length rounded up to one of LENGTHS_PER_OCTAVE in every octave.
+    """Round each length up to one of LENGTHS_PER_OCTAVE in every octave.
 
     >>> padded_lengths(np.array([1, 15, 16, 17, 31, 1000, 1025])).tolist()
     [1, 15, 16, 18, 32, 1024, 1152]
@@ -207,15 +209,15 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 def score_items(
     model: ScoringModel, store: Store, *, condition: Conditions | None = None
 ) -> tuple[np.ndarray, str]:
-    """The score of each item of a store in nats, and its kind.
+    """Return the score of each item of a store in nats, and its kind.
 
     Args:
         model: The model.
         store: The items.
-        condition: What each is conditioned on: its class, or what it is written from; or None.
+        condition: What each item is conditioned on: its class, or its source; or None.
 
-    A score of information looks for each future among the frames of the same item, which for a
-    long one would be all of a day: an item of more than LONG_STEPS is scored in pieces of
+    A score of information looks for each future among the frames of the same item. In a recording
+    of a day these would be too many, so an item of more than LONG_STEPS is scored in pieces of
     PIECE_STEPS to 2 PIECE_STEPS, and its score is the mean over all their terms.
     """
     totals, kind = np.empty(len(store)), ""
@@ -224,11 +226,11 @@ def score_items(
     is_long = _is_long(store, rows) if store.sequence else np.zeros(len(rows), bool)
     for batch, x, lengths in prefetched(batches_of(model, store, rows[~is_long])):
         with torch.inference_mode():
-            found = model.score(x, lengths, **_given(model, condition, batch))
-        totals[batch], kind = found.total.cpu().numpy(), found.kind
+            score = model.score(x, lengths, **_given(model, condition, batch))
+        totals[batch], kind = score.total.cpu().numpy(), score.kind
     for row in rows[is_long]:
-        given = _given(model, condition, np.array([row]))
-        totals[row], kind = _score_long(model, store, row, given)
+        arguments = _given(model, condition, np.array([row]))
+        totals[row], kind = _score_long(model, store, row, arguments)
     return totals, kind
 
 
@@ -245,12 +247,12 @@ def _score_long(
     edges = np.linspace(0, store.lengths[row], num_pieces + 1)
     total, count = 0.0, 0
     for start, stop in pairwise(edges.astype(int)):
-        found = _score_alone(model, store, row, start, stop, given)
-        if found.kind != "information":  # terms that add up know what came before them
+        score = _score_alone(model, store, row, start, stop, given)
+        if score.kind != "information":  # terms that add up depend on what came before them
             whole = _score_alone(model, store, row, 0, int(store.lengths[row]), given)
             return float(whole.total), whole.kind
-        assert found.terms is not None
-        known = found.terms[~found.terms.isnan()]
+        assert score.terms is not None
+        known = score.terms[~score.terms.isnan()]
         total, count = total + float(known.double().sum()), count + known.numel()
     return total / count, "information"
 

@@ -1,4 +1,4 @@
-"""What ``evaluate`` says of a model, in sections: figures beside what they must be seen beside.
+"""The sections of ``evaluate``: figures of a model, next to what they must be compared with.
 
 Each section is made by one function, from the model's contracts and the kind of its data.
 """
@@ -20,7 +20,7 @@ OF_LATENTS = {
     "elbo": "evidence lower bound, nats of an item",
     "bound": "importance-weighted bound of {num_draws} draws, nats",
     "kl": "divergence of the posterior from the prior, nats",
-    "mutual_information": "what z tells of which item it came from, nats; at most {most:.2f}",
+    "mutual_information": "information in z about which item it is of, nats; at most {most:.2f}",
     "active_units": "units whose posterior mean varies, of {size}",
     "exact_reconstructions": "items whose tokens come back as they were",
 }
@@ -44,9 +44,9 @@ class Section:
     """A table of figures.
 
     Attributes:
-        name: Short.
-        title: What it is about.
-        columns: What each column of figures is of, this run first.
+        name: A short name.
+        title: The heading.
+        columns: The headings of the columns of figures, this run first.
         rows: For each measure its name, its figures (None where there is none) and its meaning.
     """
 
@@ -56,18 +56,18 @@ class Section:
     rows: Sequence[tuple[str, Sequence[float | None], str]]
 
     def plain(self) -> dict[str, Any]:
-        """Plain values, as ``evaluation.json`` holds them."""
+        """Return plain values, as ``evaluation.json`` holds them."""
         return asdict(self)
 
 
 def likelihood_section(
     totals: np.ndarray, kind: str, store: Store, num_tokens: int | None
 ) -> Section:
-    """The mean score of items, and of a token where they are made of tokens.
+    """Report the mean score per item, and per token where items are made of tokens.
 
     Args:
         totals: (N,) nats, in the units of the data.
-        kind: Of these scores.
+        kind: The kind of these scores.
         store: The items.
         num_tokens: V, or None where items aren't made of tokens.
     """
@@ -96,18 +96,18 @@ def latents_section(
     num_draws: int,
     seed: int,
 ) -> Section:
-    """What z holds of items, beside the same network with new weights."""
-    found = [
+    """Report the latent measures of items, next to the same network with random weights."""
+    measures = [
         measure_latents(m, store, rows, num_draws=num_draws, seed=seed) for m in (model, untrained)
     ]
-    told = {"num_draws": num_draws, "most": found[0].most_information}
-    told["size"] = len(found[0].kl_of_units)
+    facts = {"num_draws": num_draws, "most": measures[0].most_information}
+    facts["size"] = len(measures[0].kl_of_units)
     return Section(
         name="latents",
         title=f"What z holds of {len(rows):,} items",
         columns=("this run", "untrained"),
         rows=[
-            (name, [float(getattr(f, name)) for f in found], meaning.format(**told))
+            (name, [float(getattr(f, name)) for f in measures], meaning.format(**facts))
             for name, meaning in OF_LATENTS.items()
         ],
     )
@@ -116,13 +116,13 @@ def latents_section(
 def molecules_section(
     drawn: Sequence[str], reference: Sequence[str], training: Sequence[str] | None, *, seed: int
 ) -> Section:
-    """Measures of drawn molecules, beside as many of those trained on.
+    """Report the measures of drawn molecules, next to the same number of training molecules.
 
     Args:
         drawn: SMILES in the order of drawing.
         reference: SMILES that the model hasn't seen.
-        training: SMILES that it was trained on, or None where they aren't at hand.
-        seed: Of the choice among these.
+        training: SMILES that it was trained on, or None where they aren't available.
+        seed: Seed of the choice among these.
 
     Raises:
         MissingExtraError: rdkit isn't installed.
@@ -142,7 +142,7 @@ def molecules_section(
         title=f"{len(drawn):,} molecules, beside {len(reference):,} of the reference",
         columns=tuple(columns),
         rows=[
-            (name, [_finite(of.get(name)) for of in columns.values()], meaning)
+            (name, [_finite(figures.get(name)) for figures in columns.values()], meaning)
             for name, meaning in OF_MOLECULES.items()
         ],
     )

@@ -1,4 +1,4 @@
-"""Surprise: how little each frame was expected, from the scores of the predictions that met it."""
+"""Surprise: how unexpected each frame was, from the scores of the predictions about it."""
 
 import numpy as np
 
@@ -10,21 +10,21 @@ def surprise_by_frame(
 
     .. math:: u_j = \frac{1}{|K_j|} \sum_{k \in K_j} (\log N - I_{j-k,k})
 
-    over the K_j steps k for which a context k frames before frame j was seen. ``chance`` is what
-    one who can't tell would have, log N.
+    over the K_j steps k for which a context k frames before frame j was seen. ``chance`` is the
+    loss of a guess, log N.
 
     The last frames of a recording are partly made of the zeros that an encoder pads it with. No
-    context tells where a recording ends, so they surprise whatever is in it: of a CPC on log-mel
-    frames of speech (1,040 samples seen by a frame, 600 of them later than it) the last two by 3
-    and 8 nats more than the same frames with more sound after them, and all earlier ones by less
-    than 0.05. ``whole`` leaves them out.
+    context can predict where a recording ends, so these frames always surprise. In a CPC on log-mel
+    frames of speech (a frame sees 1,040 samples, 600 of them after it) the last two frames cost 3
+    and 8 nats more than the same frames with more sound after them, and all earlier ones less
+    than 0.05 more. ``whole`` leaves them out.
 
     Args:
         terms: (T, K) information I_tk about frame t + k in nats, k from ``nearest``; NaN where
             there is none.
         nearest: The first k.
         chance: log N.
-        whole: Frames that see nothing of the padding after the end; all if not given.
+        whole: Number of frames that don't see the padding after the end; all if not given.
 
     Returns:
         (T,) nats; NaN for the first frames, which nothing predicted, and for those after the

@@ -1,4 +1,4 @@
-"""The weights before the first step: another run's, given vectors, or drawn anew."""
+"""The weights before the first step: another run's, given vectors, or random ones."""
 
 import math
 import warnings
@@ -12,11 +12,11 @@ from ensue.runs.prepare import Prepared
 from ensue.training.run_folder import RunFolder
 
 VALUES_STANDARDIZED = 1_000_000
-"""Values that a model may look at before its first step, at most."""
+"""Values that a model may see before its first step, at most."""
 
 
 def begin(ready: Prepared, init_from: str | Path | None) -> None:
-    """The weights before the first step: another run's, or what the model makes of a batch."""
+    """Set the weights before the first step, from another run, vectors, or a first batch."""
     config = ready.model.config
     vectors = config.embedding_weights if isinstance(config, HasVectors) else None
     if init_from is not None and vectors is not None:
@@ -57,7 +57,9 @@ def _take_weights(ready: Prepared, init_from: Path) -> None:
 
 
 def _differing(facts: dict[str, Any], other: dict[str, Any]) -> str:
-    """The facts of data that others don't have; a vocabulary isn't listed."""
-    found = {name: value for name, value in facts.items() if other.get(name) != value}
-    own = ["a vocabulary of their own"] if "codec" in found else []
-    return ", ".join([f"{name} {value}" for name, value in found.items() if name != "codec"] + own)
+    """List the facts of data that differ from others; a vocabulary isn't spelled out."""
+    differing = {name: value for name, value in facts.items() if other.get(name) != value}
+    vocabulary = ["a vocabulary of their own"] if "codec" in differing else []
+    return ", ".join(
+        [f"{name} {value}" for name, value in differing.items() if name != "codec"] + vocabulary
+    )

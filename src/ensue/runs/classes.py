@@ -10,7 +10,7 @@ from ensue.runs.prepare import classes_of
 
 
 def classes_known_to(model: Model) -> tuple[str, ...]:
-    """The names of the classes that a model was trained with.
+    """Return the names of the classes that a model was trained with.
 
     Raises:
         ConfigError: There are none.
@@ -25,11 +25,11 @@ def classes_known_to(model: Model) -> tuple[str, ...]:
 
 
 def class_condition(model: Model, label: str | None, num: int = 1) -> dict[str, Tensor]:
-    """The class of ``num`` items as an argument of a model; no argument where none is given.
+    """Return the class of ``num`` items as an argument of a model, or no argument without a class.
 
     Raises:
         ConfigError: The model was trained without classes.
-        DataError: It is none of them.
+        DataError: The class isn't one of them.
     """
     if label is None:
         return {}

@@ -1,4 +1,4 @@
-"""Drawing: the options of what is generated, and the files that it is written into."""
+"""Drawing: the options of generation, and the files that generated items are written to."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from ensue.training.run_folder import RunFolder
 
 
 class Drawing(TypedDict, total=False):
-    """Options of all commands that generate; those from ``method`` on need tokens."""
+    """Options of all commands that generate; those from ``method`` on are for token models."""
 
     temperature: Annotated[
         float,
@@ -25,32 +25,32 @@ class Drawing(TypedDict, total=False):
             "the likeliest."
         ),
     ]
-    seed: Annotated[int, Parameter(help="Of the draw, by default 0.")]
+    seed: Annotated[int, Parameter(help="Seed of the draw, by default 0.")]
     method: Annotated[
         Literal["random", "gumbel", "greedy", "beam"] | None,
         Parameter(
-            help="Of families that generate token by token, as all that follows: random, the "
-            "default, gumbel or greedy; where something is given to go on from, beam too."
+            help="For families that generate token by token, like all options below: random (the "
+            "default), gumbel or greedy; to complete a beginning or ask a question, also beam."
         ),
     ]
-    top_k: Annotated[int | None, Parameter(help="Only so many likeliest tokens.")]
+    top_k: Annotated[int | None, Parameter(help="Only this many of the likeliest tokens.")]
     top_p: Annotated[
-        float | None, Parameter(help="Only the likeliest tokens of this probability in all.")
+        float | None, Parameter(help="Only the likeliest tokens with this total probability.")
     ]
     min_p: Annotated[
         float | None,
-        Parameter(help="Only tokens of at least this part of the likeliest one's probability."),
+        Parameter(help="Only tokens with at least this share of the likeliest one's probability."),
     ]
     min_length: Annotated[int | None, Parameter(help="New tokens before the end, at least.")]
     max_length: Annotated[
         int | None,
         Parameter(
-            help="New tokens, at most; of sounds, by default as many as the longest training "
-            "recording has."
+            help="New tokens, at most; for sounds, by default the length of the longest training "
+            "recording."
         ),
     ]
     no_repeat_ngram: Annotated[
-        int | None, Parameter(help="No sequence of so many tokens comes twice.")
+        int | None, Parameter(help="No sequence of this many tokens occurs twice.")
     ]
     num_beams: Annotated[int | None, Parameter(help="Hypotheses that beam keeps.")]
     length_penalty: Annotated[
@@ -59,7 +59,7 @@ class Drawing(TypedDict, total=False):
 
 
 def settings_of(options: Drawing) -> dict[str, Any]:
-    """The options that were given, checked.
+    """Return the options that were given, checked.
 
     Raises:
         ConfigError: One isn't known, or the temperature is below 0.
@@ -70,7 +70,7 @@ def settings_of(options: Drawing) -> dict[str, Any]:
 
 
 def place_of(out: str | Path | None, loaded: Loaded, name: str, data: Data | None = None) -> Path:
-    """The file asked for, or the usual one in the run, if the items can be written so."""
+    """Return the given file, or the default one in the run, if the items can be written to it."""
     writer = writer_of(loaded.codec)
     path = Path(out or RunFolder(loaded.path).samples / f"{name}{writer.usual}")
     check_form(writer, out, path)
@@ -78,7 +78,7 @@ def place_of(out: str | Path | None, loaded: Loaded, name: str, data: Data | Non
 
 
 def write_drawn(loaded: Loaded, drawn: Drawn, path: Path) -> None:
-    """Write items; in the run itself, in place of what was drawn there before."""
+    """Write items; within the run they replace those drawn before."""
     writer = writer_of(drawn.codec)
     if writer.is_folder and RunFolder(loaded.path).samples in path.parents:
         shutil.rmtree(path, ignore_errors=True)

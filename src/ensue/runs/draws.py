@@ -1,4 +1,4 @@
-"""Settings of draws from a run's model: checked, and completed by what its codec knows."""
+"""Settings of draws from a run's model: checked, and completed from its codec."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def require_place_for(settings: Mapping[str, Any], model: Model) -> None:
     """Refuse settings of generation where a model doesn't generate token by token.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: Such a setting is given.
     """
     if settings and not isinstance(model.config, Generates):
         raise ConfigError(
@@ -26,12 +26,12 @@ def require_place_for(settings: Mapping[str, Any], model: Model) -> None:
 
 
 def with_usual_length(settings: Mapping[str, Any], codec: Codec) -> dict[str, Any]:
-    """Settings with the longest that an item may get, where the codec knows what is usual."""
+    """Return the settings with a largest length of items, where the codec knows the usual one."""
     return dict(settings) if "max_length" in settings else {**usual_length(codec), **settings}
 
 
 def new_generator(seed: int) -> torch.Generator:
-    """A generator of the CPU, whose draws are the same on every machine.
+    """Make a generator on the CPU, whose draws are the same on every machine.
 
     Raises:
         ConfigError: The seed is below 0 or too large.

@@ -1,4 +1,4 @@
-"""The model shown on some items: the figures of a run's report."""
+"""Exhibit: make the figures of a run's report on some items."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def exhibit(
     seed: int,
     condition: Conditions | None = None,
 ) -> None:
-    """Show the model on some items of a store, into the run folder."""
+    """Make the figures of the model on some items of a store, in the run folder."""
 
     subject = Subject(
         model=model,

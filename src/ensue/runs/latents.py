@@ -1,4 +1,4 @@
-"""Raw items by way of z: what comes back of one, points between two, and the search for the best.
+"""Raw items by way of z: reconstruction, interpolation, and the search for the best.
 
 Dims: N points, D latent units.
 """
@@ -27,8 +27,8 @@ class Latents:
     Attributes:
         model: Encodes items as z, and decodes z.
         codec: Raw items to tensors and back.
-        generator: Of draws from the prior.
-        settings: Of generation, its generator among them.
+        generator: Generator of draws from the prior.
+        settings: Settings of generation, including its generator.
     """
 
     model: LatentModel
@@ -37,17 +37,17 @@ class Latents:
     settings: dict[str, Any]
 
     def z(self, raw: Any) -> Tensor:
-        """(D,) the posterior's mean of a raw item."""
+        """Return the (D,) mean of the posterior of a raw item."""
         with torch.inference_mode():
             return self.model.encode(self._encoded(raw)).embedding[0]
 
     def reconstruct(self, raw: Any) -> Any:
-        """A raw item from the mean of its posterior."""
+        """Decode the mean of the posterior of a raw item."""
         with torch.inference_mode():
             return self._decoded(self.model.reconstruct(self._encoded(raw), **self.settings))[0]
 
     def interpolate(self, start: Any, end: Any, num: int) -> list[Any]:
-        """Raw items of ``num`` points on the line between the z of two."""
+        """Decode ``num`` points on the line between the z of two raw items."""
         first, last = self.z(start), self.z(end)
         with torch.inference_mode():
             return self._decoded(self.model.interpolate(first, last, num, **self.settings))
@@ -61,7 +61,7 @@ class Latents:
         num: int,
         seed: int,
     ) -> Found:
-        """The raw items that a function likes best, from some of them or from draws on."""
+        """Search for the raw items with the largest value, starting from items or draws."""
         # scikit-learn takes a second, and nothing else here needs it.
         from ensue.models.tokens.latent_search import search
 
@@ -73,7 +73,7 @@ class Latents:
         return search(function, self._decode, z, num_rounds=num_rounds, num=num, seed=seed)
 
     def _decode(self, z: Tensor) -> list[Any]:
-        """Raw items of z (N, D), by default the likeliest token each time."""
+        """Decode z (N, D) to raw items, by default with the likeliest token each time."""
         with torch.inference_mode():
             drawn = self.model.sample(len(z), z=z, **{"temperature": 0.0, **self.settings})
         return self._decoded(drawn)

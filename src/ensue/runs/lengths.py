@@ -1,4 +1,4 @@
-"""Lengths inside a run (warm-up, schedules of an objective) follow its number of steps."""
+"""Lengths within a run (warm-up, schedules of an objective), fitted to its number of steps."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,21 +10,20 @@ from ensue.configuration import lengths
 def fitted(
     configs: Mapping[str, Any], given: Mapping[str, Any], told: Mapping[str, int]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The configurations with lengths that fit ``max_steps``, and what is worth a line each.
+    """Return the configurations with lengths that fit ``max_steps``, and notes of a line each.
 
-    The objective's schedules of a recipe that is for another number of steps follow in proportion,
-    and so does a default that would be longer than the run. The warm-up of the learning rate keeps
-    the first steps stable, however many come after: it stays while it is at most half of the run.
-    A length that the user gave stays, and if it is longer than the run, that is told.
+    If a recipe is for another number of steps, its objective's schedules scale in proportion, and
+    so does a default that would be longer than the run. The warm-up of the learning rate keeps the
+    first steps stable, however many follow: it stays if it is at most half of the run. A length
+    that the user gave stays, with a note if it is longer than the run.
 
     Args:
-        configs: Of each section, with the number of steps as ``training.max_steps``.
+        configs: The configuration of each section; ``training.max_steps`` is the number of steps.
         given: Settings that the user gave, by name.
-        told: Lengths that a recipe or another run tells, each with the number of steps that it is
-            for.
+        told: Lengths from a recipe or another run, each with the number of steps that it is for.
     """
     num_steps, default = configs["training"].max_steps, type(configs["training"]).max_steps
-    found, notes = dict(configs), []
+    fitted_configs, notes = dict(configs), []
     for section, config in configs.items():
         for name, mark in lengths(type(config)).items():
             length = getattr(config, name)
@@ -34,13 +33,13 @@ def fitted(
                 if length > num_steps:
                     notes.append(f"{name} is {length:,}, and training has {num_steps:,} steps")
                 continue
-            of = told.get(name, default)
-            fit = mark.fit(length, num_steps, of, is_default=name not in told)
+            meant_for = told.get(name, default)
+            fit = mark.fit(length, num_steps, meant_for, is_default=name not in told)
             if fit == length:
                 continue
-            found[section] = dataclasses.replace(found[section], **{name: fit})
+            fitted_configs[section] = dataclasses.replace(fitted_configs[section], **{name: fit})
             notes.append(
                 f"{name} is {fit:,} instead of {length:,}: training has {num_steps:,} steps "
-                f"instead of {of:,}"
+                f"instead of {meant_for:,}"
             )
-    return found, tuple(notes)
+    return fitted_configs, tuple(notes)

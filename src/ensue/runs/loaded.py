@@ -39,12 +39,12 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with the codec it was trained with.
+    """A trained model together with its codec.
 
     Attributes:
         model: The model, in eval mode.
         codec: Raw items to tensors and back.
-        config: What ``config.yaml`` says, or family and data for a model folder.
+        config: The values of ``config.yaml``, or family and data for a model folder.
         path: The run folder or model folder.
     """
 
@@ -58,16 +58,16 @@ class Loaded:
         return self.config["family"]
 
     def on_best_device(self) -> Loaded:
-        """The same, with the model on the GPU if there is one."""
+        """Move the model to the GPU, if there is one."""
         self.model.to(best_device())
         return self
 
     def model_as(self, protocol: type[P], contract: str) -> P:
-        """The model, of a family that keeps a contract.
+        """Return the model, if its family keeps a contract.
 
         Args:
-            protocol: What is read of the model.
-            contract: Its name in ``CONTRACTS``.
+            protocol: The protocol of the contract.
+            contract: The contract's name in ``CONTRACTS``.
 
         Raises:
             ConfigError: The family doesn't keep it.
@@ -77,13 +77,14 @@ class Loaded:
         return self.model
 
     def embed(self, raws: Any) -> np.ndarray:
-        """One vector for each raw item: (N, E) float32.
+        """Return one vector for each raw item: (N, E) float32.
 
         Args:
-            raws: A list of items: paths, (samples, rate) pairs, or samples at the run's own rate
-                for sound; texts, which are never taken for paths, or :class:`pathlib.Path`; rows
-                ``{column: value}`` or numbers in the order of the columns; images or their paths.
-                Or an array of several, or a table of them, such as a DataFrame.
+            raws: A list of items. For sound: paths, (samples, rate) pairs, or samples at the run's
+                own rate. For text: texts, which are never read as paths, or :class:`pathlib.Path`.
+                For tables: rows ``{column: value}``, or numbers in the order of the columns. For
+                images: arrays or paths. Or several items as an array, or a table of them, such as a
+                DataFrame.
 
         Raises:
             DataError: An item can't be read.
@@ -96,7 +97,7 @@ class Loaded:
         return np.stack([self._features(model, raw).embedding[0].cpu().numpy() for raw in raws])
 
     def frames(self, raw: Any) -> np.ndarray:
-        """The context features of one raw item, frame by frame: (T, C) float32.
+        """Return the context features of one raw item, frame by frame: (T, C) float32.
 
         Raises:
             DataError: The item can't be read.
@@ -109,16 +110,16 @@ class Loaded:
         return context[0].cpu().numpy()
 
     def score(self, raws: Any, *, conditions: Sequence[str] | None = None) -> np.ndarray:
-        """Nats for each raw item: (N,). Log-densities are those of the original units.
+        """Return the nats of each raw item: (N,). Log-densities are in the original units.
 
         Args:
             raws: As for :meth:`embed`.
-            conditions: The class of each, of a run that was trained with classes; by default
-                they aren't known.
+            conditions: The class of each item, for a run that was trained with classes; by default
+                they are unknown.
 
         Raises:
-            DataError: An item can't be read, or a class is none of the run's.
-            ConfigError: The family has no scores, or the run no classes.
+            DataError: An item can't be read, or a class isn't one of the run's.
+            ConfigError: The family has no scores, or the run has no classes.
         """
         model = self.model_as(Scores, "scores")
         raws = self._raws(raws)
@@ -129,14 +130,16 @@ class Loaded:
             )
         totals, source = [], self._source(raws).get("condition") if raws else None
         for i, raw in enumerate(raws):
-            given: dict[str, Any] = {"condition": source[i : i + 1]} if source is not None else {}
+            arguments: dict[str, Any] = (
+                {"condition": source[i : i + 1]} if source is not None else {}
+            )
             if conditions:
-                given |= class_condition(self.model, conditions[i])
+                arguments |= class_condition(self.model, conditions[i])
             with torch.inference_mode():
-                found = model.score(self._encoded(raw), **given)
-            is_density = found.kind in ("exact", "lower_bound")
+                score = model.score(self._encoded(raw), **arguments)
+            is_density = score.kind in ("exact", "lower_bound")
             units = self.codec.log_det(raw) if is_density else 0.0
-            totals.append(float(found.total) + units)
+            totals.append(float(score.total) + units)
         return np.array(totals)
 
     def sample(
@@ -151,21 +154,21 @@ class Loaded:
         """Draw ``num`` raw items.
 
         Args:
-            num: How many.
-            condition: Their class, of a run that was trained with classes, by default any; of a run
-                of questions what they are written from, ``{"path": ..., "answer": ...}``.
+            num: Number of items.
+            condition: Their class, for a run that was trained with classes, by default any; for a
+                run of questions, the source ``{"path": ..., "answer": ...}``.
             temperature: 1 draws from the model, less is closer to the likeliest.
-            seed: Of the draw.
-            settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
-                token by token.
+            seed: Seed of the draw.
+            settings: Fields of :class:`ensue.generation.GenerationConfig`, for families that
+                generate token by token.
 
         Raises:
             ConfigError: The family can't sample, or not with these settings.
         """
         model = self.model_as(Draws, "samples")
         require_place_for(settings, self.model)
-        given = self._source([condition]) or class_condition(self.model, condition)
-        settings = {**with_usual_length(settings, self.codec), **given}
+        arguments = self._source([condition]) or class_condition(self.model, condition)
+        settings = {**with_usual_length(settings, self.codec), **arguments}
         generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.sample(num, temperature=temperature, generator=generator, **settings)
@@ -182,18 +185,18 @@ class Loaded:
         known: float | None = None,
         **settings: Any,
     ) -> list[list[Any]]:
-        """How raw items that have only begun may go on: for each ``num`` whole items.
+        """Complete the beginnings of raw items; return ``num`` whole items for each.
 
         Args:
             raws: The beginnings, such as texts, or whole images.
-            num: How many of each; with the method ``beam``, the likeliest ones it finds.
-            condition: Their class, of a run that was trained with classes; by default not known.
+            num: Completions of each; with the method ``beam``, the likeliest ones it finds.
+            condition: Their class, for a run that was trained with classes; by default unknown.
             temperature: 1 draws from the model, less is closer to the likeliest.
-            seed: Of the draw.
-            known: The part of an image, from its upper edge, or of a recording that is given; by
-                default half.
-            settings: Of :class:`ensue.generation.GenerationConfig`, for families that generate
-                token by token.
+            seed: Seed of the draw.
+            known: Share of an image (from the top) or of a recording that is given; by default
+                half.
+            settings: Fields of :class:`ensue.generation.GenerationConfig`, for families that
+                generate token by token.
 
         Raises:
             DataError: An item can't be read.
@@ -221,7 +224,7 @@ class Loaded:
         known: float | None = None,
         **settings: Any,
     ) -> list[list[Any]]:
-        """:meth:`complete` of what the codec made of raw items already."""
+        """Do the same as :meth:`complete` for beginnings that the codec has encoded already."""
         model = self.model_as(Completes, "completes")
         require_place_for(settings, self.model)
         if not len(encoded):
@@ -229,12 +232,12 @@ class Loaded:
         if not isinstance(self.codec, BeginsItems):
             raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
         condition_of = class_condition(self.model, condition, len(encoded))
-        x, given = self.codec.begun(encoded, known)
+        x, mask = self.codec.begun(encoded, known)
         generator = new_generator(seed)
         with torch.inference_mode():
             drawn = model.complete(
                 x.to(self.device),
-                given.to(self.device),
+                mask.to(self.device),
                 num=num,
                 temperature=temperature,
                 generator=generator,
@@ -248,12 +251,12 @@ class Loaded:
         return found
 
     def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:
-        """What comes back of raw items from the middle of their posteriors, greedily.
+        """Decode the means of the posteriors of raw items, greedily.
 
         Args:
             raws: As for :meth:`embed`.
-            seed: Of the draw, where a temperature is given.
-            settings: Of :class:`ensue.generation.GenerationConfig`.
+            seed: Seed of the draw, where a temperature is given.
+            settings: Fields of :class:`ensue.generation.GenerationConfig`.
 
         Raises:
             DataError: An item can't be read.
@@ -265,14 +268,14 @@ class Loaded:
     def interpolate(
         self, start: Any, end: Any, num: int = 8, *, seed: int = 0, **settings: Any
     ) -> list[Any]:
-        """Raw items on the line between the z of two, both among them as they come back.
+        """Decode points on the line between the z of two raw items, both ends included.
 
         Args:
             start: A raw item.
             end: Another.
-            num: Points.
-            seed: Of the draw, where a temperature is given.
-            settings: Of :class:`ensue.generation.GenerationConfig`.
+            num: Number of points.
+            seed: Seed of the draw, where a temperature is given.
+            settings: Fields of :class:`ensue.generation.GenerationConfig`.
 
         Raises:
             DataError: An item can't be read.
@@ -292,18 +295,19 @@ class Loaded:
         seed: int = 0,
         **settings: Any,
     ) -> Found:
-        """Search z for the raw items that a function of them likes best, by Bayesian optimization.
+        """Search z for raw items with a large value of a function, by Bayesian optimization.
 
-        Up the gradient of a function of z, :func:`ensue.models.tokens.latent_search.ascend` goes.
+        To follow the gradient of a function of z, use
+        :func:`ensue.models.tokens.latent_search.ascend`.
 
         Args:
-            function: From raw items to a value for each, NaN where one has none; larger is better.
-            start: Raw items to begin with, or so many draws from the prior.
+            function: Takes raw items and returns a value for each, or NaN; larger is better.
+            start: Raw items to begin with, or a number of draws from the prior.
             num_rounds: Rounds after these.
             num: Items of a round.
-            seed: Of all draws.
-            settings: Of :class:`ensue.generation.GenerationConfig`; by default the likeliest token
-                is taken each time.
+            seed: Seed of all draws.
+            settings: Fields of :class:`ensue.generation.GenerationConfig`; by default the likeliest
+                token is taken each time.
 
         Raises:
             DataError: An item can't be read.
@@ -324,18 +328,18 @@ class Loaded:
         return Latents(model=model, codec=self.codec, generator=generator, settings=settings)
 
     def _source(self, raws: Any) -> dict[str, Source]:
-        """The sources of items as an argument of the model; none for kinds that have none."""
+        """Return the sources of items as an argument of the model, for kinds that have sources."""
         if not isinstance(self.codec, HasSources):
             return {}
         source = self.codec.source_of(self._raws(raws), self.config["data"].get("regions"))
         return {"condition": source.to(self.device)}
 
     def classes_in(self, labels: Mapping[str, Sequence[str]]) -> Tensor:
-        """The classes of items by their labels, in the column that the run was trained with: (N,).
+        """Return the (N,) classes of items, from the label column that the run was trained with.
 
         Raises:
             ConfigError: The run was trained without classes.
-            DataError: There is no such column, or it holds a stranger.
+            DataError: There is no such column, or it holds an unknown class.
         """
         classes, column = classes_known_to(self.model), self.config["data"].get("condition")
         if column not in labels:
@@ -344,17 +348,17 @@ class Loaded:
 
     @property
     def hash(self) -> str:
-        """The hash of the model, of its settings, weights and codec."""
-        found = hashlib.sha256()
+        """Return the hash of the model: of its settings, weights and codec."""
+        digest = hashlib.sha256()
         for part in (self.model.config, self.codec):
-            found.update(json.dumps(to_plain(part), sort_keys=True).encode())
+            digest.update(json.dumps(to_plain(part), sort_keys=True).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
-            found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-        return found.hexdigest()[:32]
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:32]
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Return the device of the model."""
         return next(self.model.parameters()).device
 
     def _decoded(self, drawn: Samples) -> list[Any]:
@@ -368,7 +372,7 @@ class Loaded:
         return self.codec.encode(raw)[None].to(self.device)
 
     def _raws(self, raws: Any) -> list[Any]:
-        """Several items of a user as the codec takes them."""
+        """Return a user's items in the form that the codec takes."""
         return raws_of(raws, self.codec, for_other_data(self.config["data"]))
 
 
@@ -376,8 +380,8 @@ def load(run: str | Path) -> Loaded:
     """Load a trained run: its model and codec together.
 
     Args:
-        run: A run folder, or the folder ``model`` of one alone, as it is handed on. A model folder
-            doesn't know how its data were read, so data are read with the default settings.
+        run: A run folder, or its folder ``model`` alone, as it is shared. A model folder doesn't
+            say how its data were read, so data are read with the default settings.
 
     Raises:
         CheckpointError: It is neither, isn't finished, or is damaged.

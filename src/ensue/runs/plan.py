@@ -1,7 +1,7 @@
-"""The plan of a run: which family, which data, and its three configurations.
+"""The plan of a run: its family, its data, and its three configurations.
 
-Settings come from a recipe, from the run that weights are taken from, and from the user, who has
-the last word.
+Settings come from a recipe, from the run that weights are taken from, and from the user, whose
+settings win.
 """
 
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ VERB_OPTIONS = ("out", "recipe", "resume", "init_from", "cache", "quiet")
 
 @dataclass(frozen=True)
 class Plan:
-    """A family, its data and its three configurations, and how the run folder tells of them.
+    """A family, its data and its three configurations, as the run folder records them.
 
-    ``notes`` are worth a line each: what was made to fit, or doesn't.
+    ``notes`` are a line each, about settings that were made to fit, or that don't.
     """
 
     family: str
@@ -46,33 +46,36 @@ def make_plan(
     settings: Mapping[str, Any],
     init_from: str | Path | None,
 ) -> Plan:
-    """The plan that a recipe, a run to start from and single settings make.
+    """Make the plan from a recipe, a run to start from and single settings.
 
     Raises:
         ConfigError: Settings are unknown or wrong: all of them in one message.
     """
     classes = section_classes(family)
-    given = split_sections(settings, classes, also=VERB_OPTIONS)
+    user_settings = split_sections(settings, classes, also=VERB_OPTIONS)
     base = read_recipe(recipe, family) if recipe else {name: {} for name in SECTIONS}
-    told = _lengths_in(base, classes)
+    known_lengths = _lengths_in(base, classes)
     if init_from is not None:
         begun = _run_of(Path(init_from), family)
-        told = {**_lengths_in({"model": {}, **begun}, {"model": classes["model"]}), **told}
+        known_lengths = {
+            **_lengths_in({"model": {}, **begun}, {"model": classes["model"]}),
+            **known_lengths,
+        }
         base["model"] = {
             **_model_settings(Path(init_from), begun, classes["model"]),
             **base["model"],
         }
-    merged = {n: (classes[n], {**base[n], **given[n]}) for n in SECTIONS}
+    merged = {n: (classes[n], {**base[n], **user_settings[n]}) for n in SECTIONS}
     _, of_data = merged["data"]
     if isinstance(of_data.get("regions"), str | Path):
         # A run is used from other folders than it was trained in.
         of_data["regions"] = str(Path(of_data["regions"]).absolute())
-    configs, notes = fitted(validate_all(merged), settings, told)
+    configs, notes = fitted(validate_all(merged), settings, known_lengths)
     return Plan(family, data, configs, notes)
 
 
 def _lengths_in(sections: Mapping[str, Any], classes: Mapping[str, type]) -> Mapping[str, int]:
-    """The lengths that a recipe or a run tells, each with the number of steps that it is for."""
+    """Return the lengths in a recipe or a run, each with the number of steps that it is for."""
     num_steps: int = sections["training"].get("max_steps", TrainingConfig.max_steps)
     names = {
         name
@@ -84,20 +87,20 @@ def _lengths_in(sections: Mapping[str, Any], classes: Mapping[str, type]) -> Map
 
 
 def section_classes(family: str) -> dict[str, type]:
-    """The configuration class of each section."""
+    """Return the configuration class of each section."""
     return {"model": config_class(family), "data": DataConfig, "training": TrainingConfig}
 
 
 def _run_of(init_from: Path, family: str) -> dict[str, Any]:
-    """The configuration of the run to start from."""
-    found = RunFolder(init_from).read_config()
-    if found["family"] != family:
-        raise ConfigError(f"{str(init_from)!r} is a run of {found['family']!r}, not of {family!r}")
-    return found
+    """Read the configuration of the run to start from."""
+    config = RunFolder(init_from).read_config()
+    if config["family"] != family:
+        raise ConfigError(f"{str(init_from)!r} is a run of {config['family']!r}, not of {family!r}")
+    return config
 
 
 def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dict[str, Any]:
-    """The settings of a run's model, with the sizes that were chosen for its data."""
+    """Return the settings of a run's model, with the sizes that were chosen for its data."""
     names = {s.name for s in settings(cls)}
     chosen = RunFolder(init_from).read_model_settings()
     every = {**older_settings(cls), **begun["model"], **chosen}
@@ -105,10 +108,10 @@ def _model_settings(init_from: Path, begun: Mapping[str, Any], cls: type) -> dic
 
 
 def older_settings(cls: type) -> Mapping[str, Any]:
-    """The meaning of settings of a model that runs of older versions don't have."""
+    """Return values for a model's settings that runs of older versions don't have."""
     return cls.older if isinstance(cls, HasOlderSettings) else {}
 
 
 def describe(data: Any) -> str:
-    """What the data are, in a word or a path."""
+    """Describe the data in a word or by their path."""
     return str(data) if isinstance(data, str | Path) else f"{type(data).__name__} in memory"

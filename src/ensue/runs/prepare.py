@@ -1,6 +1,6 @@
-"""What a run needs before its first step: encoded data, and a model that fits them.
+"""Prepare a run for its first step: encode the data, and make a model that fits them.
 
-Everything that can be refused is refused here, before anything is written into the run folder.
+All refusals happen here, before anything is written into the run folder.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from ensue.training.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A model, its codec, its data, what was left out, and what tells the data from others."""
+    """A model, its codec, its data, the items left out, and the fingerprint of the data."""
 
     model: Model
     codec: Codec
@@ -52,7 +52,7 @@ def prepare(
     Args:
         plan: The family, its data and its configurations.
         cache: Folder for encoded data.
-        progress: Told of what takes long.
+        progress: Notified of long work.
         trained_on: The fingerprint of the data of a run that is resumed.
 
     Raises:
@@ -75,20 +75,20 @@ def prepare(
     model = model_class(plan.family)(model_config)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
     ids = np.asarray(items.ids)
-    # By name: what couldn't be read isn't in the store.
+    # By name: unreadable items aren't in the store.
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
     condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
     if data.condition is not None:
         condition = classes_of(store.labels[data.condition], facts["classes"])
-    found = _training_data(plan, store, codec, model, rows, held, condition)
-    skipped = [*store.skipped, *_left_out(found, data.max_skipped)]
+    training_data = _training_data(plan, store, codec, model, rows, held, condition)
+    skipped = [*store.skipped, *_left_out(training_data, data.max_skipped)]
     return Prepared(
-        model=model, codec=codec, data=found, skipped=skipped, fingerprint=items.fingerprint
+        model=model, codec=codec, data=training_data, skipped=skipped, fingerprint=items.fingerprint
     )
 
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
-    """The configuration with the sizes that its user left open, and a line that tells them."""
+    """Return the configuration with the sizes that its user left open, and report them."""
     if not isinstance(config, SuitsRows):
         return config
     suited = config.suited(num_rows)
@@ -98,7 +98,7 @@ def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
 
 
 def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
-    """The classes that a model is conditioned on, if that is asked for.
+    """Return the classes that a model is conditioned on, if a condition is set.
 
     Raises:
         ConfigError: The family has no place for classes.
@@ -126,7 +126,7 @@ def _classes(plan: Plan, items: Items) -> tuple[str, ...]:
 
 
 def warn_of_lookalikes(label: str, values: Iterable[str]) -> None:
-    """Say which values of a label look equal and are classes of their own all the same."""
+    """Warn of values of a label that look equal but are different classes."""
     if groups := lookalikes(values):
         warnings.warn(
             f"values of {label!r} look equal and are different classes: {told_alike(groups)}"
@@ -139,10 +139,10 @@ def has_classes(family: str) -> bool:
 
 
 def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
-    """Labels as the numbers of classes; -1 where there is none.
+    """Return labels as class numbers; -1 where there is no label.
 
     Raises:
-        DataError: A label is no class.
+        DataError: A label isn't one of the classes.
     """
     number = {"": -1, **{name: i for i, name in enumerate(classes)}}
     stranger = next((label for label in labels if label not in number), None)
@@ -154,7 +154,7 @@ def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
 def sources_in(
     items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
 ) -> Sources | None:
-    """The sources of the items of a store; None where the items have none."""
+    """Return the sources of the items of a store, or None where the items have none."""
     return (
         codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
     )
@@ -169,7 +169,7 @@ def encode(
     max_skipped: float,
     progress: Progress,
 ) -> Store:
-    """The store of the items, with progress where it must be built."""
+    """Return the store of the items, with progress if it must be built."""
 
     def on_item(done: int, total: int) -> None:
         if done == 1:
@@ -218,7 +218,7 @@ def _training_data(
         if (size := codec.window(data)) is not None and model.shortest > size:
             model.loss(Batch(x=torch.zeros(2, size)), step=0)  # the model says what is too long
         validation = _validation(windows, held) if data.validation else None
-        # What is too little to be held out is learnt from.
+        # Data too small to be held out are used for training.
         train = windows(rows if validation else np.union1d(rows, held))
         model.loss(train.draw(0, min(2, training.batch_size)), step=0)
     if validation is None and training.patience is not None:
@@ -230,38 +230,38 @@ def _training_data(
 
 
 def _validation(windows: Callable[[Any], Windows], held_out: Any) -> Windows | None:
-    """The windows of the items held out; None, with a notice, where there are too few."""
+    """Return the windows of the held-out items; or None, with a warning, if there are too few."""
     if len(held_out):
         try:
-            found = windows(held_out)
+            validation = windows(held_out)
         except DataError:
-            found = None
-        if found is not None and found.num_windows > 1:
-            return found
+            validation = None
+        if validation is not None and validation.num_windows > 1:
+            return validation
     warnings.warn("there are too few items to hold some out: this run has no validation loss")
     return None
 
 
 def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
-    """The items that no window is taken of, and why.
+    """Return the items that give no window, and the reasons.
 
     Raises:
         DataError: Too many are longer than a window.
     """
-    found = [w for w in (data.train, data.validation) if w is not None]
+    parts = [w for w in (data.train, data.validation) if w is not None]
     too_short = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are too short")
-        for w in found
+        for w in parts
         for row in map(int, w.too_short)
     ]
     too_long = [
         (w.store.ids[row], f"{w.store.lengths[row]} steps are more than the {w.size} of a window")
-        for w in found
+        for w in parts
         for row in map(int, w.too_long)
     ]
     if too_long:
         remedy = "; the setting window_tokens takes longer ones"
-        require_few_skipped(too_long, sum(len(w.rows) for w in found), max_skipped, more=remedy)
+        require_few_skipped(too_long, sum(len(w.rows) for w in parts), max_skipped, more=remedy)
         warnings.warn(
             f"{len(too_long)} items are longer than a window and are left out, such as "
             f"{too_long[0][0]!r}{remedy}"
@@ -281,5 +281,5 @@ def require_kind(family: str, kind: str) -> None:
 
 
 def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """The folder for prepared data: the one given, or ``cache`` next to the run."""
+    """Return the folder for prepared data: the one given, or ``cache`` next to the run."""
     return Path(cache) if cache is not None else run.absolute().parent / "cache"

@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def listener(quiet: bool) -> Listener:
-    """A bar on a terminal, lines elsewhere, nothing where ``quiet``."""
+    """Return a bar on a terminal, lines elsewhere, or a silent listener if ``quiet``."""
     if quiet:
         return Silence()
     return Bar() if sys.stderr.isatty() else Lines()
@@ -64,7 +64,7 @@ class Bar:
 
 
 class Lines:
-    """A plain line now and then on standard error."""
+    """Prints a plain line now and then on standard error."""
 
     def start(self, what: str, total: int, done: int = 0) -> None:
         self._what, self._total, self._done = what, total, done
@@ -95,7 +95,7 @@ class Lines:
 
 
 def describe(facts: dict[str, float]) -> str:
-    """The loss, what chance would have, and the accuracy, as far as they are known.
+    """Return the loss, the chance loss and the accuracy, as far as they are known.
 
     Example:
         >>> describe({"loss": 2.5, "chance_loss": 5.5452, "accuracy": 0.25})

@@ -1,4 +1,4 @@
-"""Reading: data as a trained run's own were read, with the same settings and codec."""
+"""Reading: data for a trained run, with the settings and codec of its training data."""
 
 import warnings
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Reading(TypedDict, total=False):
     """Options of all commands that apply a run to data."""
 
     max_skipped: Annotated[
-        float, Parameter(help="Part of the items that may be unreadable, by default 0.05.")
+        float, Parameter(help="Share of the items that may be unreadable, by default 0.05.")
     ]
     cache: Annotated[
         str | Path | None,
@@ -44,13 +44,12 @@ class Reading(TypedDict, total=False):
 
 
 class LabeledReading(Reading, total=False):
-    """Options of commands that make use of labels, too."""
+    """Options of commands that also use labels."""
 
     group: Annotated[
         str | None,
         Parameter(
-            help="Label column that says what belongs together: a split doesn't cut through it; "
-            'by default "group" or "speaker".'
+            help='Label column of groups that a split keeps whole; by default "group" or "speaker".'
         ),
     ]
     intervals: Annotated[
@@ -66,10 +65,10 @@ class Opened:
     """Data that a run is applied to.
 
     Attributes:
-        items: As they were read.
-        store: As the codec encoded them, without those that can't be used.
-        sources: What they are written from, or None where they aren't written from anything.
-        progress: Told of what takes long.
+        items: The items as they were read.
+        store: The items as the codec encoded them, without the unusable ones.
+        sources: The sources that items are written from, or None for kinds without sources.
+        progress: Notified of long work.
     """
 
     items: Items
@@ -79,7 +78,7 @@ class Opened:
 
     @property
     def raws(self) -> list[Any]:
-        """The raw items of the store, in its order."""
+        """Return the raw items of the store, in its order."""
         where = {name: i for i, name in enumerate(self.items.ids)}
         return [self.items.raw[where[name]] for name in self.store.ids]
 
@@ -87,10 +86,10 @@ class Opened:
 def open_data(
     loaded: Loaded, data: Data, *, regions: str | None = None, **options: Unpack[LabeledReading]
 ) -> Opened:
-    """Data read as the run's own were: the same settings and codec.
+    """Open data with the settings and codec of the run's own data.
 
     Raises:
-        EnsueError: They can't be read, or aren't what the run takes.
+        EnsueError: They can't be read, or are of another kind than the run's.
     """
     require_options(LabeledReading, options)
     progress = listener(options.get("quiet", False))
@@ -124,7 +123,7 @@ def read_items(
     intervals: Sequence[str] = (),
     regions: str | None = None,
 ) -> Items:
-    """Raw items, read as the run's own were."""
+    """Read raw items with the settings of the run's own data."""
     changes = {"group": group, "intervals": intervals, "max_skipped": max_skipped}
     config = for_other_data(loaded.config["data"], regions=regions, **changes)
     place = cache or cache_of(None, loaded.path)
@@ -135,7 +134,7 @@ def read_items(
 
 
 def trained_on(loaded: Loaded) -> tuple[Items, list[int]]:
-    """The items of the run's own data, and which of them weren't held out.
+    """Return the items of the run's own data, and the positions of those that weren't held out.
 
     Raises:
         EnsueError: They can't be read, or have changed.
@@ -157,7 +156,7 @@ def require_options(cls: type, options: object) -> None:
     """Refuse names that are no options of a command, as in a call from Python.
 
     Raises:
-        ConfigError: There is one.
+        ConfigError: There is such a name.
     """
     assert isinstance(options, dict)
     names = list(cls.__annotations__)
@@ -167,10 +166,10 @@ def require_options(cls: type, options: object) -> None:
 
 
 def require_questions(loaded: Loaded, **given: Any) -> None:
-    """Refuse what is for questions where the items are none.
+    """Refuse options for questions where the items aren't questions.
 
     Raises:
-        ConfigError: It is given.
+        ConfigError: Such an option is given.
     """
     names = [name for name, value in given.items() if value is not None]
     if names and not KINDS[loaded.codec.kind].has_sources:
@@ -191,5 +190,5 @@ def _warn_of_unknown_tokens(codec: Codec, store: Store) -> None:
     if has.any():
         warnings.warn(
             f"{has.sum()} of {len(store)} items have tokens that the model never saw, such as "
-            f"{store.ids[int(has.argmax())]!r}; it takes them all for one and the same"
+            f"{store.ids[int(has.argmax())]!r}; it treats all of them as one unknown token"
         )

@@ -1,4 +1,4 @@
-"""Results: what a command has made. Each shows itself and names the command that comes next."""
+"""Results of commands. Each prints itself and suggests the next command."""
 
 import json
 import shlex
@@ -18,11 +18,11 @@ READERS = {
 
 @dataclass(frozen=True)
 class Next:
-    """A command of Ensue to go on with; the command line adds what both have in common.
+    """The next command of Ensue; the command line adds the options that both have in common.
 
     Attributes:
         verb: Its name.
-        words: What it works on.
+        words: Its positional arguments.
         options: Its options.
     """
 
@@ -32,9 +32,9 @@ class Next:
 
 
 class Result(Protocol):
-    """What every command returns.
+    """The result of a command.
 
-    ``files`` are those that it wrote, ``show`` prints the rest, and ``suggest`` gives the next
+    ``files`` are the files that it wrote, ``show`` prints the rest, and ``suggest`` gives the next
     command: one of Ensue, a line for a shell, or None.
     """
 
@@ -50,8 +50,8 @@ class Result(Protocol):
 class Written:
     """The result of a verb: ``num_rows`` rows in ``files``, about ``num_items`` items.
 
-    ``skipped`` are those that couldn't be used, each with the reason; ``notes`` are worth a line
-    each; ``next`` is the next command, where it isn't to open the file.
+    ``skipped`` are the items that couldn't be used, each with the reason; ``notes`` are printed, a
+    line each; ``next`` is the next command, if it isn't to open the file.
     """
 
     what: str
@@ -63,8 +63,8 @@ class Written:
     next: str | None = None
 
     def show(self, console: Console) -> None:
-        of = "" if self.what == "items" else f" of {self.num_items:,} items"
-        console.print(f"{self.num_rows:,} {self.what}{of}")
+        total = "" if self.what == "items" else f" of {self.num_items:,} items"
+        console.print(f"{self.num_rows:,} {self.what}{total}")
         for note in (*left_out(self.skipped), *self.notes):
             console.print(note)
 
@@ -73,7 +73,7 @@ class Written:
 
 
 def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
-    """A sentence about what couldn't be used, if something couldn't."""
+    """Return a sentence about the items that couldn't be used, if there are any."""
     if not skipped:
         return []
     name, reason = skipped[0]
@@ -82,7 +82,7 @@ def left_out(skipped: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def open_file(path: Path) -> str:
-    """The command that shows a file.
+    """Return the command that shows a file.
 
     Example:
         >>> open_file(Path("my run/report.html"))
@@ -92,7 +92,7 @@ def open_file(path: Path) -> str:
 
 
 def open_in_python(path: Path) -> str:
-    """The command that prints a table; other files are opened.
+    """Return the command that prints a table; other files are opened.
 
     Example:
         >>> open_in_python(Path("a.npz"))

@@ -1,4 +1,4 @@
-"""A run that goes on: what may change, what is said of it, and what an interrupt leaves."""
+"""Resume: the changes that a continued run allows, its notes, and the message of an interrupt."""
 
 import dataclasses
 import shlex
@@ -20,7 +20,7 @@ from ensue.training.schedule import rate
 def resumed_plan(
     plan: Plan, run: RunFolder, recipe: str | Path | None, settings: Mapping[str, Any]
 ) -> Plan:
-    """The plan that the run was begun with, and the changes that a resumed run may have.
+    """Return the plan that the run was begun with, with the changes that a resumed run may have.
 
     Raises:
         ConfigError: Other settings, or other data, are given than the run was begun with.
@@ -33,14 +33,14 @@ def resumed_plan(
         if begun[name] != now[name]
     ]
     if not changed:
-        given = set(settings) - free.keys()
+        names = set(settings) - free.keys()
         if recipe:
-            given |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
+            names |= _of_recipe(recipe, plan, "max_steps" in settings) - free.keys()
         changed = [
             f"{name} was {value!r} and is {now[section][name]!r}"
             for section, values in _begun_settings(plan, begun).items()
             for name, value in values.items()
-            if name in given and now[section][name] != value
+            if name in names and now[section][name] != value
         ]
     if changed:
         raise ConfigError(
@@ -58,7 +58,7 @@ def resumed_plan(
 
 
 def _begun_settings(plan: Plan, begun: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings of a run by section, those that its version didn't have as they were then."""
+    """Return the settings of a run by section; those newer than the run have their old meaning."""
     classes = section_classes(plan.family)
     older = {"model": older_settings(classes["model"])}
     return {
@@ -70,17 +70,17 @@ def _begun_settings(plan: Plan, begun: Mapping[str, Any]) -> dict[str, dict[str,
 
 
 def _of_recipe(recipe: str | Path, plan: Plan, other_length: bool) -> set[str]:
-    """The settings that a recipe gives; those that follow the number of steps only with its own."""
-    found = {name for of in read_recipe(recipe, plan.family).values() for name in of}
+    """Return the names of a recipe's settings; not lengths, if the number of steps is another."""
+    names = {name for section in read_recipe(recipe, plan.family).values() for name in section}
     if not other_length:
-        return found
-    return found - {n for cls in section_classes(plan.family).values() for n in lengths(cls)}
+        return names
+    return names - {n for cls in section_classes(plan.family).values() for n in lengths(cls)}
 
 
 def with_other_end(plan: Plan, run: RunFolder) -> Plan:
-    """The plan of a resumed run, which never ends before the step that it has reached.
+    """Return the plan of a resumed run, which never ends before the step that it has reached.
 
-    Its notes say what another number of steps means.
+    Its notes explain the effect of another number of steps.
 
     Raises:
         CheckpointError: The run is to be longer, and the checkpoint to go on from is gone.
@@ -110,13 +110,13 @@ def with_other_end(plan: Plan, run: RunFolder) -> Plan:
 def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[str, ...]:
     if after.max_steps == step:
         return (f"the run ends at step {step:,}, which it has reached, of {before.max_steps:,}",)
-    found = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
-    found += f"{before.max_steps:,}"
+    length_note = f"the run goes on from step {step:,} to {after.max_steps:,} instead of "
+    length_note += f"{before.max_steps:,}"
     was, now = (c.learning_rate * rate(c, step) for c in (before, after))
     if step == 0 or was == now:
-        return (found,)
+        return (length_note,)
     return (
-        found,
+        length_note,
         f"the learning rate goes from {was:.3g} to {now:.3g} at step {step:,}, where the cosine of "
         f"{after.max_steps:,} steps has it; a run that had this length from the start ends "
         "otherwise",
@@ -124,7 +124,7 @@ def _notes(before: TrainingConfig, after: TrainingConfig, step: int) -> tuple[st
 
 
 def write_changes(plan: Plan, run: RunFolder) -> None:
-    """Write the settings of a resumed run into its ``config.yaml``, where they are others."""
+    """Write the settings of a resumed run into its ``config.yaml``, if they have changed."""
     begun, now = run.read_config(), to_plain(plan.configs["training"])
     known = _begun_settings(plan, begun)["training"]
     changed = {n: v for n, v in now.items() if v != known[n]}
@@ -137,7 +137,7 @@ def _steps_of(run: RunFolder) -> int:
 
 
 def interrupted(run: RunFolder, plan: Plan) -> str:
-    """The state of an interrupted run, and the command that goes on."""
+    """Describe the state of an interrupted run, and the command that continues it."""
     words = ["ensue", "train", plan.family, describe(plan.data), "--out", str(run.path), "--resume"]
     command = shlex.join(words) if isinstance(plan.data, str | Path) else "train(resume=True)"
     if run.model.is_dir():

@@ -14,10 +14,10 @@ DENSITIES = ("exact", "lower_bound")
 def scores_of(
     loaded: Loaded, opened: Opened, condition: Conditions | None = None
 ) -> tuple[np.ndarray, str]:
-    """The score of each item in nats, and its kind.
+    """Return the score of each item in nats, and its kind.
 
-    A density is one of what the codec makes of an item; the log-determinant of the encoding turns
-    it into one of the item itself.
+    A model's density is that of the encoded item; the log-determinant of the encoding turns it into
+    the density of the item itself.
     """
     model = loaded.model_as(ScoringModel, "scores")
     totals, kind = score_items(model, opened.store, condition=condition)

@@ -47,8 +47,8 @@ class Subject:
     Attributes:
         loaded: The run.
         opened: The data.
-        seed: Of all draws.
-        options: As in ``DEFAULTS``.
+        seed: Seed of all draws.
+        options: Options, as in ``DEFAULTS``.
     """
 
     loaded: Loaded
@@ -58,7 +58,7 @@ class Subject:
 
     @cached_property
     def trained_on(self) -> tuple[Items, list[int]]:
-        """The items of the run's data, and which of them weren't held out.
+        """Return the items of the run's data, and the positions of those that weren't held out.
 
         Raises:
             EnsueError: They can't be read, or have changed.
@@ -75,7 +75,7 @@ class Maker(Protocol):
 
     Attributes:
         options: The options that it reads.
-        absence: Why there is no such section, of a run that it doesn't apply to.
+        absence: The reason why a run has no such section.
     """
 
     @property
@@ -87,7 +87,7 @@ class Maker(Protocol):
 
 
 class Likelihood:
-    """How well the model expected the items."""
+    """The likelihood of the items."""
 
     options, absence = (), ""
 
@@ -105,7 +105,7 @@ class Likelihood:
 
 
 class Latents:
-    """What z holds of the items."""
+    """The latent z of the items."""
 
     options, absence = ("num_draws", "num_items"), "has no z"
 
@@ -123,7 +123,7 @@ class Latents:
 
 
 class Questions:
-    """How well the model asks, and what its questions depend on."""
+    """The quality of the model's questions, and what they depend on."""
 
     options, absence = ("num_items",), "asks no questions"
 
@@ -145,7 +145,7 @@ class Questions:
 
     @staticmethod
     def _training(subject: Subject) -> tuple[Sources | None, list[str]]:
-        """The questions that were trained on, or why they can't be had."""
+        """Return the training questions, or the reason why they are missing."""
         loaded = subject.loaded
         assert isinstance(loaded.codec, HasSources)
         try:
@@ -159,7 +159,7 @@ class Questions:
 
 
 class Molecules:
-    """How good drawn molecules are."""
+    """The quality of drawn molecules."""
 
     options, absence = ("num", "temperature"), "draws no molecules"
 
@@ -176,7 +176,7 @@ class Molecules:
         try:
             require_rdkit()
         except EnsueError as error:
-            return [], [f"what was drawn isn't looked at as molecules: {error}"]
+            return [], [f"the draws can't be measured as molecules: {error}"]
         training, notes = self._training(subject)
         reference = subject.opened.items.raw
         some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
@@ -185,7 +185,7 @@ class Molecules:
 
     @staticmethod
     def _training(subject: Subject) -> tuple[list[str] | None, list[str]]:
-        """The molecules that were trained on, or why they can't be had."""
+        """Return the training molecules, or the reason why they are missing."""
         try:
             items, chosen = subject.trained_on
             return [items.raw[row] for row in chosen], []

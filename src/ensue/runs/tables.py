@@ -1,4 +1,4 @@
-"""Tables that verbs write: Parquet, npz or CSV by the name of the file, whole or not at all."""
+"""Tables that verbs write: Parquet, npz or CSV by the file's ending, whole or not at all."""
 
 import contextlib
 import shutil
@@ -21,22 +21,22 @@ ROWS_A_GROUP = 16_384
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
 OWN_COLUMNS |= {"best_answer", "place_of_own"}
 BITS_PER = "bits_per_"
-"""The beginning of the names of columns of bits per unit, whatever the unit."""
+"""Prefix of the names of columns of bits per unit, whatever the unit."""
 ARROW = (pa.ArrowException,)
 
 
 def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: object = None) -> Path:
-    """The path, if its ending says how to write it, and it isn't the data that are read."""
+    """Return the path, if its ending names a format and it isn't the data that are read."""
     path = Path(out)
     if isinstance(data, str | Path) and path.exists() and path.resolve() == Path(data).resolve():
-        raise ConfigError(f"out is {str(out)!r}, which is what is read; name another file")
+        raise ConfigError(f"out is {str(out)!r}, the file that is read; name another file")
     if path.suffix not in suffixes:
         raise ConfigError(f"out is {str(out)!r}; its ending must be one of {', '.join(suffixes)}")
     return path
 
 
 def labeled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
-    """Ids and labels; a label named as one of our own columns is written as ``label.NAME``."""
+    """Return ids and labels; a label with the name of a column of ours becomes ``label.NAME``."""
     rows = list(rows)
     named = {f"label.{n}" if _is_ours(n) else n: v for n, v in store.labels.items()}
     return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
@@ -63,10 +63,10 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
 
 
 class TableParts:
-    """A long table written part by part, so that the job can go on where it was stopped.
+    """A long table written part by part, so that the job can continue where it was stopped.
 
-    The parts lie in a hidden folder beside the file until :meth:`finish` makes it of them. Parts of
-    another ``key`` are of another job, and are thrown away.
+    The parts are in a hidden folder next to the file until :meth:`finish` makes the file from them.
+    Parts with another ``key`` belong to another job and are deleted.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -78,7 +78,7 @@ class TableParts:
                 (self.folder / "key").write_text(key)
 
     def has(self, number: int) -> bool:
-        """Whether a part has been written already."""
+        """Return whether a part has been written already."""
         return self._part(number).exists()
 
     def add(self, number: int, tables: Iterable[Mapping[str, Any]]) -> None:
@@ -125,7 +125,7 @@ class TableParts:
 
 
 def _write_parquet(tables: Iterable[pa.Table], path: Path) -> None:
-    """Small tables are put together until they make a row group."""
+    """Write tables, joining small ones until they make a row group."""
     with contextlib.ExitStack() as stack:
         writer, waiting, num_rows = None, [], 0
         for table in tables:
@@ -149,14 +149,14 @@ def _row_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tab
 def _write_npz(
     names: Iterable[str], column: Callable[[str], Iterator[np.ndarray]], path: Path
 ) -> None:
-    """One array a column, as numpy.savez writes them, from one stretch after the other."""
+    """Write one array per column, as numpy.savez does, one row group after another."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
         for name in names:
             facts = [(len(x), x.shape[1:], x.dtype) for x in column(name)]
             kind = np.result_type(*(dtype for _, _, dtype in facts))
             shape = (sum(num for num, _, _ in facts), *facts[0][1])
             header = {"descr": kind.str, "fortran_order": False, "shape": shape}
-            # Not by keyword: a column may be called as one of savez's own arguments.
+            # Not by keyword: a column may have the name of one of savez's own arguments.
             with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array_header_2_0(entry, header)
                 for x in column(name):
@@ -178,5 +178,5 @@ def _array(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_fixed_size_list(column.type):
         flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(column), column.type.list_size)
-    found = column.to_numpy()
-    return found.astype(str) if found.dtype == object else found
+    values = column.to_numpy()
+    return values.astype(str) if values.dtype == object else values

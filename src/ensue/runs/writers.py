@@ -1,6 +1,6 @@
-"""Raw items into files, in the form of their kind: tables, images as arrays or a sheet, WAV files.
+"""Writers: raw items into files, as tables, arrays, sheets of images or WAV files.
 
-The name of the form is in the kind's row, ``KINDS[kind].writer``; the forms are in ``WRITERS``.
+``KINDS[kind].writer`` names the writer of a kind; the writers are in ``WRITERS``.
 """
 
 import math
@@ -26,10 +26,10 @@ class Drawn:
     """Raw items to be written.
 
     Attributes:
-        items: What the codec decoded.
-        codec: Of the run.
-        columns: Values next to each item; ``item`` is the name of the one that it goes on from.
-        across: Images in a row of a sheet; by default as many as there are rows.
+        items: Raw items that the codec decoded.
+        codec: The codec of the run.
+        columns: Values next to each item; ``item`` is the name of the item that it completes.
+        across: Images in a row of a sheet; by default the number of rows.
     """
 
     items: Sequence[Any]
@@ -39,13 +39,13 @@ class Drawn:
 
 
 class Writer(Protocol):
-    """A form of items in files.
+    """Writes items in one form of file.
 
     Attributes:
-        suffixes: Of the files, or the empty one of a folder.
-        usual: The one that is taken unasked.
-        exact: Those of files that hold all items without loss.
-        is_folder: Whether it is a folder of files.
+        suffixes: Endings of the files; an empty one for a folder.
+        usual: The default ending.
+        exact: Endings of files that hold all items without loss.
+        is_folder: Whether the items are written into a folder.
     """
 
     @property
@@ -63,7 +63,7 @@ class Writer(Protocol):
 
 
 class Tables:
-    """Rows, or texts as a column that is named as their kind."""
+    """Writes rows, or texts as a column with the name of their kind."""
 
     suffixes, usual, exact, is_folder = SUFFIXES, ".csv", (), False
 
@@ -79,7 +79,7 @@ class Tables:
 
 
 class Images:
-    """Images (H, W) or (H, W, 3) of 8 bits: .npz with the array ``image``, or a sheet as .png."""
+    """Writes 8-bit images (H, W) or (H, W, 3): .npz with the array ``image``, or a .png sheet."""
 
     suffixes, usual, exact, is_folder = (".png", ".npz"), ".png", (".npz",), False
 
@@ -95,7 +95,7 @@ class Images:
 
 
 class Sounds:
-    """Sounds (S,) as WAV files of 16 bits in a folder; what is louder than 1 is cut there."""
+    """Writes sounds (S,) as 16-bit WAV files in a folder; samples beyond 1 are clipped."""
 
     suffixes, usual, exact, is_folder = ("",), "", (), True
 
@@ -108,7 +108,7 @@ class Sounds:
 
     @staticmethod
     def _files(drawn: Drawn) -> list[PurePath]:
-        """The number of each sound, or the name of the one that it goes on from and a number."""
+        """Return file names: a number, after the name of the sound completed, if there is one."""
         names = drawn.columns.get("item")
         if names is None:
             return [PurePath(f"{i:04d}.wav") for i in range(len(drawn.items))]
@@ -123,7 +123,7 @@ WRITERS: dict[str, Writer] = {"tables": Tables(), "images": Images(), "sounds": 
 
 
 def writer_of(codec: Codec) -> Writer:
-    """The form in which the items of a codec are written."""
+    """Return the writer for the items of a codec."""
     return WRITERS[KINDS[codec.kind].writer]
 
 
@@ -131,7 +131,7 @@ def check_form(writer: Writer, out: str | Path | None, path: Path) -> None:
     """Refuse a file where items are written into a folder, and a folder that isn't empty.
 
     Raises:
-        ConfigError: It is one.
+        ConfigError: It is one of these.
     """
     if not writer.is_folder:
         return
@@ -143,10 +143,10 @@ def check_form(writer: Writer, out: str | Path | None, path: Path) -> None:
 
 
 def file_inside(name: str) -> PurePath:
-    """The file of an item below a folder: a name that leads out of it is kept inside.
+    """Return the file of an item below a folder; a name that leads out of it is kept inside.
 
     Raises:
-        DataError: The name is none that a file could have.
+        DataError: No file could have the name.
 
     Example:
         >>> file_inside("../gray/0.png").as_posix()

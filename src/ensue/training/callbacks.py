@@ -1,7 +1,7 @@
-"""What happens after an optimizer step, in this order: log, validate, save.
+"""Callbacks after an optimizer step, in this order: log, validate, save.
 
-All of it depends on the step alone, and what it must remember is in the checkpoint, so that a run
-that was killed and resumed writes the same lines.
+They depend on the step alone, and their state is in the checkpoint, so that a run that was killed
+and resumed writes the same lines.
 """
 
 import dataclasses
@@ -36,8 +36,8 @@ class _AfterStep(pl.Callback):
     """Calls ``after_step`` once for each optimizer step, not for accumulated batches.
 
     Attributes:
-        ended: The step where training ends without another one, as a run does that is made
-            shorter; or None. Then ``after_end`` is called instead, before anything is trained.
+        ended: The step where training ends without another step, as in a run that was made
+            shorter; or None. If set, only ``after_end`` is called, before anything is trained.
     """
 
     ended: int | None = None
@@ -68,7 +68,7 @@ class _AfterStep(pl.Callback):
 
 
 class LogMetrics(_AfterStep):
-    """Means since the last line to ``metrics.jsonl``; times and rates to ``train.log``."""
+    """Writes means since the last line to ``metrics.jsonl``; times and rates to ``train.log``."""
 
     def __init__(
         self, run: RunFolder, config: TrainingConfig, write: Write, progress: Progress
@@ -91,7 +91,7 @@ class LogMetrics(_AfterStep):
             self._tell(trainer, step)
             self._sums = {}
         elif step >= self.config.max_steps:
-            self._tell(trainer, step)  # a run that is made longer goes on with these sums
+            self._tell(trainer, step)  # a run that is made longer continues with these sums
 
     def after_end(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> None:
         self._told = step
@@ -122,11 +122,11 @@ class LogMetrics(_AfterStep):
 
 
 class Validate(_AfterStep):
-    """Validation loss on fixed windows; stops when patience is over.
+    """Measures the validation loss on fixed windows; stops when patience is over.
 
     Attributes:
-        best: The best validation on schedule so far.
-        improved: Whether that is the one of the last step.
+        best: The best regular validation so far.
+        improved: Whether it is the validation of the last step.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Validate(_AfterStep):
         return means["loss"]
 
     def _compare(self, now: Validation) -> None:
-        """Patience counts from where the schedules of the objective end."""
+        """Update the best validation; patience counts from the end of the objective's schedules."""
         self.improved = now.beats(self.best)
         self._worse = 0 if self.improved or not now.settled else self._worse + 1
         self.best = now if self.improved else self.best
@@ -206,10 +206,10 @@ class Validate(_AfterStep):
 
 
 class SaveCheckpoint(_AfterStep):
-    """The whole training state to ``checkpoints/last.ckpt``, the best weights to a file beside.
+    """Writes the training state to ``checkpoints/last.ckpt``, and the best weights next to it.
 
     Each validation that is the best so far has a checkpoint, written before the file of its
-    weights: where a run is killed between the two, the checkpoint has them.
+    weights: if a run is killed between the two, the checkpoint has them.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ class SaveCheckpoint(_AfterStep):
 
     def _save(self, trainer: pl.Trainer) -> None:
         self._clock = time.monotonic()
-        if not trainer.is_global_zero:  # it takes part, and writes nothing
+        if not trainer.is_global_zero:  # it takes part in the collective, and writes nothing
             trainer.save_checkpoint(self.run.checkpoint)
             return
         with written_whole(
@@ -274,7 +274,7 @@ def add_loss(sums: Sums, loss: Loss) -> None:
 
 
 def gathered(sums: Sums) -> list[Sums]:
-    """The sums of every process, by rank."""
+    """Return the sums of every process, by rank."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [sums]
     parts: list[Any] = [None] * torch.distributed.get_world_size()
@@ -283,7 +283,7 @@ def gathered(sums: Sums) -> list[Sums]:
 
 
 def mean_metrics(sums: Sums, trainer: pl.Trainer) -> dict[str, Any]:
-    """Means as plain numbers over batches and processes; the loss over what was counted."""
+    """Return plain means over batches and processes; the loss is divided by its count."""
     names = sorted(sums)
     shapes = [sums[n].shape for n in names]
     root = trainer.strategy.root_device

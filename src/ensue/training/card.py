@@ -1,4 +1,4 @@
-"""The model card: ``model/README.md``, made from what the run folder says of itself."""
+"""The model card: ``model/README.md``, made from the files of the run folder."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -60,7 +60,7 @@ model = {model}.from_pretrained("this/folder")
 
 
 def model_card(run: RunFolder, model: Model) -> str:
-    """The text of the card, from the run's settings, metrics, data and probes."""
+    """Return the text of the card, from the run's settings, metrics, data and probes."""
     config = run.read_config()
     row = family_row(config["family"])
     header = ModelCardData(library_name="ensue", tags=[config["family"], *row.kinds])
@@ -75,14 +75,14 @@ def model_card(run: RunFolder, model: Model) -> str:
         training=_table(_training(run)),
         probes=_probes(run),
         limits="\n".join(f"- {limit}" for limit in (*row.limits, *_limits(run))),
-        # Files move; the names of the package stay.
+        # Modules may move; the public names of the package stay.
         module="ensue" if hasattr(ensue, row.model) else row.module,
         model=type(model).__name__,
     )
 
 
 def write_card(run: RunFolder, model: Model) -> None:
-    """Write the card again, as after a probe; a run that isn't finished has none yet."""
+    """Write the card again, e.g. after a probe; a run that isn't finished has none yet."""
     if run.model.is_dir():
         write_text(run.model / "README.md", model_card(run, model), error=CheckpointError)
 
@@ -136,10 +136,10 @@ def _weights(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _probes(run: RunFolder) -> str:
-    found = run.read_probes()
-    if not found:
+    probes = run.read_probes()
+    if not probes:
         return "No probe has been run yet: `ensue probe RUN DATA --label NAME`."
-    return "\n\n".join(_probe(p) for p in found)
+    return "\n\n".join(_probe(p) for p in probes)
 
 
 def _probe(probe: dict[str, Any]) -> str:

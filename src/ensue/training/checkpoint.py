@@ -1,4 +1,4 @@
-"""The folder ``checkpoints/``: the state of training, and what its weights need to be used."""
+"""The folder ``checkpoints/``: the state of training, and the files needed to use its weights."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ STATE = "last.ckpt"
 
 
 def write_begun(folder: Path, model: Model, codec: Codec) -> None:
-    """Write what a checkpoint of the model will need to be used: its settings, and the codec."""
+    """Write the settings of the model and the codec, which the use of a checkpoint needs."""
     settings = json.dumps(to_plain(model.config), indent=2) + "\n"
     write_text(folder / "config.json", settings, error=CheckpointError)
     with writing(repr(str(folder / "codec.json")), error=CheckpointError):
@@ -26,7 +26,7 @@ def write_begun(folder: Path, model: Model, codec: Codec) -> None:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The state of training.
+    """Read the state of training.
 
     Raises:
         CheckpointError: It is damaged, or of a newer format.
@@ -45,12 +45,12 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def weights_in(state: dict[str, Any]) -> dict[str, Tensor]:
-    """The model's weights in a state of training."""
+    """Return the model's weights in a state of training."""
     return {name.removeprefix("model."): value for name, value in state["state_dict"].items()}
 
 
 def load_unfinished(folder: Path) -> tuple[Model, Codec, int]:
-    """The model of the last checkpoint, in eval mode on the CPU, its codec, and its step.
+    """Load the model of the last checkpoint, in eval mode on the CPU, its codec, and its step.
 
     Raises:
         CheckpointError: There is no checkpoint yet, or a file is damaged.

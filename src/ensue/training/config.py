@@ -1,4 +1,4 @@
-"""Settings of the training: what is the same for every family."""
+"""Settings of the training, which are the same for every family."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -21,14 +21,14 @@ class TrainingConfig:
     ] = 16
     accumulate: Annotated[
         int,
-        Field(gt=0, description="batches a step; their gradients add up, their negatives don't"),
+        Field(gt=0, description="batches per step; they share gradients, but not negatives"),
     ] = 1
-    learning_rate: Annotated[float, Field(gt=0, description="at its height")] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, description="peak learning rate")] = 1e-3
     warmup_steps: Annotated[
         int, Field(ge=0, description="steps of linear rise"), StepsOfTraining(most=0.5)
     ] = 100
     schedule: Annotated[
-        Literal["cosine", "constant"], Field(description="of the learning rate after the rise")
+        Literal["cosine", "constant"], Field(description="learning rate after the rise")
     ] = "cosine"
     weight_decay: Annotated[float, Field(ge=0, description="decoupled (AdamW)")] = 0.0
     clip_norm: Annotated[
@@ -39,7 +39,7 @@ class TrainingConfig:
     ] = "float32"
     seed: Annotated[
         int,
-        Field(ge=0, description="of weights, windows and dropout; negatives follow from the step"),
+        Field(ge=0, description="seed of weights, windows and dropout; the step sets negatives"),
     ] = 0
     log_every: Annotated[int, Field(gt=0, description="steps between lines of metrics")] = 20
     validate_every: Annotated[int, Field(gt=0, description="steps between validations")] = 250
@@ -56,7 +56,7 @@ class TrainingConfig:
         Literal["last", "best"] | None,
         Field(
             description="weights that the run ends with: the last, or the best by validation loss; "
-            "none: the best with patience, else what suits the family"
+            "none: the best with patience, else the default of the family"
         ),
     ] = None
     accelerator: Annotated[Literal["auto", "cpu", "gpu"], Field(description="where to train")] = (

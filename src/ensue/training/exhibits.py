@@ -14,7 +14,7 @@ from ensue.errors import CheckpointError
 from ensue.files import read_bytes, read_json, written_whole
 
 MOST = 2**30
-"""Bytes of an exhibit, a picture or a sound."""
+"""Bytes of an exhibit, a picture or a sound, at most."""
 REMEDY = "make it again with 'ensue report RUN DATA'"
 
 
@@ -25,11 +25,11 @@ class Exhibits:
     path: Path
 
     def has(self, name: str) -> bool:
-        """Whether there is an exhibit of that name."""
+        """Return whether there is an exhibit of that name."""
         return (self.path / f"{name}.json").exists()
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """The values of an exhibit by name, or None where the run has none.
+        """Read the values of an exhibit by name; return None if the run has none.
 
         Raises:
             CheckpointError: It is damaged, or of a newer format.
@@ -42,7 +42,7 @@ class Exhibits:
         return values
 
     def file(self, name: str) -> bytes:
-        """A picture or a sound.
+        """Read a picture or a sound.
 
         Raises:
             CheckpointError: It is missing, or isn't in the folder.
@@ -53,16 +53,16 @@ class Exhibits:
         return read_bytes(path, most=MOST, error=CheckpointError)
 
     def damaged(self, name: str, problem: str) -> CheckpointError:
-        """The error for an exhibit that can't be used."""
+        """Return the error for an exhibit that can't be used."""
         return CheckpointError(
             f"{str(self.path / f'{name}.json')!r} is damaged: {problem}; {REMEDY}"
         )
 
     def replace(self, texts: Mapping[str, str], files: Mapping[str, bytes]) -> None:
-        """Write all exhibits in the place of earlier ones, whole or not at all.
+        """Write all exhibits and delete earlier ones, whole or not at all.
 
         Args:
-            texts: What :func:`to_json` gives, by name.
+            texts: Texts made by :func:`to_json`, by name.
             files: Pictures and sounds, by name.
         """
         with written_whole(self.path, error=CheckpointError, replaces_folder=True) as draft:
@@ -75,7 +75,7 @@ class Exhibits:
 
 
 def to_json(values: Mapping[str, Any]) -> str:
-    """The text of an exhibit.
+    """Return the text of an exhibit.
 
     Raises:
         ValueError: A number isn't finite.

@@ -1,4 +1,4 @@
-"""Fit: train one model in one run folder, from the start or from where it was cut off."""
+"""Fit: train one model in one run folder, from the start or from its last checkpoint."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def fit(
     run: RunFolder,
     progress: Progress,
 ) -> None:
-    """Train ``model``, from ``run``'s checkpoint where there is one, and save it in ``run``.
+    """Train ``model``, from ``run``'s checkpoint if there is one, and save it in ``run``.
 
     Raises:
         CheckpointError: The checkpoint is damaged.
@@ -43,7 +43,7 @@ def fit(
     """
     if run.model.is_dir() and not run.checkpoint.exists():
         load_weights(model, run.model / "model.safetensors")
-        return  # it is finished, and its checkpoint was taken away
+        return  # it is finished, and its checkpoint was deleted
     saved = read_state(run.checkpoints) if run.checkpoint.exists() else None
     step = 0 if saved is None else int(saved["global_step"])
     is_logged = run.model.is_dir() or step >= config.log_every
@@ -68,7 +68,7 @@ def is_at_end(saved: dict[str, Any], config: TrainingConfig) -> bool:
 
 
 def _is_told(run: RunFolder, data: TrainingData, config: TrainingConfig, step: int) -> bool:
-    """Return whether the metrics have the lines of an end at this step."""
+    """Return whether the metrics already have the lines that training writes when it ends here."""
     if step < config.max_steps:  # by patience, right after a validation
         return True
     lines = [line for line in run.read_metrics() if line["step"] == step]
@@ -78,7 +78,7 @@ def _is_told(run: RunFolder, data: TrainingData, config: TrainingConfig, step: i
 
 
 def _end(model: Model, codec: Codec, config: TrainingConfig, run: RunFolder, step: int) -> None:
-    """Save the weights that the run ends with, which the model has from then on."""
+    """Give the model the weights that the run ends with, and save it."""
     before = read_kept(run) if run.model.is_dir() else None
     kept = keep(model, config, run, step)
     write_kept(run, kept)
@@ -100,7 +100,7 @@ def _train(
 ) -> int:
     """Train from ``step`` on, and return the step that was reached.
 
-    Where training is over, only the lines of its end are written.
+    If training is over already, only its last lines are written.
     """
     if is_main():
         _open_again(run, config, step)
@@ -147,9 +147,9 @@ def _train(
 
 
 def _open_again(run: RunFolder, config: TrainingConfig, step: int) -> None:
-    """Leave in the folder what training left there that goes on at ``step``.
+    """Restore the folder to its state during training at ``step``.
 
-    What an end wrote between two lines or two validations isn't among it.
+    Lines that an end of the run wrote between two regular lines or validations are removed.
     """
 
     def stays(line: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Interrupts: Ctrl-C and SIGTERM are heeded between two steps, where all can be saved."""
+"""Interrupts: Ctrl-C and SIGTERM take effect between two steps, where everything can be saved."""
 
 import contextlib
 import signal
@@ -12,10 +12,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Notes that the process was asked to stop; a second Ctrl-C stops it at once.
+    """Records that the process was asked to stop; a second Ctrl-C stops it at once.
 
-    Outside the main thread no signal arrives, and nothing is changed. A signal that the process was
-    told to ignore, as by ``nohup``, stays ignored.
+    Outside the main thread no signal arrives, and nothing is changed. A signal that the process
+    ignores, as under ``nohup``, stays ignored.
 
     Attributes:
         asked: Whether it was asked to stop.
@@ -36,7 +36,7 @@ class Interrupts:
             signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Take the signals, also from who took them in the meantime: Lightning takes SIGTERM."""
+        """Take the signals, also from others who took them meanwhile: Lightning takes SIGTERM."""
         for number, handler in self._before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._ask)
@@ -45,5 +45,5 @@ class Interrupts:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
-        with contextlib.suppress(RuntimeError):  # of a stream that was just being written to
+        with contextlib.suppress(RuntimeError):  # raised if a stream was being written to
             self.progress.say("stopping after this step; Ctrl-C again stops at once")

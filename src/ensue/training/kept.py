@@ -1,7 +1,7 @@
 """Weights that a run keeps: the last ones, and those of the best validation.
 
-Validations are compared by the final objective, which is what a model's loss is in eval mode. Those
-from before the end of its schedules compete only where there is none from after it.
+Validations are compared by the final objective, which is a model's loss in eval mode. Validations
+from before the end of its schedules count only if there is none from after it.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from ensue.training.config import TrainingConfig
 from ensue.training.run_folder import RunFolder
 
 STOPPED_AFTER = 2
-"""Validations since the best one after which a run is said to have stopped improving."""
+"""Number of validations since the best one after which a note says that a run stopped improving."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Validation:
 
     Attributes:
         step: Optimizer steps.
-        loss: By the final objective.
+        loss: The loss by the final objective.
         settled: Whether the schedules of the objective had ended.
     """
 
@@ -61,7 +61,7 @@ class Kept:
     """The weights that a run ended with, and those it could have ended with.
 
     Attributes:
-        weights: Which they are.
+        weights: ``last`` or ``best``.
         step: The optimizer steps that made them.
         best: The best validation, or None where there is none.
         last: The last validation, or None.
@@ -79,20 +79,20 @@ class Kept:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for the user: nothing where the last weights are the best."""
+        """Return notes for the user; none if the last weights are the best."""
         if self.best is None or self.last is None or self.best.step == self.last.step:
             return ()
         other = "last" if self.weights == "best" else "best"
         remedy = f" (use the others with --resume --keep {other})" if self.has_best else ""
-        found = (
+        best_note = (
             f"validation loss was best at step {self.best.step:,} ({self.best.loss:.3f} nats) and "
             f"is {self.last.loss:.3f} at the end (step {self.last.step:,}); the run keeps the "
             f"weights of step {self.step:,}{remedy}"
         )
         if self.num_since < STOPPED_AFTER or not self.best.settled:
-            return (found,)
+            return (best_note,)
         return (
-            found,
+            best_note,
             f"it stopped improving {self.num_since} validations before the end; --patience N stops "
             "after N validations without a better one, and more data or a smaller model may get "
             "further",
@@ -100,22 +100,22 @@ class Kept:
 
 
 def settled_at(model: Model) -> int:
-    """The step from which a model's objective is the final one."""
+    """Return the step from which a model's objective is the final one."""
     return model.settled_at if isinstance(model, HasSchedule) else 0
 
 
 def validation(model: Model, step: int, loss: float) -> Validation:
-    """The validation of a model after ``step`` steps."""
+    """Return the validation of a model after ``step`` steps."""
     return Validation(step, loss, step >= settled_at(model))
 
 
 def validations(model: Model, lines: Iterable[Mapping[str, Any]]) -> list[Validation]:
-    """The validations among lines of metrics."""
+    """Return the validations among lines of metrics."""
     return [validation(model, x["step"], x["val_loss"]) for x in lines if "val_loss" in x]
 
 
 def best_of(found: Iterable[Validation]) -> Validation | None:
-    """The best validation; the first of equal ones."""
+    """Return the best validation; the first of equal ones."""
     best = None
     for one in found:
         best = one if one.beats(best) else best
@@ -123,14 +123,14 @@ def best_of(found: Iterable[Validation]) -> Validation | None:
 
 
 def wanted(family: str, config: TrainingConfig) -> Literal["last", "best"]:
-    """The weights that a run is to end with."""
+    """Return the kind of weights that a run is to end with."""
     if config.keep is not None:
         return config.keep
     return "best" if config.patience is not None else family_row(family).keeps
 
 
 def keep(model: Model, config: TrainingConfig, run: RunFolder, step: int) -> Kept:
-    """Give a model of ``step`` steps the weights that its run ends with."""
+    """Load the weights that a run ends with into its model, which has had ``step`` steps."""
     found = validations(model, run.read_metrics())
     best = best_of(found)
     if best is None:
@@ -151,14 +151,14 @@ def keep(model: Model, config: TrainingConfig, run: RunFolder, step: int) -> Kep
 
 
 def save_best(model: Model, run: RunFolder, step: int) -> None:
-    """The best weights so far, to ``checkpoints/best.safetensors``."""
+    """Save the best weights so far in ``checkpoints/best.safetensors``."""
     weights = {k: v.contiguous() for k, v in model.state_dict().items()}
     with written_whole(run.best, error=CheckpointError, also=(SafetensorError,)) as draft:
         save_file(weights, draft, metadata={"step": str(step)})
 
 
 def step_of(path: Path) -> int | None:
-    """The steps that made the weights of a file; None where it is missing or doesn't say."""
+    """Return the number of steps that made the weights in a file, or None if it isn't known."""
     if problem_of(path):
         return None
     try:
@@ -169,9 +169,9 @@ def step_of(path: Path) -> int | None:
 
 
 def take_back(run: RunFolder, config: TrainingConfig) -> None:
-    """Take back what the end of a run made of its best weights, since training goes on.
+    """Undo the change that the end of a run made to its best weights, since training continues.
 
-    A run that is made longer has no validation where it had ended between two.
+    A longer run has no validation at an earlier end between two regular validations.
     """
     if run.best_on_schedule.exists():
         os.replace(run.best_on_schedule, run.best)
@@ -180,13 +180,13 @@ def take_back(run: RunFolder, config: TrainingConfig) -> None:
 
 
 def write_kept(run: RunFolder, kept: Kept) -> None:
-    """Write ``checkpoints/kept.json``: which weights the run ended with."""
+    """Write ``checkpoints/kept.json``, which names the weights that the run ended with."""
     facts = {"format": FORMAT, **dataclasses.asdict(kept)}
     write_text(run.kept, json.dumps(facts, indent=2) + "\n", error=CheckpointError)
 
 
 def read_kept(run: RunFolder) -> Kept | None:
-    """Which weights a finished run ended with; None of runs that didn't tell."""
+    """Read which weights a finished run ended with; None if the run didn't record it."""
     if not run.kept.exists():
         return None
     facts = read_json(run.kept, error=CheckpointError)

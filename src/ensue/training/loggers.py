@@ -1,7 +1,7 @@
 """Loggers: the lines of ``metrics.jsonl`` once more, for TensorBoard, MLflow or Weights & Biases.
 
-Each logger writes into the run folder and asks nothing of the network. A resumed run tells its
-log anew from ``metrics.jsonl``, which is cut back to the checkpoint: so no step stands there twice.
+Each logger writes into the run folder and doesn't use the network. A resumed run writes its log
+again from ``metrics.jsonl``, which is cut back to the checkpoint, so that no step is there twice.
 """
 
 import importlib
@@ -33,14 +33,14 @@ AT_HOME = {
     "WANDB_MODE": "offline",
     "WANDB_SILENT": "true",
 }
-"""What keeps these packages quiet and away from the network, as they read it."""
+"""Environment variables that keep these packages quiet and off the network."""
 
 
 def require_logger(name: str | None) -> None:
     """Refuse a logger whose package isn't installed, before anything is written.
 
     Raises:
-        MissingExtraError: With the command that installs it.
+        MissingExtraError: It isn't installed; the message has the command that installs it.
     """
     missing = [m for m in NEEDED.get(name or "", ()) if importlib.util.find_spec(m) is None]
     if missing:
@@ -51,21 +51,21 @@ def require_logger(name: str | None) -> None:
 
 @contextmanager
 def metrics_written(name: str | None, run: RunFolder, *, first_horizon: int) -> Iterator[Write]:
-    """What writes a line of metrics: to ``metrics.jsonl``, and to the logger ``name``, if any.
+    """Give a function that writes a line of metrics, to ``metrics.jsonl`` and to the logger.
 
     Args:
         name: ``tensorboard``, ``mlflow``, ``wandb`` or None.
-        run: The run folder; what it holds of this logger is made anew from its metrics.
+        run: The run folder; its files of this logger are written again from its metrics.
         first_horizon: Number of the first entry of a vector by horizon.
     """
     if name is None:
         yield run.append_metrics
         return
     for key, value in AT_HOME.items():
-        os.environ.setdefault(key, value)  # given back with the rest after training
+        os.environ.setdefault(key, value)  # restored with the rest after training
     logging.getLogger("alembic").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what these packages say of their own dependencies
+        warnings.simplefilter("ignore")  # warnings about the packages' own dependencies
         logger = MAKERS[name](run)
         logger.log_hyperparams(_settings(run))
 
@@ -90,7 +90,7 @@ def metrics_written(name: str | None, run: RunFolder, *, first_horizon: int) -> 
 
 
 def scalars(line: Mapping[str, Any], first_horizon: int = 1) -> dict[str, float]:
-    """A line of metrics as numbers by name; vectors by horizon as ``name/k``.
+    """Return a line of metrics as numbers by name; vectors by horizon as ``name/k``.
 
     Example:
         >>> scalars({"step": 3, "loss": 0.5, "accuracy_by_horizon": [0.1, 0.2]})

@@ -1,4 +1,4 @@
-"""The machine: what it must have for a run, and how it is left after one."""
+"""The machine: check that it can do a run, and restore its state after one."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from ensue.training.config import TrainingConfig
 
 
 def require_machine(config: TrainingConfig) -> None:
-    """Refuse, before anything is written, what this machine can't do.
+    """Refuse settings that this machine can't honor, before anything is written.
 
     Raises:
         ConfigError: There is no such accelerator, too few devices, no bf16, or a batch that the
@@ -40,22 +40,22 @@ def require_machine(config: TrainingConfig) -> None:
 
 
 def has_bf16(*, on_gpu: bool) -> bool:
-    """Whether the device that would train computes in bfloat16 by hardware."""
+    """Return whether the device that would train has hardware for bfloat16."""
     if on_gpu:
         return torch.cuda.is_bf16_supported()
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def best_device() -> torch.device:
-    """Where a trained model runs fastest here: the GPU if there is one."""
+    """Return the device on which a trained model runs fastest: the GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def processes(config: TrainingConfig) -> dict[str, Any]:
-    """How many processes on how many machines: torchrun's word, or ours.
+    """Return the numbers of processes and machines: torchrun's, or those of the settings.
 
-    A SLURM job starts its processes by ``srun torchrun``; that the shell runs inside a job says
-    nothing by itself.
+    A SLURM job starts its processes by ``srun torchrun``; a shell within a job doesn't imply
+    several processes.
     """
     if "LOCAL_WORLD_SIZE" in os.environ:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -69,21 +69,21 @@ def processes(config: TrainingConfig) -> dict[str, Any]:
 
 @contextmanager
 def left_as_found(num_threads: int | None) -> Iterator[None]:
-    """What training changes for the whole process is given back: threads, signals, logs."""
+    """Restore after training what it changes for the whole process: threads, signals, logs."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
     levels = [log.level for log in loggers]
     handler = signal.getsignal(signal.SIGINT)
     environment = dict(os.environ)
     grouped = torch.distributed.is_available() and torch.distributed.is_initialized()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes cuBLAS repeatable
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # makes cuBLAS repeatable
     if num_threads is not None:
         torch.set_num_threads(num_threads)
     try:
         for log in loggers:
             log.setLevel(logging.ERROR)
         with warnings.catch_warnings():
-            # Lightning's advice is on what is decided here.
+            # Lightning's advice concerns choices that are made here.
             warnings.filterwarnings("ignore", module="lightning")
             yield
     finally:

@@ -21,12 +21,12 @@ from ensue.training.schedule import rate
 
 
 class TrainingModule(pl.LightningModule):
-    r"""Minimizes summed nats over the count of the whole step.
+    r"""Minimizes summed nats divided by the count of the whole step.
 
     .. math:: g = \frac{\sum_{r,a} \nabla \mathrm{total}_{ra}}{\sum_{r,a} \mathrm{count}_{ra}}
 
-    over ranks r and accumulated batches a, so that neither how many processes nor how many
-    batches a step is cut into changes it.
+    over ranks r and accumulated batches a, so that it doesn't depend on the number of processes or
+    of batches that a step is divided into.
 
     Args:
         model: Any family.
@@ -41,7 +41,7 @@ class TrainingModule(pl.LightningModule):
         self.last: Loss | None = None
 
     def on_train_start(self) -> None:
-        """Take the learning rate of the schedule, which a resumed run may have with another end."""
+        """Set the learning rate from the schedule, whose end may be another in a resumed run."""
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * rate(self.config, self.global_step)
@@ -63,7 +63,7 @@ class TrainingModule(pl.LightningModule):
         return self.model.loss(batch, step=batch_idx)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """From the mean over ranks of summed gradients to the mean over all that was counted."""
+        """Turn the mean over ranks of summed gradients into the mean over everything counted."""
         count = torch.as_tensor(self._count, dtype=torch.float32, device=self.device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(count)
@@ -84,6 +84,6 @@ class TrainingModule(pl.LightningModule):
 
 
 def scheduled(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> tuple[AdamW, LambdaLR]:
-    """The optimizer of parameters, and the schedule of its learning rate by steps."""
+    """Make the optimizer of parameters, and the schedule of its learning rate by steps."""
     optimizer = AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     return optimizer, LambdaLR(optimizer, functools.partial(rate, config))

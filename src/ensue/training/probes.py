@@ -1,7 +1,7 @@
-"""What ``probes.json`` holds, in the same words for every kind of probe.
+"""Entries of ``probes.json``, described in the same words for every kind of probe.
 
 An entry has ``source label level split num_train num_test num_classes``, and since the second
-version ``kind interval seed``; its rows stand under ``accuracies``, or under ``rows`` where they
+version ``kind interval seed``; its rows are under ``accuracies``, or under ``rows`` where they
 aren't accuracies.
 """
 
@@ -32,24 +32,24 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The features, and how many labels they had in a curve."""
+        """Name the features, and the number of labels in a label curve."""
         return self.features + (f", {self.num_labels:,} labels" if self.num_labels else "")
 
     @property
     def is_ours(self) -> bool:
-        """Whether they are of the run itself."""
+        """Return whether the features are the run's own."""
         return "(this run)" in self.features
 
 
 def rows_of(probe: Mapping[str, Any]) -> list[Row]:
-    """The figures of any kind of probe.
+    """Return the figures of any kind of probe.
 
     Example:
         >>> row = {"features": "MFCC", "accuracy": 0.5, "low": 0.4, "high": 0.6}
         >>> rows_of({"accuracies": [row]})
         [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None, exact_over=None)]
     """
-    found = probe["accuracies"] if "accuracies" in probe else probe["rows"]
+    entries = probe["accuracies"] if "accuracies" in probe else probe["rows"]
     return [
         Row(
             features=r["features"],
@@ -59,17 +59,17 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
             num_labels=r.get("num_labels"),
             exact_over=r.get("exact_over"),
         )
-        for r in found
+        for r in entries
     ]
 
 
 def measure_of(probe: Mapping[str, Any]) -> str:
-    """What the figures are: accuracy, or another measure by name."""
+    """Return the name of the measure: accuracy, or another."""
     return probe.get("measure", "accuracy")
 
 
 def notes_of(probe: Mapping[str, Any]) -> list[str]:
-    """Notes needed to read the figures: what counts as wrong in any case, what doesn't count.
+    """Return notes on the figures: examples that are always wrong, values that don't count.
 
     Example:
         >>> notes_of({"rows": [], "num_pairs": 1000, "num_test": 46})
@@ -90,7 +90,7 @@ def notes_of(probe: Mapping[str, Any]) -> list[str]:
 
 
 def _exact(probe: Mapping[str, Any]) -> list[str]:
-    """A sentence on intervals that no bootstrap could give, where there are some."""
+    """Return a sentence on exact intervals, if there are any."""
     exact = [r for r in rows_of(probe) if r.exact_over]
     if not exact:
         return []
@@ -113,7 +113,7 @@ def _unseen(unseen: Mapping[str, Any]) -> str:
 
 
 def named(values: Sequence[str]) -> str:
-    """A few of them, and how many more there are.
+    """Return the first few values, and the number of the others.
 
     Example:
         >>> named(["a", "b"]), named([*"abcdefg"])
@@ -124,12 +124,12 @@ def named(values: Sequence[str]) -> str:
 
 
 def ask_of(probe: Mapping[str, Any]) -> str:
-    """The question in a few words."""
+    """Return the question in a few words."""
     return QUESTIONS[probe.get("kind", "accuracy")].format(**probe)
 
 
 def caption_of(probe: Mapping[str, Any]) -> str:
-    """How the question was asked."""
+    """Return a caption with the data, the split and the intervals."""
     better = ", lower is better" if probe.get("better") == "lower" else ""
     return (
         f"{probe['source']}: {probe['num_classes']} classes, {probe['num_train']:,} to train and "

@@ -1,30 +1,30 @@
-"""Progress: what training tells whoever listens; it never prints."""
+"""Progress: the events that training reports to a listener; it never prints."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Listens to long work. ``verbs`` attach one that draws a bar, or one that is silent."""
+    """Listens to long work. Verbs attach a listener that draws a bar, or a silent one."""
 
     def start(self, what: str, total: int, done: int = 0) -> None:
-        """Work named ``what`` begins, with ``done`` of ``total`` steps behind it."""
+        """Begin the work named ``what``, of which ``done`` of ``total`` steps are done."""
         ...
 
     def advance(self, num_steps: int, facts: dict[str, float]) -> None:
-        """So many more steps are done; ``facts`` are figures worth showing beside."""
+        """Report ``num_steps`` more steps as done; ``facts`` are figures to show with them."""
         ...
 
     def say(self, line: str) -> None:
-        """Something worth a line of its own."""
+        """Report a line of text."""
         ...
 
     def stop(self) -> None:
-        """The work is over, done or not."""
+        """End the work, done or not."""
         ...
 
 
 class Silence:
-    """A listener that doesn't listen."""
+    """A listener that shows nothing."""
 
     def start(self, what: str, total: int, done: int = 0) -> None:
         pass

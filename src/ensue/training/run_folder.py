@@ -1,4 +1,4 @@
-"""The run folder: what a training run leaves behind, and how each of its files is written.
+"""The run folder: the files of a training run, and the way each of them is written.
 
 ``config.yaml environment.json data.json metrics.jsonl train.log checkpoints/ model/ samples/
 exhibits/ skipped.csv probes.json report.html``. Every file is written to a temporary name and
@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def best_on_schedule(self) -> Path:
-        """The best weights but for those of an end between two validations."""
+        """The best weights on schedule: not those of an end between two regular validations."""
         return self.checkpoints / "best-on-schedule.safetensors"
 
     @property
@@ -83,7 +83,7 @@ class RunFolder:
 
     @property
     def has_weights(self) -> bool:
-        """Whether training got far enough to leave weights."""
+        """Return whether training got far enough to leave weights."""
         return self.checkpoint.exists() or self.model.is_dir()
 
     @property
@@ -111,12 +111,12 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     def read_evaluation(self) -> dict[str, Any] | None:
-        """What ``evaluate`` found the last time, or None."""
+        """Read the results of the last ``evaluate``, or return None."""
         if not self.evaluation.exists():
             return None
-        found = read_json(self.evaluation, error=CheckpointError)
-        check_format(found, str(self.evaluation))
-        return found
+        evaluation = read_json(self.evaluation, error=CheckpointError)
+        check_format(evaluation, str(self.evaluation))
+        return evaluation
 
     @property
     def exhibits(self) -> Exhibits:
@@ -127,10 +127,10 @@ class RunFolder:
         return self.path / "samples"
 
     def require_empty(self) -> None:
-        """Refuse a folder that holds something already.
+        """Refuse a folder that already has files.
 
         Raises:
-            ConfigError: There is something in it already.
+            ConfigError: The folder isn't empty.
         """
         if self.path.exists() and (not self.path.is_dir() or _holds_files(self.path)):
             raise ConfigError(
@@ -178,7 +178,7 @@ class RunFolder:
         return config
 
     def require_fingerprint(self, fingerprint: str) -> None:
-        """Refuse to go on with other data than the run was begun with.
+        """Refuse to continue with other data than the run was begun with.
 
         Raises:
             ConfigError: The data aren't the same.
@@ -205,7 +205,7 @@ class RunFolder:
         write_text(self.environment, json.dumps(facts, indent=2) + "\n", error=CheckpointError)
 
     def write_data(self, facts: Mapping[str, Any]) -> None:
-        """Write ``data.json``: how much the run was trained on."""
+        """Write ``data.json``: the amount of data that the run was trained on."""
         write_text(
             self.data,
             json.dumps({"format": FORMAT, **facts}, indent=2) + "\n",
@@ -213,17 +213,17 @@ class RunFolder:
         )
 
     def read_data(self) -> dict[str, Any] | None:
-        """What ``data.json`` says, or None where there is none."""
+        """Read ``data.json``, or return None if it is missing."""
         if not self.data.exists():
             return None
-        found = read_json(self.data, error=CheckpointError)
-        check_format(found, str(self.data))
-        return found
+        facts = read_json(self.data, error=CheckpointError)
+        check_format(facts, str(self.data))
+        return facts
 
     def read_model_settings(self) -> dict[str, Any]:
-        """The settings of the model with the sizes that were chosen for the run's data.
+        """Read the settings of the model, with the sizes that were chosen for the run's data.
 
-        Nothing where no step was saved yet.
+        They are empty if no step was saved yet.
 
         Raises:
             CheckpointError: They are damaged.
@@ -238,7 +238,7 @@ class RunFolder:
         return values
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
-        """Write ``skipped.csv``: which items couldn't be used, and why."""
+        """Write ``skipped.csv``: the items that couldn't be used, with the reasons."""
         with (
             written_whole(self.skipped, error=CheckpointError) as draft,
             open(draft, "w", encoding="utf-8", newline="") as file,
@@ -256,7 +256,7 @@ class RunFolder:
             file.write(line + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``.
+        """Read the lines of ``metrics.jsonl``.
 
         Raises:
             CheckpointError: It is damaged.
@@ -270,7 +270,7 @@ class RunFolder:
             raise CheckpointError(f"{str(self.metrics)!r} is damaged: {error}") from error
 
     def cut_metrics(self, stays: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Take out the lines that don't stay; a last line that was cut short goes too."""
+        """Remove the lines that ``stays`` rejects, and a last line that was cut short."""
         kept = []
         if not self.metrics.exists():
             return
@@ -285,19 +285,19 @@ class RunFolder:
             write_text(self.metrics, "".join(kept), error=CheckpointError)
 
     def read_probes(self) -> list[dict[str, Any]]:
-        """The probes of this run, as plain values.
+        """Read the probes of this run, as plain values.
 
         Raises:
             CheckpointError: The file is damaged or of a newer format.
         """
         if not self.probes.exists():
             return []
-        found = read_json(self.probes, error=CheckpointError, remedy="delete it")
-        check_format(found, str(self.probes))
-        return found["probes"]
+        probes = read_json(self.probes, error=CheckpointError, remedy="delete it")
+        check_format(probes, str(self.probes))
+        return probes["probes"]
 
     def write_probe(self, probe: Mapping[str, Any]) -> None:
-        """Add a probe to ``probes.json``, in the place of an earlier one of the same question."""
+        """Add a probe to ``probes.json``, replacing an earlier one of the same question."""
         others = [p for p in self.read_probes() if _question(p) != _question(probe)]
         probes = {"format": FORMAT, "probes": [*others, dict(probe)]}
         write_text(self.probes, json.dumps(probes, indent=2) + "\n", error=CheckpointError)
@@ -312,9 +312,9 @@ class RunFolder:
             (draft / "README.md").write_text(card, encoding="utf-8")
 
     def load(self) -> tuple[Model, Codec]:
-        """The trained model, in eval mode on the CPU, and its codec.
+        """Load the trained model, in eval mode on the CPU, and its codec.
 
-        Of a run that isn't finished it is the model of the last checkpoint, with a warning.
+        If the run isn't finished, load the model of the last checkpoint, with a warning.
 
         Raises:
             CheckpointError: The run has no checkpoint yet, or its files are damaged.
@@ -331,10 +331,10 @@ class RunFolder:
 
 
 def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
-    # Probes of the first version were of one kind.
+    # The first version had one kind of probe.
     return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
 
 
 def _holds_files(folder: Path) -> bool:
-    """A start that could write nothing leaves empty folders, which are no run."""
+    """Return whether there is a file: a start that could write nothing leaves empty folders."""
     return any(not path.is_dir() for path in folder.rglob("*"))

@@ -6,7 +6,7 @@ from ensue.training.config import TrainingConfig
 
 
 def rate(config: TrainingConfig, step: int) -> float:
-    r"""The part of the peak learning rate that a step has.
+    r"""Return the learning rate of a step, as a share of the peak.
 
     .. math:: \min\Bigl(1, \frac{s + 1}{W}\Bigr) \cdot
         \frac12 \Bigl(1 + \cos \pi \frac{s - W}{S - W}\Bigr)

@@ -1,7 +1,7 @@
-"""Verbs: the commands of Ensue, each a function in a file of its name.
+"""Verbs: the commands of Ensue, each a function in a file of the same name.
 
-A command of the command line is the same function. The table names functions without importing
-them, so that ``ensue --help`` answers at once.
+The command line runs these functions. The table names them without importing them, so that
+``ensue --help`` answers at once.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Verb:
     """A command.
 
     Attributes:
-        function: The function that does it, as ``module:name``.
+        function: The command's function, as ``module:name``.
         summary: The first line of the function's docstring.
-        takes_settings: Whether it takes any setting of a family, the data or the training.
+        takes_settings: Whether it takes settings of a family, the data or the training.
     """
 
     function: str
@@ -45,22 +45,22 @@ VERBS = {
         "Write a score per item in nats, and say what kind of number it is.",
     ),
     "sample": Verb("ensue.verbs.sample:sample", "Draw new items from a trained model."),
-    "ask": Verb("ensue.verbs.ask:ask", "Write questions about pictures, whose answers are given."),
-    "complete": Verb(
-        "ensue.verbs.complete:complete", "Write how items that have only begun go on."
-    ),
+    "ask": Verb("ensue.verbs.ask:ask", "Write questions about pictures, given the answers."),
+    "complete": Verb("ensue.verbs.complete:complete", "Complete items from their beginnings."),
     "compress": Verb(
         "ensue.coding.compress:compress",
-        "Write items as few bytes as a model finds them likely; ``decompress`` gives them back.",
+        "Compress items with a model, without loss; ``decompress`` restores them.",
     ),
-    "decompress": Verb("ensue.coding.decompress:decompress", "Give back what ``compress`` wrote."),
+    "decompress": Verb(
+        "ensue.coding.decompress:decompress", "Restore the items that ``compress`` wrote."
+    ),
     "probe": Verb(
         "ensue.verbs.probe:probe",
         "Read a label off frozen features by logistic regression, next to chance and baselines.",
     ),
     "evaluate": Verb(
         "ensue.verbs.evaluate:evaluate",
-        "Evaluate a trained model: likelihood, what its z holds, what it draws or asks.",
+        "Evaluate a trained model: likelihood, latent z, drawn molecules, questions.",
     ),
     "report": Verb(
         "ensue.verbs.report:make_report",
@@ -68,7 +68,7 @@ VERBS = {
     ),
     "list": Verb(
         "ensue.verbs.list:list_names",
-        "List what there is: families of models, recipes, or built-in data.",
+        "List the families of models, the recipes, or the built-in data.",
     ),
 }
 """The commands by name, in the order of the help."""

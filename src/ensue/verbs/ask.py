@@ -1,4 +1,4 @@
-"""``ask``: questions, written from pictures and answers."""
+"""``ask``: write questions from pictures and answers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ SOURCES_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class Asked:
-    """What questions are written from: names, answers, and the sources in batches.
+    """The names, answers and sources that questions are written from.
 
-    ``sources`` are pairs of a batch and the place of its first item.
+    ``sources`` are pairs of a batch and the position of its first item.
     """
 
     ids: Sequence[str]
@@ -59,36 +59,36 @@ def ask(
     regions: str | None = None,
     **drawing: Unpack[Drawing],
 ) -> Written:
-    """Write questions about pictures, whose answers are given.
+    """Write questions about pictures, given the answers.
 
     Parameters
     ----------
     run
         A run folder of questions.
     data
-        A manifest of what they are written from, with the column path (of pictures) or row, and
-        answer where the run has answers.
+        A manifest of pictures and answers, with the column path (a picture) or row (in the file of
+        regions), and the column answer if the run has answers.
     path
-        Or one picture.
+        One picture, instead of data.
     row
-        Or its row in the file of regions.
+        Row of one picture in the file of regions, instead of data.
     answer
-        Its answer.
+        Answer of that picture.
     concepts
-        What there is in it.
+        Concepts in that picture.
     num
-        Questions of each; with the method beam the likeliest, as many as it finds.
+        Questions for each; with the method beam the likeliest, as many as it finds.
     out
         File to write: .csv, .parquet or .npz; by default samples/questions.csv in the run.
     regions
         The file that rows point into; by default the run's own.
     drawing
-        How they are drawn.
+        Options of the draw.
 
     Raises
     ------
     ConfigError
-        Neither a manifest nor a picture is given, or both.
+        Neither a manifest nor a picture is given, or both are.
     DataError
         A picture can't be read, or an answer isn't known.
     """
@@ -123,7 +123,7 @@ def _asked(
     one: dict[str, Any],
     regions: str | None,
 ) -> Asked:
-    """The rows of a manifest, or one picture."""
+    """Return the rows of a manifest, or one picture."""
     if data is not None and one:
         raise ConfigError(
             f"DATA says what questions are written from, and so does {', '.join(one)}; leave one "
@@ -152,7 +152,7 @@ def _asked(
 def _written(
     loaded: Loaded, codec: HasSources, asked: Asked, num: int, settings: dict[str, Any]
 ) -> dict[str, list[Any]]:
-    """The columns of the table: questions next to their items and answers."""
+    """Return the columns of the table: questions next to their items and answers."""
     settings = {"temperature": 1.0, **settings}
     generator = torch.Generator().manual_seed(settings.pop("seed", 0))
     model = loaded.model_as(WritesFromSources, "samples")
@@ -176,7 +176,7 @@ def _require_known(codec: HasSources, name: str, question: Question) -> None:
     """Refuse an answer or a concept that the run doesn't know, with the item's name.
 
     Raises:
-        DataError: It doesn't.
+        DataError: The run doesn't know it.
     """
     try:
         codec.require_known(question)
@@ -185,7 +185,7 @@ def _require_known(codec: HasSources, name: str, question: Question) -> None:
 
 
 def _manifest(loaded: Loaded, data: Data, regions: str | None) -> Items:
-    """A manifest, with or without questions."""
+    """Read a manifest, with or without questions."""
     config = for_other_data(loaded.config["data"], regions=regions)
     if isinstance(data, str | Path) and Path(data).suffix.lower() in TABLE_SUFFIXES:
         path = Path(data)

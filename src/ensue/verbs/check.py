@@ -1,4 +1,4 @@
-"""``check``: what is in the data, and what to fix, before an hour of training."""
+"""``check``: look at data, and find what to fix, before an hour of training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from ensue.runs.tables import check_out, write_table
 class Checked:
     """The survey of ``source``; ``files`` hold the list of unusable items, if asked for.
 
-    ``family`` is one to begin with.
+    ``family`` is a suggested family to train.
     """
 
     source: str
@@ -69,13 +69,13 @@ def check(
     data
         A folder of recordings, a manifest, a table, a file, or builtin:NAME.
     out
-        File for the list of items that can't be used and why: .csv, .parquet or .npz.
+        File for the list of unusable items with the reasons: .csv, .parquet or .npz.
     cache
-        Folder for built-in data; by default "cache" here.
+        Folder for built-in data; by default "cache" in the current folder.
     quiet
         Show no progress.
     settings
-        Any setting of the data, as `--name value`, as `train` would have it.
+        Any setting of the data, as `--name value`, the same as for `train`.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def check(
         Training would refuse the data.
     """
     path = None if out is None else check_out(out)
-    given = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))
-    config = validate(DataConfig, given["data"], section="data")
+    data_settings = split_sections(settings, {"data": DataConfig}, also=("out", "cache", "quiet"))
+    config = validate(DataConfig, data_settings["data"], section="data")
     items = open_items(data, config, cache=cache_of(cache, Path("run")))
     require_settings_of(config, items.kind)
     facts = _surveyed(items, config, quiet)
@@ -112,7 +112,7 @@ def _surveyed(items: Items, config: DataConfig, quiet: bool) -> Survey:
 
 
 def _family_for(kind: str, config: DataConfig) -> str:
-    """A family that models such items, and takes classes where a condition is given."""
+    """Return a family that models such items, and takes classes where a condition is given."""
     families = [name for name, row in FAMILIES.items() if kind in row.kinds]
     usual = KINDS[kind].usual_family or families[0]
     if config.condition is None:

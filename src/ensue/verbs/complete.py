@@ -1,4 +1,4 @@
-"""``complete``: how items that have only begun go on."""
+"""``complete``: complete items from their beginnings."""
 
 from pathlib import Path
 from typing import Any, Unpack
@@ -31,35 +31,35 @@ def complete(
     max_skipped: float = MAX_SKIPPED,
     **drawing: Unpack[Drawing],
 ) -> Written:
-    """Write how items that have only begun go on.
+    """Complete items from their beginnings.
 
     Parameters
     ----------
     run
         A run folder.
     data
-        Items that have begun: a folder, a table, a file; of images the upper part is taken, of
-        recordings the beginning.
+        Beginnings to complete: a folder, a table or a file. Of an image the upper part is used, of
+        a recording the beginning.
     prompt
-        Or one text.
+        One text to complete, instead of data.
     known
-        The part of an image, from its upper edge, or of a recording that is given; by default half.
+        Share of an image (from the top) or of a recording that is given; by default half.
     num
         Completions of each item; with the method beam, the likeliest ones.
     out
-        File to write, as by ``sample``; by default samples/completions.csv in the run, .png, or the
-        folder.
+        File to write, as for ``sample``; by default samples/completions.csv (or .png, or a folder)
+        in the run.
     condition
-        The class of all items, of a run that was trained with classes; by default not known.
+        Class of all items, for a run that was trained with classes; by default unknown.
     max_skipped
-        Part of the items that may be unreadable.
+        Share of the items that may be unreadable.
     drawing
-        How the rest is drawn.
+        Options of the draw.
     """
     settings = settings_of(drawing)
     require_at_least(1, num=num)
     if (data is None) == (prompt is None):
-        raise ConfigError("give DATA with items that have begun, or one text as --prompt")
+        raise ConfigError("give DATA with beginnings of items, or one text as --prompt")
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
     path = place_of(out, loaded, "completions", data)
@@ -85,7 +85,7 @@ def complete(
 def _raws(
     loaded: Loaded, data: Data | None, prompt: str | None, max_skipped: float
 ) -> dict[str, Any]:
-    """The items to begin with by name: those of the data, or the prompt."""
+    """Return the beginnings by name: those of the data, or the prompt."""
     if data is not None:
         items = read_items(loaded, data, max_skipped=max_skipped)
         return dict(zip(items.ids, items.raw, strict=True))
@@ -95,7 +95,7 @@ def _raws(
 
 
 def _encoded(codec: Codec, raws: dict[str, Any]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
-    """The items that can be begun with, and why others can't."""
+    """Encode the beginnings; return those that can be completed, and why others can't."""
     encoded, skipped = {}, []
     for name, raw in raws.items():
         try:
@@ -106,10 +106,10 @@ def _encoded(codec: Codec, raws: dict[str, Any]) -> tuple[dict[str, Tensor], lis
 
 
 def _drawn(named: dict[str, list[Any]], codec: Codec, num: int, *, is_sheet: bool) -> Drawn:
-    """All completions, next to the names of their items.
+    """Return all completions, next to the names of their items.
 
-    On a sheet each item has a row, which is black where a search has come upon fewer than of
-    others.
+    On a sheet each item has a row. The rest of a row is black where a search found fewer
+    completions than for other items.
     """
     if is_sheet:
         num = max(map(len, named.values()))

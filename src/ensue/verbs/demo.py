@@ -1,4 +1,4 @@
-"""``demo``: the main job, from unlabeled speech to a table that compares features."""
+"""``demo``: run the main job, from unlabeled speech to a table that compares features."""
 
 import time
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ensue.verbs.train import Trained, train
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demo has shown.
+    """The result of the demo.
 
     Attributes:
-        trained: The training.
-        probes: Phones across unheard voices, and speakers among them, frame by frame.
-        seconds: What it took, all in all.
-        files: What to look at.
+        trained: The result of the training.
+        probes: Probes of phones across new voices, and of speakers, frame by frame.
+        seconds: Time of the whole demo.
+        files: The files to look at.
     """
 
     trained: Trained
@@ -55,7 +55,7 @@ def demo(
     out
         The run folder to make.
     seed
-        Of everything.
+        Seed of everything.
     cache
         Folder for prepared data; by default "cache" next to the run.
     quiet

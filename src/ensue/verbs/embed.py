@@ -1,4 +1,4 @@
-"""``embed``: one vector per item, or per frame, of recordings of any length and number."""
+"""``embed``: write one vector per item, or per frame, of recordings of any length and number."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ from ensue.runs.results import Written
 from ensue.runs.tables import TableParts, check_out, labeled
 
 PART_STEPS = 16_000_000
-"""Steps (samples, of sound) of the items of one part; a longer item is a part by itself."""
+"""Steps (samples, of sound) of the items of one part; a longer item is a part of its own."""
 PART_ITEMS = 16_384
 
 
@@ -34,7 +34,7 @@ def embed(
 ) -> Written:
     """Write one vector per item, or per frame, with item ids and labels.
 
-    Interrupted, the same command goes on where it stopped.
+    After an interruption, the same command continues where it stopped.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def embed(
     layer
         Layer of the model, such as context (the default), local, conv1 or gru1.
     reading
-        How the data are read.
+        Options for reading the data.
     """
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
@@ -73,7 +73,7 @@ def embed(
 
 
 def _steps_of_part(loaded: Loaded, layer: str | None) -> int:
-    """Lower layers have more frames a second, and a part's frames are held in memory."""
+    """Make parts smaller for lower layers, whose frames per second are more: all are in memory."""
     if layer is None:
         return PART_STEPS
     model = loaded.model_as(HasLayers, "layers")
@@ -88,7 +88,7 @@ def _add_parts(
     """Add the parts that aren't there yet.
 
     Raises:
-        Interrupted: It was stopped, and there is something to go on from.
+        Interrupted: It was stopped, and the parts written so far are kept.
     """
     progress = opened.progress
     progress.start("embedding", len(opened.store))
@@ -100,19 +100,19 @@ def _add_parts(
     except KeyboardInterrupt as stop:
         if not table.has(0):
             raise
-        raise Interrupted("interrupted; the same command goes on where it stopped") from stop
+        raise Interrupted("interrupted; the same command continues where it stopped") from stop
     finally:
         progress.stop()
 
 
 def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
-    """A part depends on the weights, the items and the settings."""
+    """Return a hash of the weights, the items and the settings, which a part depends on."""
     labels = [list(store.ids), store.labels]
     return fingerprint([loaded.hash, str(store.folder), labels, level, layer])
 
 
 def _parts(store: Store, most: int) -> Iterator[np.ndarray]:
-    """The items in order, cut into parts of at most so many steps."""
+    """Yield the items in order, in parts of at most ``most`` steps."""
     first, steps = 0, 0
     for row, length in enumerate(store.lengths):
         if row > first and (steps + length > most or row - first == PART_ITEMS):
@@ -130,7 +130,7 @@ def _item_tables(represent: Represents, store: Store, rows: np.ndarray) -> Itera
 def _frame_tables(
     represent: Represents, store: Store, rows: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """Every frame with the time of its center: items in order, pieces as they come.
+    """Yield every frame with the time of its center: items in order, pieces as they come.
 
     Raises:
         ConfigError: The features have no frames.
@@ -150,7 +150,7 @@ def _frames(r: Represented, store: Store, frame_rate: float) -> dict[str, Any]:
 
 
 def _in_order(found: Iterable[Represented], rows: np.ndarray) -> Iterator[Represented]:
-    """By item; what comes early waits, unless it is of the only item that there is."""
+    """Sort by item; a result that comes early waits, unless there is only one item."""
     if len(rows) == 1:
         yield from found
         return

@@ -1,4 +1,4 @@
-"""``evaluate``: a trained model's figures on data, next to what they must be compared with."""
+"""``evaluate``: measure a trained model on data, with the figures to compare it with."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from ensue.training.run_folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The sections of figures, what is missing and why, and the files."""
+    """The sections of figures, notes on missing ones, and the files."""
 
     sections: Sequence[Section]
     notes: Sequence[str]
@@ -54,7 +54,7 @@ def evaluate(
     regions: str | None = None,
     **reading: Unpack[Reading],
 ) -> Evaluated:
-    """Evaluate a trained model: likelihood, what its z holds, what it draws or asks.
+    """Evaluate a trained model: likelihood, latent z, drawn molecules, questions.
 
     Parameters
     ----------
@@ -65,29 +65,30 @@ def evaluate(
     num
         Molecules to draw; by default 10,000.
     temperature
-        Of these: 1, the default, draws from the model, less is closer to the likeliest.
+        Temperature of the molecules: 1, the default, draws from the model; less is closer to the
+        likeliest.
     num_draws
-        Draws of z of each item, for the importance-weighted bound; by default 64.
+        Draws of z per item, for the importance-weighted bound; by default 64.
     num_items
-        Items whose z is looked at, at most, evenly spread; of questions, pictures with answers
-        that some are written for; by default 1,000.
+        Items whose z is measured, at most, evenly spread over the data; for questions, pairs of
+        picture and answer to write questions for, at most; by default 1,000.
     seed
-        Of all draws.
+        Seed of all draws.
     regions
-        Of questions: the file that the rows of DATA point into; by default the run's own.
+        For questions: the file that the rows of DATA point into; by default the run's own.
     reading
-        How the data are read.
+        Options for reading the data.
     """
     options = {"num": num, "temperature": temperature}
     options |= {"num_draws": num_draws, "num_items": num_items}
-    given = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
     folder = RunFolder(Path(run))
     folder.read_config()  # a model folder has no place for an evaluation
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
-    require_read(loaded, given)
+    require_read(loaded, chosen)
     require_questions(loaded, regions=regions)
-    options = {**DEFAULTS, **given}
+    options = {**DEFAULTS, **chosen}
     require_at_least(0, temperature=options["temperature"])
     require_at_least(1, **{n: value for n, value in options.items() if n != "temperature"})
     opened = open_data(loaded, data, regions=regions, **reading)
@@ -99,7 +100,7 @@ def evaluate(
 
 
 def _made(subject: Subject) -> tuple[list[Section], list[str]]:
-    """All sections that apply, and what is missing and why."""
+    """Make all sections that apply, and the notes on missing ones."""
     sections, notes = [], left_out(subject.opened.store.skipped)
     for maker in SECTIONS:
         if maker.applies(subject.loaded):

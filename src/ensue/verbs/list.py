@@ -1,4 +1,4 @@
-"""``list``: what there is, by name, without importing what it names."""
+"""``list``: list families, recipes or data by name, without importing them."""
 
 from typing import Literal
 
@@ -20,16 +20,16 @@ class Names(dict[str, str]):
             console.print(f"{name:{width}}  {summary}")
 
     def suggest(self) -> None:
-        """Give no next command: it depends on what was looked for."""
+        """Give no next command: it depends on the user's goal."""
 
 
 def list_names(what: Literal["families", "recipes", "data"]) -> Names:
-    """List what there is: families of models, recipes, or built-in data.
+    """List the families of models, the recipes, or the built-in data.
 
     Parameters
     ----------
     what
-        families, recipes or data.
+        The list to show: families, recipes or data.
     """
     if what == "recipes":
         return Names(recipe_names())

@@ -1,4 +1,4 @@
-"""``probe``: what is read off a run's features, beside chance and baselines."""
+"""``probe``: read a label off a run's features, compared with chance and baselines."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ from ensue.training.run_folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """The result of a probe, and where it was written."""
+    """The result of a probe, and the files it was written to."""
 
     result: ProbeResult | MeasuredResult
     run: Path
@@ -84,38 +84,39 @@ def probe(
     baselines
         Also MFCC (for sound) and the same network untrained.
     knn
-        Also the vote of so many nearest neighbors, by the cosine of standardized features.
+        Also the vote of this many nearest neighbors, by the cosine of standardized features.
     num_labels
-        Train on so many labeled examples only, with one of each class at least: 100, or
-        10,100,1000 for a curve.
+        Number of labeled examples to train on, at least one of each class: 100, or 10,100,1000
+        for a curve.
     label_fractions
         The same as fractions of the training part: 0.01,0.1,1.
     draws
-        How often few labeled examples are drawn, by default 10; the table shows means.
+        Draws of each number of labeled examples, by default 10; the table shows means.
     leave_one_group_out
-        Test on each group in turn, trained on all others; GROUP names the column.
+        Test on each group in turn, after training on all others; GROUP names the column.
     finetune
-        Also the whole network trained on the labels, from this run's weights and from random ones.
+        Also train the whole network on the labels, from this run's weights and from random ones.
     finetune_steps
-        Steps that a network is trained for at most, by default 400; the best number is chosen on
-        a part of the training examples.
+        Steps to train the network at most, by default 400; the best number is chosen on a part of
+        the training examples.
     finetune_rate
-        Learning rate at its height, by default 0.001.
+        Peak learning rate, by default 0.001.
     verify
-        Whether two test items have the same value (a speaker): equal error rate over their pairs.
+        Decide whether two test items have the same value (a speaker), and report the equal error
+        rate over all pairs.
     separator
-        A cell holds several values with this between them: mean average precision over values.
-        Lists in Parquet files are read with ";".
+        Text between the values of a cell that holds several; the probe then reports the mean
+        average precision over values. Lists in Parquet files are read with ";".
     num_train
         Frames (or items) to train on, at most.
     num_test
         Frames (or items) to test on, at most.
     seed
-        Of splits, draws, frames and untrained weights.
+        Seed of splits, draws, frames and untrained weights.
     report
-        Also write the run's report.html anew, as `report` does.
+        Also write the run's report.html again, as `report` does.
     reading
-        How the data are read.
+        Options for reading the data.
     """
     require_at_least(1, num_train=num_train, num_test=num_test)
     require_at_least(0, seed=seed)
@@ -138,7 +139,7 @@ def probe(
     )
     loaded = load(run).on_best_device()
     folder = RunFolder(loaded.path)
-    folder.read_probes()  # what can't be added to is refused before the work
+    folder.read_probes()  # refuse a damaged file before the work
     model = loaded.model_as(EncodingModel, "encodes")
     opened = open_data(loaded, data, **reading)
     warn_of_lookalikes(label, _values(opened.store, label, separator))
@@ -156,7 +157,7 @@ def probe(
 
 
 def _values(store: Store, label: str, separator: str | None) -> Iterable[str]:
-    """All values of a label, of items or of stretches; none where there is no such label."""
+    """Return all values of a label, of items or of intervals; none if there is no such label."""
     if label in store.intervals:
         spans = store.intervals[label].by_item().values()
         return [value for _, _, values in spans for value in values]

@@ -1,4 +1,4 @@
-"""``report``: the page of a run, made again, on data that you choose."""
+"""``report``: make the page of a run again, on data that you choose."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from ensue.training.run_folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """Where the page is."""
+    """The page that was written."""
 
     files: tuple[Path, ...]
 
@@ -44,14 +44,14 @@ def make_report(
     run
         A run folder.
     data
-        What to show the model on: embedding map, recordings to listen to, samples. By default
-        what was shown before stays.
+        Data for the embedding map, the recordings to listen to, and the samples. By default
+        the page keeps the figures that it has.
     regions
-        Of questions: the file that the rows of data point into; by default the run's own.
+        For questions: the file that the rows of data point into; by default the run's own.
     seed
-        Of t-SNE, of samples and of untrained weights.
+        Seed of t-SNE, of samples and of untrained weights.
     reading
-        How the data are read.
+        Options for reading the data.
     """
     folder = RunFolder(Path(run))
     if data is not None:

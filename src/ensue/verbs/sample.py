@@ -1,4 +1,4 @@
-"""``sample``: new items."""
+"""``sample``: draw new items."""
 
 from pathlib import Path
 from typing import Unpack
@@ -28,14 +28,14 @@ def sample(
     run
         A run folder.
     num
-        How many.
+        Number of items.
     out
-        File to write: .csv, .parquet or .npz, of images .npz or a sheet as .png, of sounds a folder
-        for .wav files; by default samples/samples.csv in the run, .png, or the folder.
+        File to write: .csv, .parquet or .npz; for images .npz, or .png for a sheet; for sounds a
+        folder of .wav files. By default samples/samples.csv (or .png, or a folder) in the run.
     condition
-        The class of all, of a run that was trained with classes; by default any.
+        Class of the items, for a run that was trained with classes; by default any.
     drawing
-        How they are drawn.
+        Options of the draw.
     """
     settings = settings_of(drawing)
     loaded = load(run).on_best_device()

@@ -1,4 +1,4 @@
-"""``score``: the nats of each item, and the kind of number that they are."""
+"""``score``: give each item a score in nats, and say what kind of number it is."""
 
 from pathlib import Path
 from typing import Any, Unpack
@@ -33,12 +33,13 @@ def score(
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
 
-    Texts have bits per byte next to it, their end counted as one byte; images have bits per
-    dimension, a channel of a pixel being one; sounds as levels have bits per sample, their end
-    counted as one.
+    The table also has bits per byte for texts (the end counts as one byte), bits per dimension for
+    images (each channel of a pixel is one), and bits per sample for sounds as levels (the end
+    counts as one sample).
 
-    Information about the frames ahead is counted among the frames of the item; an item of more
-    than 30 seconds (480,000 samples) is scored in pieces of 10 to 20, and has the mean of them.
+    Information about the frames ahead is measured among the frames of the same item. An item of
+    more than 30 seconds (480,000 samples) is scored in pieces of 10 to 20 seconds, and its score is
+    their mean.
 
     Parameters
     ----------
@@ -49,17 +50,17 @@ def score(
     out
         File to write: .parquet, .csv or .npz.
     given_class
-        Of a run that was trained with classes: the score of each item given its own class, which
-        is in the same column of the data; by default no class is known.
+        For a run that was trained with classes: score each item given its own class, which is in
+        the same column of the data as in training; by default no class is given.
     by_column
-        Of rows of a table: also what the value of each column costs, compared with its training
+        For rows of a table: also the cost of the value in each column, compared with training
         values.
     by_answer
-        Of questions: also which of the run's answers makes each the likeliest.
+        For questions: also the answer of the run that makes each question the likeliest.
     regions
-        Of questions: the file that the rows of DATA point into; by default the run's own.
+        For questions: the file that the rows of DATA point into; by default the run's own.
     reading
-        How the data are read.
+        Options for reading the data.
     """
     path = check_out(out, data=data)
     loaded = load(run).on_best_device()
@@ -98,7 +99,7 @@ def _require_columns(codec: Codec, by_column: bool) -> None:
 
 
 def _by_column(loaded: Loaded, opened: Opened, classes: Any) -> dict[str, np.ndarray]:
-    """The cost of the value of each column, in columns ``surprise.NAME``."""
+    """Return the cost of the value of each column, in columns ``surprise.NAME``."""
     codec = loaded.codec
     assert isinstance(codec, HasColumns)
     model, examples = loaded.model_as(DensityModel, "scores"), codec.encoded_examples()
@@ -107,11 +108,11 @@ def _by_column(loaded: Loaded, opened: Opened, classes: Any) -> dict[str, np.nda
 
 
 def _by_answer(loaded: Loaded, opened: Opened, sources: Sources) -> dict[str, Any]:
-    """The answer that makes each question the likeliest, and in which place its own comes."""
+    """Return the answer that makes each question the likeliest, and the rank of its own answer."""
     nats = nats_by_answer(loaded.model_as(ScoringModel, "scores"), opened.store, sources)
     encoded = [sources.codec.encode_answer(raw) for raw in sources.raw]
-    own = np.array([int(answer[0]) for answer in encoded if answer is not None])
+    true_answers = np.array([int(answer[0]) for answer in encoded if answer is not None])
     return {
         "best_answer": [sources.codec.answers[i] for i in nats.argmax(1).tolist()],
-        "place_of_own": place_of_own(nats, own),
+        "place_of_own": place_of_own(nats, true_answers),
     }

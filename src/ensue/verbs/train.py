@@ -1,4 +1,4 @@
-"""``train``: one model of a family on data, into a run folder."""
+"""``train``: train a model of a family on data, into a run folder."""
 
 import warnings
 from dataclasses import dataclass
@@ -33,24 +33,24 @@ from ensue.training.progress import Progress
 from ensue.training.run_folder import RunFolder
 
 NUM_NAMED = 10
-"""Items held out that ``data.json`` names."""
+"""Held-out items that ``data.json`` names at most."""
 FEWEST_UNSEEN = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What ``train`` has done.
+    """The result of ``train``.
 
     Attributes:
         run: The run folder.
-        family: What was trained.
+        family: The family of the model.
         steps: Optimizer steps.
-        loss: Of the last validation in nats, or of the last steps where there was none; ``notes``
-            tell where the run ends with other weights than the last.
-        chance_loss: What one who can't tell would have, where the family has such a thing.
-        skipped: How many items couldn't be used.
-        files: What to look at.
-        notes: What is worth a line each, such as which weights the run ends with.
+        loss: Loss of the last validation in nats, or of the last steps where there was none. A note
+            says if the run ends with other weights than the last.
+        chance_loss: The loss of a guess, for families that have one.
+        skipped: Number of items that couldn't be used.
+        files: The files to look at.
+        notes: Notes of a line each, such as which weights the run ends with.
     """
 
     run: Path
@@ -98,16 +98,16 @@ def train(
     Parameters
     ----------
     family
-        Which family of models, e.g. cpc; `ensue list families` names them all.
+        Family of models, e.g. cpc; `ensue list families` names them all.
     data
         A folder of recordings, a manifest, a table, a file, or builtin:NAME.
     out
         The run folder to make.
     recipe
-        A recipe by name or file; single settings override it.
+        A recipe by name or file; other options override its settings.
     resume
-        Continue the run in OUT from its last checkpoint, with the settings it has; another
-        `--max-steps` makes it longer, or ends it.
+        Continue the run in OUT from its last checkpoint, with the run's settings; another
+        `--max-steps` makes it longer or shorter.
     init_from
         Start from the weights of another run.
     cache
@@ -122,7 +122,7 @@ def train(
     plan = make_plan(family, data, recipe, settings, init_from)
     if resume:
         if init_from is not None:
-            raise ConfigError("a resumed run goes on from its own weights; leave init_from out")
+            raise ConfigError("a resumed run continues from its own weights; leave init_from out")
         plan = with_other_end(resumed_plan(plan, run, recipe, settings), run)
         init_from = run.read_config().get("init_from")
     elif is_main():
@@ -150,7 +150,7 @@ def train(
 def _write_begun(
     run: RunFolder, plan: Plan, ready: Prepared, init_from: str | Path | None, resume: bool
 ) -> None:
-    """Write what a run says of itself before its first step."""
+    """Write the files that describe a run before its first step."""
 
     run.create()
     if resume:
@@ -193,7 +193,7 @@ def _facts(ready: Prepared) -> dict[str, Any]:
 
 
 def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
-    """The items that the model wasn't trained on; all, where those are few."""
+    """Return the items that the model wasn't trained on; all items, where those are few."""
 
     windows = ready.data.train
     rows = np.setdiff1d(np.arange(len(windows.store)), windows.rows)

@@ -152,11 +152,11 @@ def test_accuracy_of_groups_is_pooled_over_items() -> None:
     ("columns", "reason"),
     [
         ({"word": [*"abab"]}, "no column of groups.*--group.*word"),
-        ({"word": [*"abab"], "group": [*"ssss"]}, "all labelled items are of one group, 's'"),
-        ({"word": [*"aabb"], "group": [*"sstt"]}, "stands in one group only"),
+        ({"word": [*"abab"], "group": [*"ssss"]}, "all labeled items are of one group, 's'"),
+        ({"word": [*"aabb"], "group": [*"sstt"]}, "is in one group only"),
         ({"word": [*"abbb"], "group": [*"sstt"]}, None),
         ({"word": [*"abbbb"], "group": [*"sstsu"]}, "without the group 's' one value"),
-        ({"word": [*"aaaa"], "group": [*"sstt"]}, "all 4 labelled items have the same"),
+        ({"word": [*"aaaa"], "group": [*"sstt"]}, "all 4 labeled items have the same"),
     ],
 )
 def test_groups_that_can_not_be_left_out_are_refused(

@@ -229,7 +229,7 @@ def test_frames_are_drawn_evenly_over_the_seconds(seed: int) -> None:
         assert (side.time < np.array(lengths)[side.row] / SAMPLE_RATE).all()
 
 
-def test_unlabelled_moments_are_dropped() -> None:
+def test_unlabeled_moments_are_dropped() -> None:
     rows = [(f"item{i}", 0.2 + x, 0.4 + x, w) for i in range(4) for x, w in ((0, "a"), (0.5, "b"))]
     store = interval_store([1000] * 5, rows)  # item4 has no labels at all
     task = make_task(store, "phone", num_train=1000, num_test=1000)
@@ -304,14 +304,14 @@ def items_of(row: np.ndarray) -> Moments:
     ("columns", "label", "reason"),
     [
         ({"speaker": [*"aabb"]}, "speeker", "unknown label 'speeker': did you mean 'speaker'"),
-        ({"word": [*"aaaa"]}, "word", "all 4 labelled items have the same 'word', 'a'"),
+        ({"word": [*"aaaa"]}, "word", "all 4 labeled items have the same 'word', 'a'"),
         (
             {"word": [*"aaba"], "split": ["train", "train", "dev", "test"]},
             "word",
             r"\(values: 1, examples: 1\)",
         ),
         ({"word": [*"abcd"]}, "word", "each value of 'word' has one item only"),
-        ({"word": ["", "", "", "a"]}, "word", "at least two labelled items.*has one"),
+        ({"word": ["", "", "", "a"]}, "word", "at least two labeled items.*has one"),
         ({"word": [""] * 4}, "word", "'word' is empty: none of the 4 items has a label"),
         ({"word": [*"abab"], "split": ["train", "test", "tests", ""]}, "word", "unknown split 'te"),
     ],

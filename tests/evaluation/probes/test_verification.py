@@ -76,5 +76,5 @@ def test_features_that_add_a_constant_or_change_units_are_judged_alike(seed: int
 
 def test_pairs_of_one_kind_only_are_refused() -> None:
     store = rows_with(speaker=[*"abab"], split=[*["train"] * 2, *["test"] * 2])
-    with pytest.raises(DataError, match="all 1 pairs are of two"):
+    with pytest.raises(DataError, match="all 1 pairs are different"):
         run_verification(make_task(store, "speaker"), store, {})

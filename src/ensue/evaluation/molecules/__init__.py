@@ -1,4 +1,4 @@
-"""How good a set of molecules is: valid, new, diverse, and like those that a model learnt from.
+"""Quality of a set of molecules: validity, novelty, diversity, and likeness to the training set.
 
 ``describe.py`` looks at each molecule once, ``similarity.py`` compares fingerprints and
 ``measures.py`` has the measures of a set (Polykovskiy et al. 2020, 1811.12823, section 4). Needs

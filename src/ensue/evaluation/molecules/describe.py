@@ -19,15 +19,15 @@ MOLECULES_A_TASK = 250
 
 @dataclass(frozen=True, kw_only=True)
 class Molecules:
-    """Molecules by position; what is invalid has a canonical SMILES of None and no other entry.
+    """Molecules by position; an invalid one has a canonical SMILES of None and no other entry.
 
     Attributes:
-        canonical: (N,) canonical SMILES, or None of what is no molecule.
+        canonical: (N,) canonical SMILES, or None where a text is no molecule.
         fingerprints: (M, 16) uint64 of the valid ones, 64 bits of a Morgan fingerprint each.
         scaffolds: (M,) Bemis-Murcko scaffolds of two rings or more, else the empty text.
         fragments: (M,) counts of BRICS fragments.
         properties: (M,) of each of ``PROPERTIES``.
-        alerts: (M,) whether a pattern of PAINS (Baell and Holloway 2010) is in it.
+        alerts: (M,) true where a molecule has a pattern of PAINS (Baell and Holloway 2010).
     """
 
     canonical: Sequence[str | None]
@@ -42,31 +42,33 @@ class Molecules:
 
     @property
     def valid(self) -> list[str]:
-        """(M,) canonical SMILES of the valid ones."""
+        """Return the (M,) canonical SMILES of the valid ones."""
         return [smiles for smiles in self.canonical if smiles is not None]
 
 
 def canonical_smiles(smiles: Sequence[str], *, num_processes: int = -1) -> list[str | None]:
-    """Canonical SMILES, None where there is no molecule.
+    """Return canonical SMILES, None where a text is no molecule.
 
     Args:
-        smiles: Of any spelling.
-        num_processes: How many; -1 is one for each core.
+        smiles: In any spelling.
+        num_processes: Number of processes; -1 is one for each core.
 
     Example:
         >>> canonical_smiles(["OCC", "C(", ""], num_processes=1)
         ['CCO', None, None]
     """
     require_rdkit()
-    return [found for part in _parallel(_canonical, smiles, num_processes) for found in part]
+    return [
+        canonical for part in _parallel(_canonical, smiles, num_processes) for canonical in part
+    ]
 
 
 def describe(smiles: Sequence[str], *, num_processes: int = -1) -> Molecules:
-    """Everything that the measures need of molecules.
+    """Return everything that the measures need to know about molecules.
 
     Args:
-        smiles: Of any spelling, valid or not.
-        num_processes: How many; -1 is one for each core.
+        smiles: In any spelling, valid or not.
+        num_processes: Number of processes; -1 is one for each core.
 
     Example:
         >>> found = describe(["OCC", "C("], num_processes=1)

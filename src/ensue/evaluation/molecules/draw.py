@@ -12,9 +12,9 @@ def draw_grid(smiles: Sequence[str], *, across: int = 4, captions: Sequence[str]
     """Structural formulas side by side, as SVG.
 
     Args:
-        smiles: Valid ones.
-        across: How many in a row.
-        captions: Below each, or none.
+        smiles: Valid SMILES.
+        across: Molecules in a row.
+        captions: A caption below each, or none.
 
     Example:
         >>> draw_grid(["CCO"], across=1).count("<svg")

@@ -1,4 +1,4 @@
-"""The facts of one molecule, by rdkit, which this file alone imports at once."""
+"""The facts of one molecule, by rdkit; only this file imports rdkit at the top."""
 
 from collections import Counter
 from functools import cache
@@ -22,7 +22,7 @@ FEWEST_RINGS = 2
 
 
 def facts_of(molecule: Any) -> dict[str, Any]:
-    """Everything that the measures need of one molecule, by name."""
+    """Return everything that the measures need to know about one molecule, by name."""
     bits = _fingerprints().GetFingerprintAsNumPy(molecule)
     return {
         "canonical": Chem.MolToSmiles(molecule),

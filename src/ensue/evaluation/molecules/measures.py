@@ -16,23 +16,24 @@ FIRST = {"unique@1k": 1_000, "unique@10k": 10_000}
 def measure(
     generated: Molecules, reference: Molecules, training: Sequence[str] | None = None
 ) -> dict[str, float]:
-    """All measures of generated molecules, beside a reference set that the model hasn't seen.
+    """Return all measures of generated molecules, compared with a held-out reference set.
 
     Args:
-        generated: What was drawn, in the order of drawing.
+        generated: The molecules drawn, in the order of drawing.
         reference: Held-out molecules.
-        training: Canonical SMILES of those trained on, for the novelty; None leaves it out.
+        training: Canonical SMILES of the training molecules, for the novelty; None leaves it out.
 
     Returns:
-        ``valid``: part of all. Of the valid ones ``unique@1k`` and ``unique@10k``: different ones
-        among the first so many; ``novelty``: part of the different ones that aren't in training;
-        ``int_div_1``, ``int_div_2``; ``snn``, the mean similarity to the nearest reference;
-        ``fragments`` and ``scaffolds``, cosines of how often which occur; ``filters``: part
-        without alerts; ``wasserstein_NAME``: distances of properties. NaN where nothing is valid.
+        ``valid``: share of valid ones; the other measures are of these. ``unique@1k``,
+        ``unique@10k``: share of different ones among the first 1,000 and 10,000; ``novelty``:
+        share of the different ones that aren't in training; ``int_div_1``, ``int_div_2``: internal
+        diversity; ``snn``: mean similarity to the nearest reference; ``fragments``, ``scaffolds``:
+        cosines of their counts; ``filters``: share without alerts; ``wasserstein_NAME``: distances
+        between the distributions of a property. NaN where nothing is valid.
     """
     valid = generated.valid
     nothing = not valid or not reference.valid
-    found = {
+    figures = {
         "valid": len(valid) / max(len(generated), 1),
         **{name: unique(valid[:k]) for name, k in FIRST.items()},
         "int_div_1": internal_diversity(generated.fingerprints, 1),
@@ -45,15 +46,15 @@ def measure(
         "filters": float(1 - generated.alerts.mean()) if valid else math.nan,
     }
     if training is not None:
-        found["novelty"] = novelty(valid, training)
+        figures["novelty"] = novelty(valid, training)
     for name in PROPERTIES:
         a, b = generated.properties[name], reference.properties[name]
-        found[f"wasserstein_{name}"] = math.nan if nothing else float(wasserstein_distance(a, b))
-    return found
+        figures[f"wasserstein_{name}"] = math.nan if nothing else float(wasserstein_distance(a, b))
+    return figures
 
 
 def unique(smiles: Sequence[str]) -> float:
-    """The part of canonical SMILES that are different.
+    """Return the share of canonical SMILES that are different.
 
     Example:
         >>> unique(["C", "C", "O", "N"])
@@ -63,7 +64,7 @@ def unique(smiles: Sequence[str]) -> float:
 
 
 def novelty(smiles: Sequence[str], training: Sequence[str]) -> float:
-    """The part of different canonical SMILES that aren't among those trained on.
+    """Return the share of different canonical SMILES that aren't in the training set.
 
     Example:
         >>> novelty(["C", "C", "O"], ["O"])
@@ -74,7 +75,7 @@ def novelty(smiles: Sequence[str], training: Sequence[str]) -> float:
 
 
 def cosine(a: Mapping[str, int], b: Mapping[str, int]) -> float:
-    r"""The cosine of the angle between counts: how often which fragment or scaffold occurs.
+    r"""Return the cosine of the angle between counts of fragments or scaffolds.
 
     .. math:: \frac{\sum_f a_f b_f}{\sqrt{\sum_f a_f^2 \sum_f b_f^2}}
 
@@ -85,7 +86,7 @@ def cosine(a: Mapping[str, int], b: Mapping[str, int]) -> float:
     if not a or not b:
         return math.nan
     product = sum(count * b.get(name, 0) for name, count in a.items())
-    norms = (np.sqrt(sum(count**2 for count in of.values())) for of in (a, b))
+    norms = (np.sqrt(sum(count**2 for count in counts.values())) for counts in (a, b))
     return float(product / math.prod(norms))
 
 

@@ -1,4 +1,4 @@
-"""Similarity of fingerprints that are packed 64 bits a word.
+"""Similarity of fingerprints that are packed 64 bits to a word.
 
 Dims: N and M molecules, W words.
 """
@@ -14,7 +14,7 @@ ROWS_AT_A_TIME = 256
 
 
 def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    r"""How alike fingerprints are, all pairs: (N, M) float64.
+    r"""Return the Tanimoto similarity of all pairs of fingerprints: (N, M) float64.
 
     .. math:: T(a, b) = \frac{|a \wedge b|}{|a \vee b|}
 
@@ -36,7 +36,7 @@ def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def internal_diversity(fingerprints: np.ndarray, p: int = 1) -> float:
-    r"""How different molecules of a set are from each other.
+    r"""Return the internal diversity of a set of molecules: 1 less their mean similarity.
 
     .. math:: \mathrm{IntDiv}_p(G) = 1 - \Bigl(\frac{1}{|G|^2} \sum_{a, b \in G} T(a, b)^p
               \Bigr)^{1/p}
@@ -48,7 +48,7 @@ def internal_diversity(fingerprints: np.ndarray, p: int = 1) -> float:
         p: 1 or 2.
 
     Returns:
-        0 to 1; NaN of no molecules.
+        0 to 1; NaN where there are no molecules.
     """
     if not len(fingerprints):
         return float("nan")
@@ -57,14 +57,14 @@ def internal_diversity(fingerprints: np.ndarray, p: int = 1) -> float:
 
 
 def nearest_similarity(fingerprints: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """(N,) the similarity of each molecule to the nearest of the reference ones.
+    """Return the (N,) similarity of each molecule to the nearest reference molecule.
 
     Args:
         fingerprints: (N, W) uint64.
         reference: (M, W) uint64, at least one.
     """
-    found = list(_by_rows(lambda rows: tanimoto(rows, reference).max(1), fingerprints))
-    return np.concatenate(found) if found else np.zeros(0)
+    blocks = list(_by_rows(lambda rows: tanimoto(rows, reference).max(1), fingerprints))
+    return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
 def _by_rows(work: Callable[[np.ndarray], Any], rows: np.ndarray) -> Iterator[Any]:

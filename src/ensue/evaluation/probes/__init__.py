@@ -1,5 +1,5 @@
-"""Probes: how well a label is read off features, beside chance and baselines.
+"""Probes: the accuracy of reading a label off features, compared with chance and baselines.
 
-``task`` says what is asked at which moments, ``features`` and ``classifiers`` answer, ``intervals``
-say how surely. Each other module is one kind of question.
+``task`` gives the labels and their moments, ``features`` and ``classifiers`` read them, and
+``intervals`` gives the uncertainty. Each other module is one kind of question.
 """

@@ -1,4 +1,4 @@
-"""Classifiers on frozen features, scikit-learn's; each is asked fold after fold on one matrix."""
+"""Scikit-learn's classifiers on frozen features; each reads fold after fold off one matrix."""
 
 import functools
 import warnings
@@ -23,7 +23,7 @@ from ensue.evaluation.represent import Represents
 MAX_ITERATIONS = 100
 STRENGTHS, NUM_FOLDS = (1.0, 0.1, 0.01), 3
 ENOUGH_TO_CHOOSE_ON = range(500, 5_001)
-"""Training examples to choose the strength with: fewer mislead, with more it matters little."""
+"""Training examples to choose the strength on: fewer mislead, with more it matters little."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Reader:
     """Reads labels off a pool of moments.
 
     Attributes:
-        read: From the positions of training and of test moments to labels for the latter.
+        read: Takes the positions of training and of test moments, and returns labels for the test.
         tells: Whether it reports its progress itself.
     """
 
@@ -40,11 +40,11 @@ class Reader:
 
 
 Kind = Callable[[Moments, Store], dict[str, Reader]]
-"""What stands in a table of probes: given a pool, ways to read it, by name."""
+"""Makes rows of a table of probes: from a pool to its readers, by the name of the row."""
 
 
 def chance(pool: Moments, store: Store) -> dict[str, Reader]:
-    """The most frequent class of the training part, whatever the features."""
+    """Predict the most frequent class of the training part, whatever the features."""
 
     def reads(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         values, counts = np.unique(pool.label[train], return_counts=True)
@@ -54,15 +54,15 @@ def chance(pool: Moments, store: Store) -> dict[str, Reader]:
 
 
 def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None) -> Kind:
-    """Frozen features under a linear classifier, and under nearest neighbors where asked for.
+    """Read frozen features with a linear classifier, and with nearest neighbors if asked.
 
-    The linear one is logistic regression; see :func:`choose_strength`. The neighbors' votes count
-    alike; near is what has a large cosine. Both see features standardized by the mean and deviation
-    of the training part. Features are computed once, however many folds there are.
+    The linear one is logistic regression; see :func:`choose_strength`. The neighbors are those with
+    the largest cosine, and their votes count alike. Both see features standardized by the mean and
+    deviation of the training part. Features are computed once for all folds.
 
     Args:
-        name: Of the features.
-        represent: Makes them.
+        name: Name of the features.
+        represent: Computes them.
         num_neighbors: K, or None for the linear classifier alone.
 
     Raises:
@@ -75,8 +75,8 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
             return features_at(pool, store, represent)
 
         def linear(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            y, told = pool.label[train], units(pool.at(train), pool.at(test), store)
-            strength = choose_strength(x()[train], y, told)
+            y, folds_keep = pool.label[train], units(pool.at(train), pool.at(test), store)
+            strength = choose_strength(x()[train], y, folds_keep)
             return fitted(logistic_regression(strength), x()[train], y).predict(x()[test])
 
         def near(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -88,32 +88,32 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
             classifier = fitted(nearest(num_neighbors), x()[train], pool.label[train])
             return classifier.predict(x()[test])
 
-        found = {name: Reader(linear)}
+        readers = {name: Reader(linear)}
         if num_neighbors is not None:
-            found[f"{name}, {num_neighbors} nearest neighbors"] = Reader(near)
-        return found
+            readers[f"{name}, {num_neighbors} nearest neighbors"] = Reader(near)
+        return readers
 
     return kind
 
 
 def units(train: Moments, test: Moments, store: Store) -> np.ndarray:
-    """What folds of the training part keep whole: groups where the test has others, or items."""
+    """Return the unit that folds keep whole: the group where the test has other groups, or item."""
     if groups_apart(train, test, store):
         return np.asarray(store.group)[train.row]
     return train.row
 
 
 def choose_strength(x: np.ndarray, labels: np.ndarray, unit: np.ndarray) -> float:
-    """C of the logistic regression, the inverse strength of its penalty.
+    """Choose C of the logistic regression, the inverse strength of its penalty.
 
     The one of `STRENGTHS` with the best accuracy in three-fold cross-validation on the
-    training part, the weakest penalty of equal ones; 1 where examples are too few to choose on, or
-    so many that it matters little (`ENOUGH_TO_CHOOSE_ON`).
+    training part, the weakest penalty of equal ones; 1 where there are too few examples to choose
+    on, or enough that it matters little (`ENOUGH_TO_CHOOSE_ON`).
 
     Args:
         x: (N, D) features of the training part.
-        labels: (N,) of which each stands in several units.
-        unit: (N,) what folds keep whole: an item, or a group where new groups will be the test.
+        labels: (N,) labels, each of which is in several units.
+        unit: (N,) unit that folds keep whole: an item, or a group where the test has new groups.
     """
     _, counts = np.unique(labels, return_counts=True)
     too_few = min(*counts, len(np.unique(unit))) < NUM_FOLDS
@@ -132,17 +132,17 @@ def choose_strength(x: np.ndarray, labels: np.ndarray, unit: np.ndarray) -> floa
 
 
 def logistic_regression(strength: float = STRENGTHS[0]) -> LogisticRegression:
-    """The linear classifier of every probe."""
+    """Make the linear classifier of every probe."""
     return LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
 
 
 def nearest(k: int) -> KNeighborsClassifier:
-    """The vote of the k examples with the largest cosine."""
+    """Make a classifier that takes the vote of the k examples with the largest cosine."""
     return KNeighborsClassifier(k, metric="cosine", algorithm="brute")
 
 
 def fitted(classifier: Any, x: np.ndarray, labels: np.ndarray) -> Any:
-    """The classifier behind a standardization, both fitted to (N, D) features."""
+    """Fit the classifier, with a standardization before it, to (N, D) features."""
     with warnings.catch_warnings():
         # Accuracy has settled long before the last digits of the weights have.
         warnings.simplefilter("ignore", ConvergenceWarning)

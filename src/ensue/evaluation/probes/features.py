@@ -1,4 +1,4 @@
-"""Features at labelled moments: one row of numbers for each."""
+"""Features at labeled moments: one row of numbers for each."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from ensue.evaluation.represent import Represents
 
 
 def features_at(moments: Moments, store: Store, represent: Represents) -> np.ndarray:
-    """One row of features for each moment: the frame in which it lies, or the embedding.
+    """Return one row of features for each moment: the frame in which it lies, or the embedding.
 
     Raises:
-        DataError: A moment is one of frames, and the features have none.
+        DataError: A moment is a frame, and the features have no frames.
     """
     order = np.argsort(moments.row, kind="stable")
     first = np.searchsorted(moments.row[order], np.arange(len(store) + 1))
@@ -35,7 +35,7 @@ def features_at(moments: Moments, store: Store, represent: Represents) -> np.nda
 
 
 def frames_at(times: np.ndarray, frame_rate: float, num_frames: int | np.ndarray) -> np.ndarray:
-    """The frames in which times lie, in seconds; the last one goes on to the end.
+    """Return the frames in which times (in seconds) lie; the last frame lasts to the end.
 
     Example:
         >>> frames_at(np.array([0.0, 0.019, 0.02, 9.0]), 100, 5)

@@ -1,9 +1,9 @@
 """Ceilings: the whole network trained on the labels, from a run's weights or from random ones.
 
 The network gets a linear layer on standardized features, those that a probe reads frozen, and
-everything is trained by cross-entropy. How many steps are best is found on a held-out part of
-the training examples; then the network is trained anew on all of them for so many steps. The test
-part takes no part in it. Batches are whole items, of which long ones are cut at random.
+everything is trained by cross-entropy. The best number of steps is found on a held-out part of
+the training examples; then the network is trained from the start on all of them for that number.
+The test part isn't used. Batches are whole items; long ones are cut at random.
 """
 
 import math
@@ -30,21 +30,21 @@ from ensue.training.module import scheduled
 from ensue.training.progress import Progress
 
 CUT_STEPS = 65_536
-"""Steps of an item that a training batch takes at most: 4 s of sound at 16 kHz."""
+"""Steps of an item in a training batch at most: 4 s of sound at 16 kHz."""
 CLIP_NORM, MIN_DEVIATION = 1.0, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a network may be trained for.
+    """Limits and settings of training a network on labels.
 
     Attributes:
-        max_steps: Optimizer steps; the best number is looked for up to here.
-        learning_rate: At its height; it rises over a tenth of the steps and falls by a cosine.
+        max_steps: The largest number of optimizer steps that is tried.
+        learning_rate: Peak learning rate; it rises over a tenth of the steps and falls by a cosine.
         batch_size: Items in a batch.
-        held_out: Part of the training examples on which the number of steps is chosen.
-        num_looks: How often they are looked at.
-        seed: Of batches and cuts, and of what the network draws.
+        held_out: Share of the training examples on which the number of steps is chosen.
+        num_looks: Number of times that these are tested.
+        seed: Seed of batches and cuts, and of the network's own draws.
     """
 
     max_steps: int = 400
@@ -63,7 +63,7 @@ class Budget:
 
 
 class Labeller(nn.Module):
-    r"""A model under a linear layer: logits of a label at moments of items.
+    r"""A model with a linear layer on top: logits of a label at moments of items.
 
     .. math:: \ell = W \frac{f(x) - \mu}{\sigma} + b
 
@@ -71,7 +71,7 @@ class Labeller(nn.Module):
     the features before the first step. W and b start at zero.
 
     Args:
-        model: Any that encodes; it is trained.
+        model: Any model that encodes; it is trained.
         features: (N, D) features before the first step.
         num_classes: Values of the label.
     """
@@ -90,11 +90,11 @@ class Labeller(nn.Module):
         self.to(next(model.parameters()).device)
 
     def read(self, features: Tensor) -> Tensor:
-        """(N, D) features to (N, classes) logits."""
+        """Turn (N, D) features into (N, classes) logits."""
         return self.head((features - self.mean) / self.deviation)
 
     def logits(self, moments: Moments, store: Store) -> Tensor:
-        """(N, classes) logits at moments, with the features that a probe would read."""
+        """Return (N, classes) logits at moments, from the features that a probe would read."""
         x = torch.from_numpy(features_at(moments, store, by_model(self.model)))
         with torch.no_grad():
             return self.read(x.to(self.mean.device)).cpu()
@@ -103,13 +103,13 @@ class Labeller(nn.Module):
 def fine_tuned(
     name: str, make_model: Callable[[], EncodingModel], budget: Budget, progress: Progress
 ) -> Kind:
-    """The whole network trained on the labels of each fold's training part, as a row of a table.
+    """Train the whole network on the labels of each fold's training part, as a row of a table.
 
     Args:
-        name: Of the row.
-        make_model: A new model at each call, with the weights to start from.
-        budget: What it may be trained for.
-        progress: Told of each step.
+        name: Name of the row.
+        make_model: Makes a new model at each call, with the weights to start from.
+        budget: Limits and settings of the training.
+        progress: Notified of each step.
     """
 
     def kind(pool: Moments, store: Store) -> dict[str, Reader]:
@@ -135,17 +135,18 @@ def train_labeller(
     by_group: bool,
     on: Callable[[str, int, int], None] = lambda what, step, total: None,
 ) -> Labeller:
-    """A labeller trained on all ``moments`` for as many steps as were best on a part of them.
+    """Train a model with a linear layer on all ``moments``, for the best number of steps.
 
-    Where no example can be held out (one of each class), it is trained for all steps.
+    That number is chosen on a held-out part. Where no example can be held out (there is one of
+    each class), the training takes all steps.
 
     Args:
-        make_model: A new model at each call.
-        moments: Labelled.
-        store: Off which items.
-        budget: What it may be trained for.
-        by_group: Whole groups are held out, where they can be.
-        on: Called with what is done, the step and their number.
+        make_model: Makes a new model at each call.
+        moments: Labeled moments.
+        store: The items to read from.
+        budget: Limits and settings of the training.
+        by_group: Whether whole groups are held out, where possible.
+        on: Called with the name of the work, the step and the number of steps.
 
     Raises:
         TrainingError: The loss isn't a number any more.
@@ -164,9 +165,9 @@ def train_labeller(
 def held_out_moments(
     moments: Moments, store: Store, budget: Budget, *, by_group: bool
 ) -> np.ndarray:
-    """A mask of the moments to choose on: of whole groups, or of whole items.
+    """Return a mask of the moments to choose on: whole groups, or whole items.
 
-    Every class keeps an example to train on, wherever items alone can see to that.
+    Every class keeps an example to train on, wherever a choice of whole items allows it.
     """
     label, part, seed = moments.label, budget.held_out, budget.seed
     if by_group and store.group is not None:
@@ -188,7 +189,7 @@ def _best_steps(
     budget: Budget,
     on: Callable[[str, int, int], None],
 ) -> int:
-    """The number of steps with the best accuracy on ``held``; of equal ones, the least nats."""
+    """Return the number of steps with the best accuracy on ``held``; ties go to fewer nats."""
     target = torch.from_numpy(np.searchsorted(classes, held.label))
     labeller = _new_labeller(model, fitted, classes, store)
     every = math.ceil(budget.max_steps / budget.num_looks)
@@ -199,9 +200,9 @@ def _best_steps(
             continue
         logits = labeller.logits(held, store)
         accuracy = float((logits.argmax(1) == target).double().mean())
-        found = (accuracy, -float(cross_entropy(logits, target)))
-        if found > best:
-            best, best_steps = found, step
+        result = (accuracy, -float(cross_entropy(logits, target)))
+        if result > best:
+            best, best_steps = result, step
     return best_steps
 
 
@@ -219,7 +220,7 @@ def _steps(
     budget: Budget,
     num: int,
 ) -> Iterator[int]:
-    """Train, telling the step after each; the schedule is the budget's, however few are made."""
+    """Train and yield each step; the schedule is that of the whole budget."""
     optimizer, schedule = _optimizer(labeller, budget)
     target = torch.from_numpy(np.searchsorted(classes, moments.label)).to(labeller.mean.device)
     rng = np.random.default_rng(budget.seed)
@@ -243,7 +244,7 @@ def _steps(
 
 
 def _optimizer(labeller: Labeller, budget: Budget) -> tuple[AdamW, LambdaLR]:
-    """Those of every other training here."""
+    """Make the optimizer and schedule that all training here uses."""
     config = TrainingConfig(
         max_steps=budget.max_steps,
         learning_rate=budget.learning_rate,
@@ -253,7 +254,7 @@ def _optimizer(labeller: Labeller, budget: Budget) -> tuple[AdamW, LambdaLR]:
 
 
 def _rows(moments: Moments, budget: Budget, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Endless batches of items: one permutation of them after the other."""
+    """Yield batches of items without end: one permutation after another."""
     rows = np.unique(moments.row)
     size = min(budget.batch_size, len(rows))
     while True:
@@ -269,7 +270,7 @@ def _batch_features(
     store: Store,
     rng: np.random.Generator,
 ) -> tuple[Tensor, np.ndarray]:
-    """Features at the moments that lie in cuts of these items, and which moments those are."""
+    """Return the features at moments in cuts of these items, and the positions of those moments."""
     device = labeller.mean.device
     if not store.sequence:
         x = torch.from_numpy(np.stack([store.read(r, 0, 1)[0] for r in rows]))
@@ -297,7 +298,7 @@ def _batch_features(
 def _cut(
     at: np.ndarray, row: int, moments: Moments, store: Store, rng: np.random.Generator
 ) -> tuple[int, int, np.ndarray]:
-    """Where a stretch of an item starts and stops, and the moments in it: one at least."""
+    """Return the start and end of a stretch of an item, and the moments in it, at least one."""
     length = int(store.lengths[row])
     if length <= CUT_STEPS:
         return 0, length, at

@@ -1,4 +1,4 @@
-"""Intervals of figures: 95 % by the bootstrap, by Student's t over groups, or exact."""
+"""95 % intervals of figures: by the bootstrap, by Student's t over groups, or exact."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ import scipy.stats
 NUM_BOOTSTRAPS = 1000
 LEVELS = (0.025, 0.975)
 FEW = 5
-"""Right or wrong items below which a bootstrap of them is too narrow; with none it has no width."""
+"""Right (or wrong) items below which a bootstrap is too narrow; with none it has no width."""
 
 
 class Interval(NamedTuple):
-    """A 95 % interval; of an exact one, how many independent units it is over."""
+    """A 95 % interval, and the number of independent units if it is exact."""
 
     low: float
     high: float
@@ -20,7 +20,7 @@ class Interval(NamedTuple):
 
 
 def draw_weights(num: int, rng: np.random.Generator, times: int = NUM_BOOTSTRAPS) -> np.ndarray:
-    """(times, num) how often each of ``num`` things is drawn, with replacement.
+    """Draw ``num`` things with replacement, and return how often each is drawn: (times, num).
 
     Example:
         >>> draw_weights(5, np.random.default_rng(0), 3).sum(1)
@@ -40,30 +40,30 @@ def exact_interval(num_right: int, num: int) -> Interval:
         >>> [round(x, 3) for x in exact_interval(267, 267)[:2]]
         [0.986, 1.0]
     """
-    found = scipy.stats.binomtest(num_right, num).proportion_ci(LEVELS[1] - LEVELS[0], "exact")
-    return Interval(float(found.low), float(found.high), num)
+    limits = scipy.stats.binomtest(num_right, num).proportion_ci(LEVELS[1] - LEVELS[0], "exact")
+    return Interval(float(limits.low), float(limits.high), num)
 
 
 def proportion_interval(right: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> Interval:
-    """The interval of the part that is right: a bootstrap, and exact where that can't tell.
+    """Return the interval of the share that is right: a bootstrap, or exact where it can't tell.
 
-    A bootstrap draws what was seen: where all is right, so is all that it draws. There the interval
-    is exact over units, of which each is then right or wrong as a whole. Where a unit has one value
-    and there is one draw, it is exact up to four right or wrong ones too.
+    Where everything is right, everything that a bootstrap draws is right. There the interval is
+    exact over units, each of which is then right or wrong as a whole. Where a unit has one value
+    and there is one draw, it is also exact with at most four right or wrong ones.
 
     Args:
         right: (D, M) booleans, a row for each draw of the training examples.
-        unit: (M,) to what unit each belongs.
-        rng: Draws.
+        unit: (M,) the unit of each value.
+        rng: Draws the bootstrap.
     """
     num_units, num_right = len(np.unique(unit)), int(right.sum())
-    # Drawn in any case: the intervals of later rows don't depend on what this one is.
-    found = bootstrap_mean(right, unit, rng)
+    # Drawn in any case, so that the intervals of later rows don't depend on this one.
+    bootstrap = bootstrap_mean(right, unit, rng)
     if num_right in (0, right.size):
         return exact_interval(num_units if num_right else 0, num_units)
     if right.size == num_units and min(num_right, num_units - num_right) < FEW:
         return exact_interval(num_right, num_units)
-    return Interval(*found)
+    return Interval(*bootstrap)
 
 
 def interval_over_groups(right: np.ndarray, group: np.ndarray) -> Interval:
@@ -71,13 +71,13 @@ def interval_over_groups(right: np.ndarray, group: np.ndarray) -> Interval:
 
     Args:
         right: (M,) booleans.
-        group: (M,) to what group each belongs; two groups at least.
+        group: (M,) the group of each value; at least two groups.
     """
     return at_an_end(float(right.mean()), student_interval(right, group), len(np.unique(group)))
 
 
 def at_an_end(value: float, interval: tuple[float, float], num_units: int) -> Interval:
-    """The interval of a measure between 0 and 1, exact over units where it is 0 or 1.
+    """Return the interval of a measure between 0 and 1, exact over units where it is 0 or 1.
 
     Example:
         >>> at_an_end(0.5, (0.4, 0.6), 20)
@@ -101,8 +101,8 @@ def bootstrap_mean(
 
     Args:
         right: (D, M) values, a row for each draw.
-        unit: (M,) to what unit each value belongs.
-        rng: Draws.
+        unit: (M,) the unit of each value.
+        rng: Draws the bootstrap.
     """
     _, unit = np.unique(unit, return_inverse=True)
     num = np.bincount(unit)
@@ -120,11 +120,11 @@ def student_interval(right: np.ndarray, group: np.ndarray) -> tuple[float, float
     .. math:: a \pm t_{G-1} \sqrt{\frac{G}{G-1} \sum_g (r_g - a n_g)^2} \,\Big/ \sum_g n_g
 
     with r the sum and n the number of values of a group: the ratio estimator, with Student's t.
-    A bootstrap of a handful of groups is too narrow; that of items, blind to what groups share.
+    A bootstrap of a handful of groups is too narrow, and one of items ignores what groups share.
 
     Args:
         right: (M,) values between 0 and 1.
-        group: (M,) to what group each belongs; two groups at least.
+        group: (M,) the group of each value; at least two groups.
     """
     _, group = np.unique(group, return_inverse=True)
     n, r = np.bincount(group), np.bincount(group, weights=right)

@@ -1,4 +1,4 @@
-"""The curve over few labels: how much of a label is read where few examples carry it."""
+"""The label curve: the accuracy of a probe by the number of labeled training examples."""
 
 from collections.abc import Sequence
 
@@ -30,18 +30,18 @@ def run_label_curve(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeResult:
-    """Train on a few labelled examples, several times drawn, and test on the whole test part.
+    """Train on several draws of a few labeled examples, and test on the whole test part.
 
     All kinds of features see the same draws. The interval is over draws and test items together.
 
     Args:
-        task: What to read; examples are drawn from its training part.
-        store: Off which items.
-        kinds: Of features and classifiers.
+        task: The label to read; examples are drawn from its training part.
+        store: The items to read from.
+        kinds: Kinds of features and classifiers.
         sizes: Numbers of examples, from the number of classes to all.
-        draws: How often each is drawn; all examples can be drawn only once.
-        seed: Of the draws and the bootstrap.
-        progress: Told of each draw that is done.
+        draws: Draws of each number; all examples can be drawn only once.
+        seed: Seed of the draws and of the bootstrap.
+        progress: Notified of each draw that is done.
 
     Raises:
         ConfigError: A number of examples can't be drawn.
@@ -80,10 +80,10 @@ def run_label_curve(
 
 
 def sizes_of(fractions: Sequence[float], task: Task) -> list[int]:
-    """Numbers of examples for fractions of the training part.
+    """Return the numbers of examples for fractions of the training part.
 
     Raises:
-        ConfigError: A fraction isn't above 0 and up to 1.
+        ConfigError: A fraction isn't above 0 and at most 1.
     """
     for fraction in fractions:
         if not 0 < fraction <= 1:
@@ -92,21 +92,21 @@ def sizes_of(fractions: Sequence[float], task: Task) -> list[int]:
 
 
 def check_sizes(sizes: Sequence[int], draws: int, task: Task) -> None:
-    """Refuse numbers of examples that leave a class out, or of which there aren't enough."""
+    """Refuse numbers of examples that leave out a class or exceed the training part."""
     least, most = len(np.unique(task.train.label)), len(task.train)
     if draws < 1:
         raise ConfigError(f"draws is {draws}; it must be 1 or more")
     for size in sizes:
         if not least <= size <= most:
             raise ConfigError(
-                f"{size} labelled examples can't be drawn: {task.label!r} has {least} classes, one "
-                f"example each at least, and there are {most} to train on; use num-labels {least} "
+                f"{size} labeled examples can't be drawn: {task.label!r} has {least} classes, each "
+                f"needs an example, and there are {most} to train on; use num-labels {least} "
                 f"to {most}, or label fractions from {least / most:.2g}"
             )
 
 
 def draw_examples(labels: np.ndarray, num: int, seed: Sequence[int]) -> np.ndarray:
-    """Positions of ``num`` examples: one of each class, the others whatever they are.
+    """Draw the positions of ``num`` examples: one of each class, the others of any class.
 
     Example:
         >>> labels = np.array([*"aaaaaab"])

@@ -1,4 +1,4 @@
-"""Every group (a speaker) once the test, read by what was trained on all others."""
+"""Leave one group out: each group (a speaker) is the test once, after training on all others."""
 
 from collections.abc import Sequence
 
@@ -32,20 +32,20 @@ def run_leave_group_out(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeResult:
-    """Accuracy over the moments of all groups, each read by what never saw its group.
+    """Measure accuracy over the moments of all groups, each read without training on its group.
 
-    The question is how well an unheard group is read, so that the groups are the sample: the
-    interval is over them, not over items, of which those of one group are right or wrong
-    together. A column ``split`` isn't asked.
+    The question is how well a new group is read, so the groups are the sample: the interval is
+    over groups, not over items, since items of one group tend to be right or wrong together. A
+    column ``split`` isn't used.
 
     Args:
-        label: What to read.
-        level: Off frames or items.
-        pool: All labelled moments.
-        store: Off which items.
-        kinds: Of features and classifiers.
-        seed: That the pool was drawn with.
-        progress: Told of each group that is done.
+        label: The label to read.
+        level: Whether to read frames or items.
+        pool: All labeled moments.
+        store: The items to read from.
+        kinds: Kinds of features and classifiers.
+        seed: The seed that the pool was drawn with.
+        progress: Notified of each group that is done.
 
     Raises:
         DataError: There are no groups or only one, or the label names the groups.
@@ -72,7 +72,7 @@ def run_leave_group_out(
 
 
 def groups_of(label: str, pool: Moments, store: Store) -> np.ndarray:
-    """The group of each moment, if one can be left out."""
+    """Return the group of each moment, if one can be left out."""
     if store.group is None:
         raise DataError(
             "there is no column of groups to leave out; name one with --group "
@@ -81,10 +81,10 @@ def groups_of(label: str, pool: Moments, store: Store) -> np.ndarray:
     group = np.asarray(store.group)[pool.row]
     values = np.unique(group)
     if len(values) < 2:
-        raise DataError(f"all labelled items are of one group, {str(values[0])!r}; it takes two")
+        raise DataError(f"all labeled items are of one group, {str(values[0])!r}; it takes two")
     if all(len(np.unique(group[pool.label == v])) == 1 for v in np.unique(pool.label)):
         raise DataError(
-            f"each value of {label!r} stands in one group only, so that nobody could read it with "
+            f"each value of {label!r} is in one group only, so that nobody could read it with "
             "the group left out; leave out another column with --group"
         )
     for left_out in values:
@@ -102,14 +102,14 @@ def _accuracy(
     pool: Moments,
     group: np.ndarray,
 ) -> Accuracy:
-    found = np.empty(len(pool), pool.label.dtype)
+    label_read = np.empty(len(pool), pool.label.dtype)
     for fold, labels in zip(folds, predicted, strict=True):
-        found[fold.test] = labels
-    right = found == pool.label
+        label_read[fold.test] = labels
+    right = label_read == pool.label
     return Accuracy(
         features=name,
         accuracy=float(right.mean()),
-        balanced=balanced_accuracy(pool.label, found),
+        balanced=balanced_accuracy(pool.label, label_read),
         by_group={str(g): float(right[group == g].mean()) for g in np.unique(group)},
         **interval_over_groups(right, group)._asdict(),
     )

@@ -1,4 +1,4 @@
-"""A probe as planned, on a run's features and on those that they are compared with."""
+"""Measure: carry out the plan of a probe, on a run's features and on its baselines."""
 
 import copy
 from typing import Any
@@ -32,11 +32,11 @@ def measure(
     """Carry out the plan of a probe.
 
     Args:
-        plan: What is asked.
+        plan: The question.
         store: The labeled items.
-        features: By name, those of the run last.
-        model: Of the run, for fine-tuning.
-        progress: Told of what takes long.
+        features: Kinds of features by name, those of the run last.
+        model: The run's model, for fine-tuning.
+        progress: Notified of long work.
 
     Raises:
         EnsueError: The labels don't allow it.
@@ -70,7 +70,7 @@ def measure(
 
 
 def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Represents]:
-    """MFCC where the data are sound, and the same network untrained, with each encoder."""
+    """Make the baselines: MFCC if the data are sound, and the same network untrained."""
     features: dict[str, Represents] = {}
     if isinstance(codec, DecodesSound):
         features["MFCC with deltas"] = by_mfcc(
@@ -82,7 +82,7 @@ def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Rep
 
 
 def _ceilings(plan: ProbePlan, model: EncodingModel, progress: Progress) -> list[Kind]:
-    """The run's network trained on the labels, and the same network that knows nothing before."""
+    """Return the run's network trained on the labels, and the same network from random weights."""
     # Its training imports Lightning, which takes seconds.
     from ensue.evaluation.probes.finetune import Budget, fine_tuned
 

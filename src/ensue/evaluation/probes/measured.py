@@ -1,11 +1,11 @@
-"""Figures that aren't accuracies: what a probe of pairs or of several labels an item gives."""
+"""Figures that aren't accuracies: the results of verification and of several labels per item."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figure of one kind of features with its 95 % interval, exact over some units or not."""
+    """The figure of one kind of features with its 95 % interval, which may be exact."""
 
     features: str
     value: float
@@ -19,19 +19,19 @@ class MeasuredResult:
     """A task's figures, chance first.
 
     Attributes:
-        label: What was read.
-        level: Always off whole items.
-        split: In words, how the test was told from the training part.
+        label: The label that was read.
+        level: Always ``item``.
+        split: In words, how the test part was separated from the training part.
         num_train: Training items.
         num_test: Test items.
         num_classes: Values of the label that count in the figure.
-        rows: One a kind of features.
+        rows: One for each kind of features.
         kind: ``verification`` or ``multi_label``.
-        measure: Name of the figure.
+        measure: The name of the figure.
         better: ``lower`` or ``higher``.
-        interval: What the intervals are.
-        seed: Of the split and the bootstrap.
-        num_pairs: Pairs of items, where those are judged.
+        interval: The kind of interval, in words.
+        seed: Seed of the split and of the bootstrap.
+        num_pairs: Pairs of items, where pairs are compared.
         no_test_example: Values that no test item has, and that don't count.
         no_training_example: Values that no (or every) training item has, and that don't count.
     """

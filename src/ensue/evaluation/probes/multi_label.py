@@ -1,4 +1,4 @@
-"""Several labels an item: each value is read by itself, one against the rest."""
+"""Several labels for an item: each value is read alone, one against the rest."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,18 +27,19 @@ def run_multi_label(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> MeasuredResult:
-    """Mean average precision of one logistic regression a value, beside the values' prevalence.
+    """Measure the mean average precision of one logistic regression per value.
 
-    A value counts where some training items have it and some don't, and a test item has it; those
-    that don't count are named. The interval is over test items.
+    Chance is the values' prevalence. A value counts where some training items have it and some
+    don't, and a test item has it; the values that don't count are named. The interval is over test
+    items.
 
     Args:
-        task: At level item, with several values in a cell.
-        store: Off which items.
+        task: A task at level item, with several values in a cell.
+        store: The items to read from.
         features: Kinds of features, by name.
-        separator: Between the values of a cell.
-        seed: Of the bootstrap.
-        progress: Told of each kind that is done.
+        separator: The text between the values of a cell.
+        seed: Seed of the bootstrap.
+        progress: Notified of each kind that is done.
 
     Raises:
         DataError: No value can be trained and tested.
@@ -89,7 +90,7 @@ def run_multi_label(
 
 
 def values_of(cells: Sequence[str] | np.ndarray, separator: str) -> list[set[str]]:
-    """The values in each cell; blanks around them don't count.
+    """Return the values in each cell; blanks around them are ignored.
 
     Example:
         >>> values_of(["rain; wind", "rain;"], ";") == [{"rain", "wind"}, {"rain"}]
@@ -99,16 +100,17 @@ def values_of(cells: Sequence[str] | np.ndarray, separator: str) -> list[set[str
 
 
 def average_precisions(score: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    r"""(B,) average precision of one value for each row of weights; NaN where no example is drawn.
+    r"""Return the (B,) average precision of one value for each row of weights, or NaN.
 
     .. math:: \mathrm{AP} = \sum_n (R_n - R_{n-1}) P_n
 
-    over the thresholds from the highest score down; equal scores are one threshold.
+    over the thresholds from the highest score down; equal scores are one threshold. NaN where no
+    example of the value is drawn.
 
     Args:
-        score: (N,) higher where the value seems to be.
-        truth: (N,) whether it is.
-        weights: (B, N) how often each item counts.
+        score: (N,) scores, higher where an item seems to have the value.
+        truth: (N,) true where it has.
+        weights: (B, N) weights of the items.
 
     Example:
         >>> average_precisions(np.array([3, 2, 1]), np.array([1, 0, 1]), np.ones((1, 3))).round(4)
@@ -128,13 +130,13 @@ def _measured(name: str, scores: np.ndarray, truth: np.ndarray, weights: np.ndar
     blocks = [weights[b : b + BLOCK] for b in range(0, len(weights), BLOCK)]
     drawn = np.concatenate([_mean_precision(scores, truth, block) for block in blocks])
     low, high = np.nanquantile(drawn, LEVELS)
-    # Where every item with a value comes before all without, these items are what was right.
+    # Where every item with a value scores above all others, these items count as the right ones.
     num_with = int(truth.any(1).sum())
     return Measured(name, value, *at_an_end(value, (float(low), float(high)), num_with))
 
 
 def _mean_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mean over the values that a draw has examples of."""
+    """Return the mean over the values that a draw has examples of."""
     pairs = zip(scores.T, truth.T, strict=True)
     each = np.stack([average_precisions(s, y, weights) for s, y in pairs])
     had = np.isfinite(each)

@@ -11,7 +11,7 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True, kw_only=True)
 class ProbePlan:
-    """The options of ``probe`` that say what is asked, as values that fit each other."""
+    """The options of ``probe`` that define the question, as values that fit each other."""
 
     kind: str
     label: str
@@ -44,7 +44,7 @@ def make_plan(
     separator: str | None,
     **others: Any,
 ) -> ProbePlan:
-    """The plan, if the options can all be honored.
+    """Make the plan, if all the options can be honored.
 
     Raises:
         ConfigError: Two of them exclude each other, one needs another, or a value is wrong.
@@ -70,7 +70,7 @@ def make_plan(
     if knn is not None and knn < 1:
         raise ConfigError(f"knn is {knn}; it must be 1 or more neighbors")
     if separator == "":
-        raise ConfigError('separator is empty; give what stands between values, such as ";"')
+        raise ConfigError('separator is empty; give the text between values, such as ";"')
     return ProbePlan(
         kind=kind,
         level=level,
@@ -87,10 +87,10 @@ def make_plan(
 
 
 def numbers(name: str, given: str | N | Sequence[N], number: Callable[[Any], N]) -> tuple[N, ...]:
-    """Numbers given as one, as a sequence, or as text with commas between.
+    """Return numbers given as one, as a sequence, or as text separated by commas.
 
     Raises:
-        ConfigError: Some of it is no number.
+        ConfigError: A part of the text is no number.
 
     Example:
         >>> numbers("label-fractions", "0.01,0.1,1", float)

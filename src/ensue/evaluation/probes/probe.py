@@ -1,7 +1,7 @@
-"""Probes: how well a label is read off features, beside chance and baselines, and how surely.
+"""Probes: the accuracy of reading a label off features, with chance, baselines and intervals.
 
 One split, or a curve over few labels, or every group left out in turn: each is a list of folds
-on one pool of labelled moments, and every kind of features is asked on the same folds.
+on one pool of labeled moments, and every kind of features is tested on the same folds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,17 +29,17 @@ class Fold:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How well one kind of features was read.
+    """The accuracy of a classifier on one kind of features.
 
     Attributes:
         features: Name of the features, and of the classifier where it isn't the linear one.
-        accuracy: Part of the test moments that were read right; the mean over draws.
-        low: Of its 95 % interval.
-        high: Of its 95 % interval.
-        balanced: The mean over classes of the part of each that was read right.
-        num_labels: Labelled training moments of a draw, in a curve over them.
+        accuracy: Share of the test moments that were read right; the mean over draws.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval.
+        balanced: The mean over classes of the share of each that was read right.
+        num_labels: Labeled training moments of a draw, in a label curve.
         by_group: Accuracy in each group, where groups were left out in turn.
-        exact_over: Units that the interval is exact over, where all or none were right.
+        exact_over: Number of units that the interval is exact over, if it is exact.
     """
 
     features: str
@@ -57,17 +57,17 @@ class ProbeResult:
     """Accuracies of a task, chance first.
 
     Attributes:
-        label: What was read.
-        level: Off frames or items.
-        split: In words, how the test was told from the training part.
+        label: The label that was read.
+        level: Whether frames or items were read.
+        split: In words, how the test part was separated from the training part.
         num_train: Training moments.
         num_test: Test moments.
         num_classes: Values of the label in training.
-        accuracies: One row a kind of features (and a number of labels).
+        accuracies: One row for each kind of features (and number of labels).
         kind: ``accuracy``, ``label_curve`` or ``leave_one_group_out``.
-        interval: What the intervals are.
-        draws: Of the labelled examples, for a curve.
-        seed: Of splits, draws and the bootstrap.
+        interval: The kind of interval, in words.
+        draws: Draws of the labeled examples, for a label curve.
+        seed: Seed of splits, draws and the bootstrap.
         unseen: Classes of the test part without a training example, which count as wrong.
     """
 
@@ -93,14 +93,14 @@ def run_probe(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeResult:
-    """Train on the one part and test on the other each kind of features, beside chance.
+    """Train on one part and test on the other, for each kind of features and for chance.
 
     Args:
-        task: What to read.
-        store: Off which items.
-        kinds: Of features and classifiers.
-        seed: Of the bootstrap.
-        progress: Told of each kind that is done.
+        task: The label to read, and its split.
+        store: The items to read from.
+        kinds: Kinds of features and classifiers.
+        seed: Seed of the bootstrap.
+        progress: Notified of each kind that is done.
     """
     rng, pool, fold = np.random.default_rng(seed), task.pool, Fold(*task.sides)
     accuracies = [
@@ -121,14 +121,14 @@ def run_probe(
 
 
 def unseen_of(pool: Moments, folds: Sequence[Fold]) -> Unseen | None:
-    """The classes that no fold can get right: tested there, and not trained on."""
+    """Return the classes that no fold can get right: tested there, and not trained on."""
     return unseen_in((pool.label[fold.train], pool.label[fold.test]) for fold in folds)
 
 
 def read_folds(
     pool: Moments, store: Store, kinds: Sequence[Kind], folds: Sequence[Fold], progress: Progress
 ) -> Iterable[tuple[str, list[np.ndarray]]]:
-    """For chance and each kind: its name, and the labels it gives the test moments of each fold."""
+    """Yield chance and each kind by name, with its labels for the test moments of each fold."""
     for kind in (chance, *kinds):
         for name, reader in kind(pool, store).items():
             if not reader.tells:
@@ -152,7 +152,7 @@ def accuracy_of(
     *,
     num_labels: int | None = None,
 ) -> Accuracy:
-    """Mean accuracy over the draws of one test part, with its bootstrap interval."""
+    """Return the mean accuracy over the draws of one test part, with its bootstrap interval."""
     right = np.stack([p == truth.label for p in predicted])
     interval = proportion_interval(right, truth.row, rng)
     balanced = float(np.mean([balanced_accuracy(truth.label, p) for p in predicted]))
@@ -166,7 +166,7 @@ def accuracy_of(
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean over the classes of the test of the part of each that was read right.
+    """Return the mean over the test's classes of the share of each that was read right.
 
     Example:
         >>> balanced_accuracy(np.array([*"aaab"]), np.array([*"aaaa"]))

@@ -18,7 +18,7 @@ UNEVEN = 0.02
 
 
 def print_probe(result: "ProbeResult | MeasuredResult", console: Console) -> None:
-    """Print a probe's figures, what its intervals are, and what didn't count."""
+    """Print a probe's figures, the kind of its intervals, and what didn't count."""
     table = Table(
         title=f"{result.label} by {result.level}: {result.num_classes} classes, "
         f"split by {result.split}",

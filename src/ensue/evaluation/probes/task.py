@@ -1,6 +1,6 @@
-"""The task of a probe: which items, which moments of them and which labels, to train and to test.
+"""The task of a probe: the items, moments and labels to train on and to test on.
 
-Every kind of features is asked at the same moments.
+Every kind of features is read at the same moments.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FRAMES_PER_ITEM, MIN_ITEMS = 80, 200
 
 @dataclass(frozen=True)
 class Moments:
-    """Labelled places: item ``row``, at ``time`` seconds (NaN: the whole item), with ``label``."""
+    """Labeled places: item ``row``, at ``time`` seconds (NaN: the whole item), with ``label``."""
 
     row: np.ndarray
     time: np.ndarray
@@ -28,13 +28,13 @@ class Moments:
         return len(self.row)
 
     def at(self, positions: np.ndarray) -> "Moments":
-        """Some of them, by position or by a mask."""
+        """Select some of them, by position or by a mask."""
         return Moments(self.row[positions], self.time[positions], self.label[positions])
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a probe is to read, and off what."""
+    """The label that a probe reads, and the moments that it is trained and tested on."""
 
     label: str
     level: Level
@@ -44,19 +44,19 @@ class Task:
 
     @property
     def pool(self) -> Moments:
-        """All moments, those for training first."""
+        """Return all moments, those for training first."""
         pairs = [(getattr(self.train, n), getattr(self.test, n)) for n in ("row", "time", "label")]
         return Moments(*(np.concatenate(pair) for pair in pairs))
 
     @property
     def sides(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the training part and the test part stand in the pool."""
+        """Return the positions of the training part and of the test part in the pool."""
         cut = len(self.train)
         return np.arange(cut), np.arange(cut, cut + len(self.test))
 
 
 def groups_apart(train: Moments, test: Moments, store: Store) -> bool:
-    """Whether the test's groups are others than those of the training part."""
+    """Return whether the test part and the training part have no group in common."""
     if store.group is None:
         return False
     group = np.asarray(store.group)
@@ -75,26 +75,26 @@ def make_task(
     whole_cells: bool = True,
     known_values: bool = True,
 ) -> Task:
-    """The task of reading ``label``, split so that a group never stands on both sides.
+    """Make the task of reading ``label``, split so that a group is never on both sides.
 
-    A label column ``split`` says what is for training and what for the test, where there is
-    one; otherwise ``test_fraction`` of the groups (of the items, where there are no groups) are
-    for the test. A label each of whose values stands in one group only (the speaker himself)
-    can't be read across groups: then the items of each value are split, among the test items
-    where the column says which those are. Items with an empty label take no part.
+    Where there is a label column ``split``, it says which items are for training and which for the
+    test; otherwise ``test_fraction`` of the groups (of the items, where there are no groups) are
+    for the test. A label each of whose values is in one group only (such as the speaker) can't be
+    read across groups: then the items of each value are split, among the test items where the
+    column says which those are. Items with an empty label are left out.
 
     Args:
         store: The items.
         label: A label column, or the name of an intervals table.
         level: ``frame`` or ``item``; by default frames for intervals, items for columns.
-        num_train: Items for training, at most; or about how many frames.
-        num_test: Items for the test, at most; or about how many frames.
-        test_fraction: Part for the test, where no column says it.
-        seed: Of the split and of the frames.
-        whole_cells: A cell is one value; otherwise it holds several, and says nothing of how to
-            split.
-        known_values: Values of the test part must stand in the training part too, as they must to
-            be read; to verify new speakers, they needn't.
+        num_train: Items for training at most, or frames approximately.
+        num_test: Items for the test at most, or frames approximately.
+        test_fraction: Share of the test part, where no column gives the split.
+        seed: Seed of the split and of the frames.
+        whole_cells: Whether a cell is one value; otherwise it holds several, and the split doesn't
+            depend on them.
+        known_values: Whether values of the test part must also be in the training part, as they
+            must be to be read; to verify new speakers, they needn't be.
 
     Raises:
         DataError: There is no such label, only one class, or nothing to test on.
@@ -123,7 +123,7 @@ def make_pool(
     num: int = 20_000,
     seed: int = 0,
 ) -> tuple[Moments, Level]:
-    """All labelled moments, about ``num`` at most, split by nothing.
+    """Return all labeled moments, at most about ``num``, without a split.
 
     Raises:
         DataError: There is no such label, or it has one value only.
@@ -137,7 +137,7 @@ def make_pool(
 
 
 def level_of(store: Store, label: str, level: Level | None) -> Level:
-    """Frames for intervals, items for columns, unless ``level`` says otherwise.
+    """Return ``level``, by default ``frame`` for intervals and ``item`` for columns.
 
     Raises:
         DataError: There is no such label.
@@ -148,7 +148,7 @@ def level_of(store: Store, label: str, level: Level | None) -> Level:
 
 
 def labelled_rows(store: Store, label: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """The items that take part, by position, and the label of every item of the store.
+    """Return the positions of the items with a label, and the label of every item of the store.
 
     Raises:
         DataError: A column of labels is empty or constant, or there is one item only.
@@ -161,19 +161,19 @@ def labelled_rows(store: Store, label: str) -> tuple[np.ndarray, np.ndarray | No
         )
     if len(rows) < 2:
         raise DataError(
-            f"a probe needs at least two labelled items, one to train and one to test; "
+            f"a probe needs at least two labeled items, one to train and one to test; "
             f"{label!r} has one"
         )
     if labels is not None and len(np.unique(labels[rows])) < 2:
         raise DataError(
-            f"all {len(rows)} labelled items have the same {label!r}, {str(labels[rows[0]])!r}; "
+            f"all {len(rows)} labeled items have the same {label!r}, {str(labels[rows[0]])!r}; "
             "a probe needs two values"
         )
     return rows, labels
 
 
 def some_of_each(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """A mask: a ``fraction`` of each value's items, at least one where it has two; never all."""
+    """Return a mask of a ``fraction`` of each value's items: at least one of two, but never all."""
     chosen = np.zeros(len(labels), bool)
     for value in np.unique(labels):
         chosen[held_out(np.flatnonzero(labels == value), fraction, seed=seed)] = True
@@ -183,20 +183,20 @@ def some_of_each(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 def _split(
     store: Store, label: str, fraction: float, seed: int, whole_cells: bool, known_values: bool
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    """Training and test items, by position, and in words how they were told apart."""
+    """Return training and test items by position, and the way they were split in words."""
     rows, labels = labelled_rows(store, label)
     labels = labels if whole_cells else None
     ids, split = np.asarray(store.ids), splits_of(store)[rows]
     group = ids if store.group is None else np.asarray(store.group)
     train, test = rows[~np.isin(split, [*TEST, *VALIDATION])], rows[np.isin(split, TEST)]
-    told = len(train) > 0 and len(test) > 0
+    has_both = len(train) > 0 and len(test) > 0
     meets = labels is None or np.isin(labels[test], labels[train]).any()
-    if told and (meets or not known_values):
+    if has_both and (meets or not known_values):
         apart = store.group is not None and not np.isin(group[test], group[train]).any()
         return train, test, "column split" + (", other groups" if apart else "")
-    if labels is not None and (told or _confined(labels[rows], group[rows])):
+    if labels is not None and (has_both or _confined(labels[rows], group[rows])):
         inside = test if len(test) else rows
-        if told and len(np.unique(labels[test])) < 2:
+        if has_both and len(np.unique(labels[test])) < 2:
             raise DataError(
                 f"the test part (column split) holds only {str(labels[test][0])!r} of {label!r}, "
                 "which the training part lacks; give both parts items of the same values"
@@ -212,7 +212,7 @@ def _split(
 
 
 def _confined(labels: np.ndarray, group: np.ndarray) -> bool:
-    """Whether each value stands in one group only."""
+    """Return whether each value is in one group only."""
     return len(set(zip(labels.tolist(), group.tolist(), strict=True))) == len(np.unique(labels))
 
 
@@ -230,7 +230,7 @@ def _moments(
         rows = _at_most(rows, num, rng)
         labels = np.asarray(store.labels[label])[rows]
         return Moments(rows, np.full(len(rows), np.nan), labels)
-    # To read one frame of an item costs what all of its frames cost.
+    # Reading one frame of an item costs as much as reading all of them.
     some = _at_most(rows, max(num // FRAMES_PER_ITEM, MIN_ITEMS), rng)
     return _frames(store, label, some, num, rng)
 
@@ -242,7 +242,7 @@ def _at_most(rows: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray
 def _frames(
     store: Store, label: str, rows: np.ndarray, num: int, rng: np.random.Generator
 ) -> Moments:
-    """About ``num`` moments, drawn uniformly over the items' durations, that have a label."""
+    """Draw about ``num`` moments with a label, uniformly over the items' durations."""
     seconds = store.lengths[rows] / store.rate
     times = [np.sort(rng.uniform(0, s, rng.poisson(num * s / seconds.sum()))) for s in seconds]
     row, time = np.repeat(rows, [len(t) for t in times]), np.concatenate(times)
@@ -257,15 +257,15 @@ def _frames(
     labels = [
         _label_at(t, by_item.get(str(store.ids[r]))) for r, t in zip(rows, times, strict=True)
     ]
-    found = np.concatenate(labels)
-    known = found != ""
-    return Moments(row[known], time[known], found[known])
+    drawn_labels = np.concatenate(labels)
+    known = drawn_labels != ""
+    return Moments(row[known], time[known], drawn_labels[known])
 
 
 def _label_at(
     times: np.ndarray, intervals: tuple[np.ndarray, np.ndarray, np.ndarray] | None
 ) -> np.ndarray:
-    """The label of each time, the empty text where there is none."""
+    """Return the label at each time, or an empty text where there is none."""
     if intervals is None:
         return np.full(len(times), "")
     start, end, label = intervals

@@ -8,14 +8,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Unseen:
-    """Test examples that count as wrong whatever the features.
+    """Test examples that count as wrong, whatever the features.
 
     Attributes:
-        classes: Values of the label with test examples and, where these are, no training example.
-        num: Test examples with them.
+        classes: Values of the label that have test examples and no training example in their fold.
+        num: Test examples with these values.
         num_test: Test examples in all.
-        most: The most accuracy that can be reached.
-        most_balanced: The most balanced accuracy.
+        most: The highest possible accuracy.
+        most_balanced: The highest possible balanced accuracy.
     """
 
     classes: tuple[str, ...]
@@ -26,14 +26,14 @@ class Unseen:
 
 
 def unseen_in(folds: Iterable[tuple[np.ndarray, np.ndarray]]) -> Unseen | None:
-    r"""The unseen classes of folds that are tested once each; None where there are none.
+    r"""Return the unseen classes of folds that are each tested once, or None.
 
     .. math:: a_{max} = \frac{\sum_f |\{i \in T_f : y_i \in Y(R_f)\}|}{\sum_f |T_f|}
 
     with T the test part of a fold, R its training part and Y(R) the labels there.
 
     Args:
-        folds: The labels of the training part and those of the test part.
+        folds: For each fold the labels of its training part and of its test part.
 
     Example:
         >>> unseen_in([(np.array([*"aab"]), np.array([*"abcc"]))])

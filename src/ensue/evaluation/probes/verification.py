@@ -1,4 +1,4 @@
-"""Verification: whether two items are of one group (a speaker), by the cosine of their features."""
+"""Verification: are two items of the same group (a speaker)? By the cosine of their features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from ensue.evaluation.represent import Represents
 from ensue.training.progress import Progress, Silence
 
 MAX_ITEMS = 400
-"""Test items of which all pairs are judged: 80,000 pairs, a thousand times weighted anew."""
+"""Test items whose pairs are all compared: 80,000 pairs, each weighted again a thousand times."""
 MIN_VALUES = 10
-"""Values of the label from which on they are what is drawn, not items."""
+"""Number of values of the label from which the bootstrap draws values rather than items."""
 
 
 def run_verification(
@@ -29,22 +29,22 @@ def run_verification(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> MeasuredResult:
-    """The equal error rate of each kind of features over all pairs of test items; chance is 50 %.
+    """Measure the equal error rate of features over all pairs of test items; chance is 50 %.
 
-    Items are told apart by the cosine of their embeddings, standardized by the mean and deviation
-    of the training part, which is all that the training part is for. The interval is over values
-    of the label, drawn with replacement, where there are ten; with fewer it is over items, and
-    says nothing of other values than these.
+    Items are compared by the cosine of their embeddings, standardized by the mean and deviation
+    of the training part, which has no other use here. With ten or more values of the label the
+    interval is over values, drawn with replacement; with fewer it is over items, and doesn't
+    extend to values that weren't tested.
 
     Args:
-        task: At level item.
-        store: Off which items.
+        task: A task at level item.
+        store: The items to read from.
         features: Kinds of features, by name.
-        seed: Of the choice of items and the bootstrap.
-        progress: Told of each kind that is done.
+        seed: Seed of the choice of items and of the bootstrap.
+        progress: Notified of each kind that is done.
 
     Raises:
-        DataError: No two test items are alike in the label, or no two differ.
+        DataError: No two test items have the same label, or no two differ.
     """
     rng, progress = np.random.default_rng(seed), progress or Silence()
     chosen = np.sort(rng.permutation(len(task.test))[:MAX_ITEMS])
@@ -53,8 +53,8 @@ def run_verification(
     same = test.label[first] == test.label[second]
     if not same.any() or same.all():
         raise DataError(
-            f"verification needs test items of one {task.label!r} and of two; all "
-            f"{len(same)} pairs are of {'one' if same.any() else 'two'}"
+            f"verification needs pairs of test items with the same {task.label!r} and with "
+            f"different ones; all {len(same)} pairs are {'the same' if same.any() else 'different'}"
         )
     draws, unit = _draws(test.label, first, second, rng)
     rows = [Measured("chance", 0.5, 0.5, 0.5)]
@@ -88,19 +88,19 @@ def run_verification(
 def equal_error_rate(
     score: np.ndarray, same: np.ndarray, weight: np.ndarray | None = None
 ) -> float:
-    r"""The rate at which false acceptances and false rejections are equally frequent.
+    r"""Return the rate at which false acceptances and false rejections are equally frequent.
 
     .. math::
         \mathrm{FA}(\theta) = P(s \ge \theta \mid \mathrm{different}), \quad
         \mathrm{FR}(\theta) = P(s < \theta \mid \mathrm{same}), \quad
         \mathrm{EER} = \mathrm{FA}(\theta^*) = \mathrm{FR}(\theta^*)
 
-    on the straight lines between the points of the ROC curve; equal scores are one point.
+    on straight lines between the points of the ROC curve; equal scores are one point.
 
     Args:
-        score: (P,) higher for pairs that seem alike.
-        same: (P,) whether they are.
-        weight: (P,) how often each pair counts; by default once.
+        score: (P,) scores, higher for pairs that seem alike.
+        same: (P,) true for pairs that are of the same group.
+        weight: (P,) weights of the pairs; by default 1.
 
     Example:
         >>> equal_error_rate(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
@@ -112,7 +112,7 @@ def equal_error_rate(
 
 
 def _order(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions from the highest score down, and the last place of each run of equal scores."""
+    """Return positions from the highest score down, and the last of each run of equal scores."""
     order = np.argsort(-score, kind="stable")
     return order, np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
 
@@ -147,9 +147,9 @@ def _measured(name: str, score: np.ndarray, same: np.ndarray, draws: "_Draws") -
 
 @dataclass(frozen=True)
 class _Draws:
-    """(B, U) how often each unit is drawn, and the units of each pair; equal where it has one.
+    """(B, U) counts of each drawn unit, and the two units of each pair, which may be the same.
 
-    Copies of one unit make no pairs with each other: they would be no news.
+    Copies of one unit make no pairs with each other, since these would carry no information.
     """
 
     times: np.ndarray
@@ -160,7 +160,7 @@ class _Draws:
 def _draws(
     label: np.ndarray, first: np.ndarray, second: np.ndarray, rng: np.random.Generator
 ) -> tuple[_Draws, str]:
-    """Draws of values of the label, or of items where there are few values; and in words which."""
+    """Draw values of the label, or items where there are few values; and say which in words."""
     values, value = np.unique(label, return_inverse=True)
     if len(values) >= MIN_VALUES:
         times = draw_weights(len(values), rng)

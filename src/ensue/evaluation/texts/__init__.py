@@ -1,4 +1,4 @@
-"""How close texts come to references: BLEU, ROUGE-L, CIDEr-D, METEOR, and how varied they are."""
+"""Closeness of texts to references (BLEU, ROUGE-L, CIDEr-D, METEOR), and their variety."""
 
 from ensue.evaluation.texts.cider import cider_d
 from ensue.evaluation.texts.meteor import meteor

@@ -1,4 +1,4 @@
-r"""CIDEr-D: n-grams in common, the more telling the rarer they are (Vedantam et al. 2015).
+r"""CIDEr-D: n-grams in common, of which rare ones count more (Vedantam et al. 2015).
 
 .. math::
     \mathrm{CIDEr\text{-}D}_n(c, S) = \frac{10}{|S|} \sum_{s \in S}
@@ -6,7 +6,7 @@ r"""CIDEr-D: n-grams in common, the more telling the rarer they are (Vedantam et
     \frac{\min(g_n(c), g_n(s)) \cdot g_n(s)}{\|g_n(c)\| \, \|g_n(s)\|}
 
 (1411.5726, section 5, eq. 4 and 5), in the mean over n from 1 to 4. An n-gram's weight in g_n is
-how often it comes times :math:`\log(N / d)`, d of the N sets of references holding it.
+its count times :math:`\log(N / d)`, where d of the N sets of references hold it.
 """
 
 import math
@@ -23,12 +23,12 @@ Weights = Mapping[tuple[str, ...], float]
 
 
 def cider_d(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """(N,) CIDEr-D of each text, 0 to 10.
+    """Return the (N,) CIDEr-D of each text, 0 to 10.
 
     Args:
-        texts: What was written.
-        references: What might have been written instead of each; they tell how rare n-grams are,
-            so that a single set of them gives 0.
+        texts: The texts to judge.
+        references: For each text those that would have been right. The rarity of n-grams is
+            counted over them, so that a single set of references gives 0.
 
     Example:
         >>> cider_d(["a red cat", "no"], [["a red cat"], ["yes"]]).round(2)
@@ -52,13 +52,14 @@ def cider_d(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.nda
 
 
 def _likeness(text: str, reference: str, weighted: Callable[[str], Weights]) -> float:
-    """The mean over n of the clipped cosine, times the penalty of another length."""
-    own, other = weighted(text), weighted(reference)
+    """Return the mean over n of the clipped cosine, times the penalty for another length."""
+    text_grams, reference_grams = weighted(text), weighted(reference)
     dot, own_square, other_square = np.zeros((3, ORDER))
-    for gram, weight in own.items():
-        dot[len(gram) - 1] += min(weight, other.get(gram, 0.0)) * other.get(gram, 0.0)
+    for gram, weight in text_grams.items():
+        reference_weight = reference_grams.get(gram, 0.0)
+        dot[len(gram) - 1] += min(weight, reference_weight) * reference_weight
         own_square[len(gram) - 1] += weight**2
-    for gram, weight in other.items():
+    for gram, weight in reference_grams.items():
         other_square[len(gram) - 1] += weight**2
     norms = np.sqrt(own_square * other_square)
     cosines = np.divide(dot, norms, out=np.zeros(ORDER), where=norms > 0)

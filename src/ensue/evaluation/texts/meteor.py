@@ -4,9 +4,9 @@ r"""METEOR by exact words and by their stems (Lavie and Agarwal 2007).
     F = \frac{P R}{\alpha P + (1 - \alpha) R}, \qquad
     \mathrm{METEOR} = F \left(1 - \gamma \left(\frac{ch}{m}\right)^\beta\right)
 
-with P and R the parts of the words of the text and of the reference that match, m matches in ch
-chunks: stretches that follow each other in both. Not here: synonyms and paraphrases, which need
-resources of a language; stems are those of Porter for English.
+with P and R the shares of the words of the text and of the reference that match, and m matches in
+ch chunks: stretches of words that follow each other in both. Not here: synonyms and paraphrases,
+which need resources for each language. Stems are Porter's, for English.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from ensue.evaluation.texts.overlap import words
 
 ALPHA, BETA, GAMMA = 0.9, 3.0, 0.5
 BEAM = 40
-"""Alignments that are followed side by side."""
+"""Alignments that the search keeps."""
 
 
 def meteor(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """(N,) METEOR of each text: the best of its references, 0 to 1.
+    """Return the (N,) METEOR of each text with its best reference, 0 to 1.
 
     Raises:
         MissingExtraError: snowballstemmer isn't installed.
@@ -51,11 +51,11 @@ def _meteor(own: list[str], other: list[str]) -> float:
 
 
 class _Alignment(NamedTuple):
-    """How a text is aligned up to some word.
+    """An alignment of a text up to some word.
 
-    ``exact`` and ``matches`` are how many of its words match, ``chunks`` the stretches they make,
-    negative so that more is better; ``last`` is the place of the last word's match, -2 where it has
-    none; ``taken`` are the places in the reference.
+    ``exact`` and ``matches`` count the words that match; ``chunks`` counts the stretches they make,
+    as a negative number so that more is better; ``last`` is the place of the last word's match, -2
+    where it has none; ``taken`` are the places used in the reference.
     """
 
     exact: int
@@ -75,24 +75,24 @@ class _Alignment(NamedTuple):
 
 
 def align(own: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """Matches between the words of two texts, and the chunks that they make.
+    """Count the matches between the words of two texts, and the chunks that they make.
 
-    As many words as can be match exactly, then as many others as can by their stems, in as few
-    chunks as the search finds.
+    As many words as possible match exactly, then as many others as possible by their stems, in as
+    few chunks as the search finds.
 
     Example:
         >>> align(["a", "b", "a"], ["a", "a", "b"])
         (3, 2)
     """
     stems = [_stem(word) for word in other]
-    found = [_Alignment(0, 0, 0, -2, frozenset())]
+    alignments = [_Alignment(0, 0, 0, -2, frozenset())]
     for word in own:
         places = [j for j, stem in enumerate(stems) if stem == _stem(word)]
-        going_on = {a._replace(last=-2) for a in found}
-        for a in found:
+        going_on = {a._replace(last=-2) for a in alignments}
+        for a in alignments:
             going_on |= {a.matched(j, exact=other[j] == word) for j in places if j not in a.taken}
-        found = sorted(going_on, key=lambda a: a[:4], reverse=True)[:BEAM]
-    best = found[0]
+        alignments = sorted(going_on, key=lambda a: a[:4], reverse=True)[:BEAM]
+    best = alignments[0]
     return best.matches, -best.chunks
 
 

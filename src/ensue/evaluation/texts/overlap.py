@@ -1,4 +1,4 @@
-"""Words in common: BLEU, ROUGE-L, exact match; and how varied texts are among themselves."""
+"""Words in common: BLEU, ROUGE-L and exact match; and the variety of a set of texts."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from ensue.errors import MissingExtraError
 
 WORD = re.compile(r"\w+(?:['\u2019./-]\w+)*")
 BETA = 1.2
-"""How much more recall counts than precision in ROUGE-L, as in the evaluation of COCO captions."""
+"""Weight of recall compared with precision in ROUGE-L, as in the evaluation of COCO captions."""
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in small letters, without marks.
+    """Return the words of a text in lowercase, without punctuation.
 
     Example:
         >>> words("What's in the X-ray?")
@@ -23,12 +23,12 @@ def words(text: str) -> list[str]:
 
 
 def bleu(texts: Sequence[str], references: Sequence[Sequence[str]], order: int = 4) -> float:
-    """BLEU of all texts together, by sacrebleu in small letters: 0 to 100.
+    """Return the BLEU of all texts together, by sacrebleu in lowercase: 0 to 100.
 
     Args:
-        texts: What was written.
-        references: What might have been written instead of each, one or several.
-        order: The longest n-grams.
+        texts: The texts to judge.
+        references: For each text one or several that would have been right.
+        order: Length of the longest n-grams.
 
     Raises:
         MissingExtraError: sacrebleu isn't installed.
@@ -45,13 +45,13 @@ def bleu(texts: Sequence[str], references: Sequence[Sequence[str]], order: int =
         ) from error
     most = max(map(len, references))
     # sacrebleu takes the first references of all texts, then the second ones. Where there are
-    # fewer, one stands twice, which changes nothing: it counts the most of an n-gram in any.
+    # fewer, one is repeated, which changes nothing: an n-gram counts as often as in any reference.
     streams = [[r[min(i, len(r) - 1)] for r in references] for i in range(most)]
     return BLEU(lowercase=True, max_ngram_order=order).corpus_score(list(texts), streams).score
 
 
 def rouge_l(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    r"""(N,) ROUGE-L of each text: by the longest common subsequence of words, 0 to 1.
+    r"""Return the (N,) ROUGE-L of each text, by the longest common subsequence of words, 0 to 1.
 
     .. math:: F = \frac{(1 + \beta^2) R P}{R + \beta^2 P}, \qquad
               R = \frac{\mathrm{LCS}}{|r|}, \quad P = \frac{\mathrm{LCS}}{|c|}
@@ -66,19 +66,19 @@ def rouge_l(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.nda
 
 
 def _rouge(text: str, references: Sequence[str]) -> float:
-    own, others = words(text), [words(r) for r in references]
-    if not own or not any(others):
+    text_words, reference_words = words(text), [words(r) for r in references]
+    if not text_words or not any(reference_words):
         return 0.0
-    common = [_longest_common(own, other) for other in others]
-    precision = max(common) / len(own)
-    recall = max(n / len(other) for n, other in zip(common, others, strict=True) if other)
+    common = [_longest_common(text_words, other) for other in reference_words]
+    precision = max(common) / len(text_words)
+    recall = max(n / len(other) for n, other in zip(common, reference_words, strict=True) if other)
     if not precision:
         return 0.0
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
 def _longest_common(a: Sequence[str], b: Sequence[str]) -> int:
-    """Words of the longest common subsequence."""
+    """Return the number of words of the longest common subsequence."""
     best = [0] * (len(b) + 1)
     for word in a:
         before = 0
@@ -90,7 +90,7 @@ def _longest_common(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def exact_match(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """(N,) whether each text has the same words as one of its references.
+    """Return (N,) true where a text has the same words as one of its references.
 
     Example:
         >>> exact_match(["Is it red?"], [["is it blue?", "is it red"]])
@@ -105,18 +105,18 @@ def exact_match(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np
 
 
 def distinct(texts: Sequence[str], n: int) -> float:
-    """Different n-grams of words by all of them (Li et al. 2016, 1510.03055, section 5.3).
+    """Return different n-grams as a share of all n-grams (Li et al. 2016, 1510.03055, sec. 5.3).
 
     Example:
         >>> distinct(["is it red", "is it blue"], 1)
         0.6666666666666666
     """
-    found = [gram for text in texts for gram in ngrams(words(text), n)]
-    return len(set(found)) / len(found) if found else 0.0
+    grams = [gram for text in texts for gram in ngrams(words(text), n)]
+    return len(set(grams)) / len(grams) if grams else 0.0
 
 
 def ngrams(of: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    """The stretches of n words, in order.
+    """Return the stretches of n words, in order.
 
     Example:
         >>> ngrams(["a", "b", "c"], 2)
