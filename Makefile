@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## the main job: learn from unlabelled speech, then compare features (5 minutes)
+demo: $(STAMP)  ## the main job: learn from unlabeled speech, then compare features (5 minutes)
 	$(BIN)/ensue demo --out runs/demo-$$(date +%Y%m%d-%H%M%S) --cache runs/cache
 
 test: $(STAMP)  ## all tests but the slow ones

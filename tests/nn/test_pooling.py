@@ -1,27 +1,27 @@
-"""Pooling over time: a stream in pieces has the moments of the whole."""
+"""Pooling over time: a stream in pieces has the statistics of the whole."""
 
 import torch
 
-from ensue.nn.pooling import add_frames, no_moments, pool
+from ensue.nn.pooling import add_frames, no_statistics, pool
 
 
 def test_pieces_of_any_length_have_the_moments_of_the_whole(seed: int) -> None:
     x = 1e3 + torch.randn(2, 60, 5, dtype=torch.float64)
-    moments = no_moments(2, 5, x)
+    statistics = no_statistics(2, 5, x)
     for piece in x.split([1, 0, 7, 30, 22], dim=1):
-        moments = add_frames(moments, piece)
+        statistics = add_frames(statistics, piece)
     steps = x.diff(dim=1).square().mean(1).sqrt()
     expected = torch.cat([x.mean(1), x.std(1, correction=0), steps, x.amax(1), x.amin(1)], -1)
-    found = pool(moments, "extremes")
+    found = pool(statistics, "extremes")
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(pool(moments, "dynamics"), found[:, :15])
-    torch.testing.assert_close(pool(moments, "statistics"), found[:, :10])
-    torch.testing.assert_close(pool(moments, "mean"), moments["mean"])
+    torch.testing.assert_close(pool(statistics, "dynamics"), found[:, :15])
+    torch.testing.assert_close(pool(statistics, "statistics"), found[:, :10])
+    torch.testing.assert_close(pool(statistics, "mean"), statistics["mean"])
 
 
 def test_padding_changes_nothing(seed: int) -> None:
     x, lengths = torch.randn(3, 20, 4), torch.tensor([20, 1, 7])
-    found = pool(add_frames(no_moments(3, 4, x), x, lengths), "extremes")
+    found = pool(add_frames(no_statistics(3, 4, x), x, lengths), "extremes")
     for i, n in enumerate(lengths):
         alone = x[i, :n]
         steps = alone.diff(dim=0).square().sum(0).div(max(n - 1, 1)).sqrt()
@@ -33,10 +33,10 @@ def test_padding_changes_nothing(seed: int) -> None:
 
 def test_its_gradient_is_finite_where_nothing_varies() -> None:
     x = torch.ones(1, 4, 2, requires_grad=True)
-    pool(add_frames(no_moments(1, 2, x), x), "extremes").sum().backward()
+    pool(add_frames(no_statistics(1, 2, x), x), "extremes").sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
 
 
 def test_a_stream_that_brought_nothing_is_finite() -> None:
-    assert pool(no_moments(1, 2, torch.zeros(1)), "extremes").isfinite().all()
+    assert pool(no_statistics(1, 2, torch.zeros(1)), "extremes").isfinite().all()

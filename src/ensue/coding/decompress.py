@@ -16,7 +16,7 @@ from ensue.files import written_whole
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
 from ensue.runs.results import Written
-from ensue.runs.writers import Drawn, writer_of
+from ensue.runs.writers import Output, writer_of
 from ensue.training.progress import Progress
 
 
@@ -53,7 +53,7 @@ def decompress(
     if path.suffix:
         restored = [codec.decode(value) for value in values]
         columns = {"item": list(header.items)}
-        writer_of(codec).write(Drawn(items=restored, codec=codec, columns=columns), path)
+        writer_of(codec).write(Output(items=restored, codec=codec, columns=columns), path)
     else:
         _write(names, map(codec.written, values), path)
     return Written(

@@ -119,7 +119,7 @@ def open_store(
     settings = [shortest, *sorted(to_plain(codec).items())]
     key = fingerprint([FORMAT, READING, items.fingerprint, *index, settings])
     folder = cache / key
-    remedy = "give another --cache (by default it is beside --out)"
+    remedy = "give another --cache (by default it is next to --out)"
     with writing(f"the store in {str(cache)!r}", remedy=remedy):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{key}.lock"):

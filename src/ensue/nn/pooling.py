@@ -16,7 +16,7 @@ Pooling = Literal["mean", "statistics", "dynamics", "extremes"]
 with the largest and smallest value."""
 
 
-class Moments(TypedDict):
+class RunningStatistics(TypedDict):
     """Of what a stream has brought so far.
 
     (B,) frames; (B, D) mean, sum of squared errors, sum of squared steps from frame to frame, the
@@ -32,11 +32,11 @@ class Moments(TypedDict):
     smallest: Tensor
 
 
-def no_moments(batch: int, num_features: int, like: Tensor) -> Moments:
+def no_statistics(batch: int, num_features: int, like: Tensor) -> RunningStatistics:
     """Of streams that have brought nothing yet."""
     zero = like.new_zeros(batch, num_features)
     count = torch.zeros(batch, dtype=torch.long, device=like.device)
-    return Moments(
+    return RunningStatistics(
         count=count,
         mean=zero,
         squared=zero,
@@ -47,48 +47,50 @@ def no_moments(batch: int, num_features: int, like: Tensor) -> Moments:
     )
 
 
-def add_frames(moments: Moments, x: Tensor, lengths: Tensor | None = None) -> Moments:
-    r"""The moments with frames (B, T, D) more, by the update of Chan, Golub and LeVeque 1979.
+def add_frames(
+    statistics: RunningStatistics, x: Tensor, lengths: Tensor | None = None
+) -> RunningStatistics:
+    r"""The statistics with frames (B, T, D) more, by the update of Chan, Golub and LeVeque 1979.
 
     .. math::
         \mu = \mu_a + \delta \frac{n_b}{n}, \quad
         M = M_a + M_b + \delta^2 \frac{n_a n_b}{n}, \quad \delta = \mu_b - \mu_a
 
     Args:
-        moments: Of the n_a frames before.
+        statistics: Of the n_a frames before.
         x: The frames, padded at the end.
         lengths: (B,) valid frames n_b, or None where all are.
 
     Example:
         >>> x = torch.tensor([[[1.0], [3.0], [8.0]]])
-        >>> both = add_frames(add_frames(no_moments(1, 1, x), x[:, :1]), x[:, 1:])
+        >>> both = add_frames(add_frames(no_statistics(1, 1, x), x[:, :1]), x[:, 1:])
         >>> both["mean"], both["squared"]
         (tensor([[4.]]), tensor([[26.]]))
     """
     B, T, _ = x.shape
     n_b = torch.full((B,), T, device=x.device) if lengths is None else lengths
     valid = (torch.arange(T, device=x.device) < n_b[:, None])[..., None]
-    n_a = moments["count"]
+    n_a = statistics["count"]
     n = n_a + n_b
     weight = (n_b.to(x.dtype) / n.clamp_min(1))[:, None]
     mean_b = (x * valid).sum(1) / n_b.clamp_min(1)[:, None]
     squared_b = ((x - mean_b[:, None]) * valid).square().sum(1)
-    delta = mean_b - moments["mean"]
-    before = _with(moments["last"], x)
+    delta = mean_b - statistics["mean"]
+    before = _with(statistics["last"], x)
     index = n_a[:, None] + torch.arange(T, device=x.device)
     steps = before.diff(dim=1) * (valid & (index > 0)[..., None])  # the first of all is no step
-    return Moments(
+    return RunningStatistics(
         count=n,
-        mean=moments["mean"] + delta * weight,
-        squared=moments["squared"] + squared_b + delta.square() * weight * n_a[:, None],
-        stepped=moments["stepped"] + steps.square().sum(1),
+        mean=statistics["mean"] + delta * weight,
+        squared=statistics["squared"] + squared_b + delta.square() * weight * n_a[:, None],
+        stepped=statistics["stepped"] + steps.square().sum(1),
         last=before[torch.arange(B, device=x.device), n_b],
-        largest=_with(moments["largest"], x.masked_fill(~valid, -torch.inf)).amax(1),
-        smallest=_with(moments["smallest"], x.masked_fill(~valid, torch.inf)).amin(1),
+        largest=_with(statistics["largest"], x.masked_fill(~valid, -torch.inf)).amax(1),
+        smallest=_with(statistics["smallest"], x.masked_fill(~valid, torch.inf)).amin(1),
     )
 
 
-def pool(moments: Moments, pooling: Pooling) -> Tensor:
+def pool(statistics: RunningStatistics, pooling: Pooling) -> Tensor:
     r"""(B, D) to (B, 5 D): mean, deviation, root mean square of the steps, largest and smallest.
 
     .. math::
@@ -97,22 +99,22 @@ def pool(moments: Moments, pooling: Pooling) -> Tensor:
         \max_t x_t, \quad \min_t x_t
 
     Args:
-        moments: Of the frames.
+        statistics: Of the frames.
         pooling: ``mean`` gives the first, ``statistics`` two, ``dynamics`` three, ``extremes`` all.
 
     Example:
         >>> x = torch.tensor([[[1.0], [3.0], [8.0]]])
-        >>> pool(add_frames(no_moments(1, 1, x), x), "extremes")
+        >>> pool(add_frames(no_statistics(1, 1, x), x), "extremes")
         tensor([[4.0000, 2.9439, 3.8079, 8.0000, 1.0000]])
     """
-    count = moments["count"][:, None]
-    parts = [moments["mean"]]
+    count = statistics["count"][:, None]
+    parts = [statistics["mean"]]
     if pooling != "mean":
-        parts.append(_root(moments["squared"] / count.clamp_min(1)))
+        parts.append(_root(statistics["squared"] / count.clamp_min(1)))
     if pooling in ("dynamics", "extremes"):
-        parts.append(_root(moments["stepped"] / (count - 1).clamp_min(1)))
+        parts.append(_root(statistics["stepped"] / (count - 1).clamp_min(1)))
     if pooling == "extremes":
-        parts += [moments[side].where(count > 0, 0) for side in ("largest", "smallest")]
+        parts += [statistics[side].where(count > 0, 0) for side in ("largest", "smallest")]
     return torch.cat(parts, dim=-1)
 
 

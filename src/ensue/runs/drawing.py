@@ -11,7 +11,7 @@ from ensue.data.sources.data import Data
 from ensue.runs.loaded import Loaded
 from ensue.runs.reading import require_options
 from ensue.runs.tables import check_out
-from ensue.runs.writers import Drawn, check_form, writer_of
+from ensue.runs.writers import Output, check_form, writer_of
 from ensue.training.run_folder import RunFolder
 
 
@@ -77,9 +77,9 @@ def place_of(out: str | Path | None, loaded: Loaded, name: str, data: Data | Non
     return check_out(path, writer.suffixes, data=data)
 
 
-def write_drawn(loaded: Loaded, drawn: Drawn, path: Path) -> None:
+def write_drawn(loaded: Loaded, output: Output, path: Path) -> None:
     """Write items; within the run they replace those drawn before."""
-    writer = writer_of(drawn.codec)
+    writer = writer_of(output.codec)
     if writer.is_folder and RunFolder(loaded.path).samples in path.parents:
         shutil.rmtree(path, ignore_errors=True)
-    writer.write(drawn, path)
+    writer.write(output, path)

@@ -41,7 +41,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Evaluation:
     """A run, the data that it is evaluated on, and the options.
 
     Attributes:
@@ -83,10 +83,10 @@ class Maker(Protocol):
     @property
     def absence(self) -> str: ...
     def applies(self, loaded: Loaded) -> bool: ...
-    def make(self, subject: Subject) -> Made: ...
+    def make(self, evaluation: Evaluation) -> Made: ...
 
 
-class Likelihood:
+class LikelihoodMaker:
     """The likelihood of the items."""
 
     options, absence = (), ""
@@ -94,17 +94,17 @@ class Likelihood:
     def applies(self, loaded: Loaded) -> bool:
         return True
 
-    def make(self, subject: Subject) -> Made:
-        opened, codec = subject.opened, subject.loaded.codec
+    def make(self, evaluation: Evaluation) -> Made:
+        opened, codec = evaluation.opened, evaluation.loaded.codec
         opened.progress.say(f"scoring {len(opened.store):,} items")
         num_tokens = None
         if isinstance(codec, HasVocabulary) and opened.store.sequence:
             num_tokens = codec.num_tokens
-        totals, kind = scores_of(subject.loaded, opened, opened.sources)
+        totals, kind = scores_of(evaluation.loaded, opened, opened.sources)
         return [likelihood_section(totals, kind, opened.store, num_tokens)], []
 
 
-class Latents:
+class LatentsMaker:
     """The latent z of the items."""
 
     options, absence = ("num_draws", "num_items"), "has no z"
@@ -112,17 +112,17 @@ class Latents:
     def applies(self, loaded: Loaded) -> bool:
         return "latents" in FAMILIES[loaded.family].contracts
 
-    def make(self, subject: Subject) -> Made:
-        store, model = subject.opened.store, subject.loaded.model_as(LatentModel, "latents")
-        num = subject.options["num_items"]
+    def make(self, evaluation: Evaluation) -> Made:
+        store, model = evaluation.opened.store, evaluation.loaded.model_as(LatentModel, "latents")
+        num = evaluation.options["num_items"]
         rows = np.unique(np.linspace(0, len(store) - 1, num).astype(int))
-        subject.opened.progress.say(f"looking at z of {len(rows):,} items")
-        untrained = untrained_like(model, model.config, subject.seed)
-        num_draws, seed = subject.options["num_draws"], subject.seed
+        evaluation.opened.progress.say(f"looking at z of {len(rows):,} items")
+        untrained = untrained_like(model, model.config, evaluation.seed)
+        num_draws, seed = evaluation.options["num_draws"], evaluation.seed
         return [latents_section(model, untrained, store, rows, num_draws=num_draws, seed=seed)], []
 
 
-class Questions:
+class QuestionsMaker:
     """The quality of the model's questions, and what they depend on."""
 
     options, absence = ("num_items",), "asks no questions"
@@ -130,13 +130,13 @@ class Questions:
     def applies(self, loaded: Loaded) -> bool:
         return KINDS[loaded.codec.kind].has_sources
 
-    def make(self, subject: Subject) -> Made:
-        model = subject.loaded.model_as(WritingModel, "samples")
-        most, seed = subject.options["num_items"], subject.seed
-        sources, store = subject.opened.sources, subject.opened.store
+    def make(self, evaluation: Evaluation) -> Made:
+        model = evaluation.loaded.model_as(WritingModel, "samples")
+        most, seed = evaluation.options["num_items"], evaluation.seed
+        sources, store = evaluation.opened.sources, evaluation.opened.store
         assert sources is not None
-        subject.opened.progress.say(f"asking about {most:,} pictures with answers at most")
-        training, notes = self._training(subject)
+        evaluation.opened.progress.say(f"asking about {most:,} pictures with answers at most")
+        training, notes = self._training(evaluation)
         asked = asked_of(sources, most, seed)
         return [
             questions_section(model, sources, asked, training),
@@ -144,12 +144,12 @@ class Questions:
         ], notes
 
     @staticmethod
-    def _training(subject: Subject) -> tuple[Sources | None, list[str]]:
+    def _training(evaluation: Evaluation) -> tuple[Sources | None, list[str]]:
         """Return the training questions, or the reason why they are missing."""
-        loaded = subject.loaded
+        loaded = evaluation.loaded
         assert isinstance(loaded.codec, HasSources)
         try:
-            items, chosen = subject.trained_on
+            items, chosen = evaluation.trained_on
             ids, cache = [items.ids[i] for i in chosen], cache_of(None, loaded.path)
             return loaded.codec.sources(items, ids, cache, loaded.config["data"]["regions"]), []
         except EnsueError as error:
@@ -158,7 +158,7 @@ class Questions:
             ]
 
 
-class Molecules:
+class MoleculesMaker:
     """The quality of drawn molecules."""
 
     options, absence = ("num", "temperature"), "draws no molecules"
@@ -168,32 +168,37 @@ class Molecules:
         draws = "samples" in FAMILIES[loaded.family].contracts
         return draws and "molecules" in row.measures
 
-    def make(self, subject: Subject) -> Made:
-        num, temperature = (subject.options[name] for name in self.options)
-        seed = subject.seed
-        subject.opened.progress.say(f"drawing {num:,} molecules")
-        drawn = subject.loaded.sample(num, temperature=temperature, seed=seed)
+    def make(self, evaluation: Evaluation) -> Made:
+        num, temperature = (evaluation.options[name] for name in self.options)
+        seed = evaluation.seed
+        evaluation.opened.progress.say(f"drawing {num:,} molecules")
+        drawn = evaluation.loaded.sample(num, temperature=temperature, seed=seed)
         try:
             require_rdkit()
         except EnsueError as error:
             return [], [f"the draws can't be measured as molecules: {error}"]
-        training, notes = self._training(subject)
-        reference = subject.opened.items.raw
+        training, notes = self._training(evaluation)
+        reference = evaluation.opened.items.raw
         some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
         references = [reference[i] for i in map(int, some)]
         return [molecules_section(drawn, references, training, seed=seed)], notes
 
     @staticmethod
-    def _training(subject: Subject) -> tuple[list[str] | None, list[str]]:
+    def _training(evaluation: Evaluation) -> tuple[list[str] | None, list[str]]:
         """Return the training molecules, or the reason why they are missing."""
         try:
-            items, chosen = subject.trained_on
+            items, chosen = evaluation.trained_on
             return [items.raw[row] for row in chosen], []
         except EnsueError as error:
             return None, [f"the data that it was trained on can't be read, so no novelty: {error}"]
 
 
-SECTIONS: tuple[Maker, ...] = (Likelihood(), Latents(), Questions(), Molecules())
+SECTIONS: tuple[Maker, ...] = (
+    LikelihoodMaker(),
+    LatentsMaker(),
+    QuestionsMaker(),
+    MoleculesMaker(),
+)
 """In the order of an evaluation."""
 
 

@@ -22,7 +22,7 @@ from ensue.runs.tables import SUFFIXES, write_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class Output:
     """Raw items to be written.
 
     Attributes:
@@ -57,7 +57,7 @@ class Writer(Protocol):
     @property
     def is_folder(self) -> bool: ...
 
-    def write(self, drawn: Drawn, path: Path) -> None:
+    def write(self, output: Output, path: Path) -> None:
         """Write items; raises DataError where the file can't be written."""
         ...
 
@@ -67,14 +67,14 @@ class Tables:
 
     suffixes, usual, exact, is_folder = SUFFIXES, ".csv", (), False
 
-    def write(self, drawn: Drawn, path: Path) -> None:
-        write_table({**drawn.columns, **self._columns(drawn)}, path)
+    def write(self, output: Output, path: Path) -> None:
+        write_table({**output.columns, **self._columns(output)}, path)
 
     @staticmethod
-    def _columns(drawn: Drawn) -> dict[str, list[Any]]:
-        items = drawn.items
+    def _columns(output: Output) -> dict[str, list[Any]]:
+        items = output.items
         if not isinstance(items[0], dict):
-            return {drawn.codec.kind: list(items)}
+            return {output.codec.kind: list(items)}
         return {name: [row[name] for row in items] for name in items[0]}
 
 
@@ -83,14 +83,14 @@ class Images:
 
     suffixes, usual, exact, is_folder = (".png", ".npz"), ".png", (".npz",), False
 
-    def write(self, drawn: Drawn, path: Path) -> None:
-        images = drawn.items
+    def write(self, output: Output, path: Path) -> None:
+        images = output.items
         with written_whole(path) as draft:
             if path.suffix == ".png":
-                across = drawn.across or math.ceil(math.sqrt(len(images)))
+                across = output.across or math.ceil(math.sqrt(len(images)))
                 draft.write_bytes(png(sheet(images, across)))
             else:
-                columns: dict[str, Any] = {n: np.asarray(v) for n, v in drawn.columns.items()}
+                columns: dict[str, Any] = {n: np.asarray(v) for n, v in output.columns.items()}
                 np.savez(draft, image=np.stack(images), **columns)
 
 
@@ -99,19 +99,19 @@ class Sounds:
 
     suffixes, usual, exact, is_folder = ("",), "", (), True
 
-    def write(self, drawn: Drawn, path: Path) -> None:
-        assert isinstance(drawn.codec, DecodesSound)
-        rate = drawn.codec.sample_rate
-        for x, file in zip(drawn.items, self._files(drawn), strict=True):
+    def write(self, output: Output, path: Path) -> None:
+        assert isinstance(output.codec, DecodesSound)
+        rate = output.codec.sample_rate
+        for x, file in zip(output.items, self._files(output), strict=True):
             with written_whole(path / file) as draft:
                 soundfile.write(draft, x, rate, subtype="PCM_16", format="WAV")
 
     @staticmethod
-    def _files(drawn: Drawn) -> list[PurePath]:
+    def _files(output: Output) -> list[PurePath]:
         """Return file names: a number, after the name of the sound completed, if there is one."""
-        names = drawn.columns.get("item")
+        names = output.columns.get("item")
         if names is None:
-            return [PurePath(f"{i:04d}.wav") for i in range(len(drawn.items))]
+            return [PurePath(f"{i:04d}.wav") for i in range(len(output.items))]
         num, files = Counter[str](), []
         for name in names:
             files.append(file_inside(f"{PurePath(name).with_suffix('')}.{num[name]}.wav"))

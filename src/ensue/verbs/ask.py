@@ -35,7 +35,7 @@ SOURCES_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
-class Asked:
+class Pictures:
     """The names, answers and sources that questions are written from.
 
     ``sources`` are pairs of a batch and the position of its first item.
@@ -105,24 +105,24 @@ def ask(
     file = place_of(out, loaded, "questions", data)
     one = {"path": path, "row": row, "answer": answer, "concepts": tuple(concepts) or None}
     one = {name: value for name, value in one.items() if value is not None}
-    asked = _asked(loaded, codec, data, one, regions or loaded.config["data"].get("regions"))
-    columns = _written(loaded, codec, asked, num, settings)
+    pictures = _pictures(loaded, codec, data, one, regions or loaded.config["data"].get("regions"))
+    columns = _written(loaded, codec, pictures, num, settings)
     write_table(columns, file)
     return Written(
         what="questions",
         num_rows=len(columns["item"]),
-        num_items=len(asked.ids),
+        num_items=len(pictures.ids),
         files=(file,),
     )
 
 
-def _asked(
+def _pictures(
     loaded: Loaded,
     codec: HasSources,
     data: Data | None,
     one: dict[str, Any],
     regions: str | None,
-) -> Asked:
+) -> Pictures:
     """Return the rows of a manifest, or one picture."""
     if data is not None and one:
         raise ConfigError(
@@ -137,7 +137,7 @@ def _asked(
     if data is None:
         question = codec.of_user(one)
         source = codec.source_of([question], regions)
-        return Asked([""], [question.answer or ""], iter([(0, source)]))
+        return Pictures([""], [question.answer or ""], iter([(0, source)]))
     items = _manifest(loaded, data, regions)
     for name, question in zip(items.ids, items.raw, strict=True):
         _require_known(codec, name, question)
@@ -146,18 +146,18 @@ def _asked(
         (start, sources[np.arange(start, min(start + SOURCES_AT_A_TIME, len(items)))])
         for start in range(0, len(items), SOURCES_AT_A_TIME)
     )
-    return Asked(items.ids, [question.answer or "" for question in items.raw], batches)
+    return Pictures(items.ids, [question.answer or "" for question in items.raw], batches)
 
 
 def _written(
-    loaded: Loaded, codec: HasSources, asked: Asked, num: int, settings: dict[str, Any]
+    loaded: Loaded, codec: HasSources, pictures: Pictures, num: int, settings: dict[str, Any]
 ) -> dict[str, list[Any]]:
     """Return the columns of the table: questions next to their items and answers."""
     settings = {"temperature": 1.0, **settings}
     generator = torch.Generator().manual_seed(settings.pop("seed", 0))
     model = loaded.model_as(WritesFromSources, "samples")
     columns: dict[str, list[Any]] = {n: [] for n in ("item", "answer", "question", "nats")}
-    for start, source in asked.sources:
+    for start, source in pictures.sources:
         with torch.inference_mode():
             drawn = model.sample(
                 num, condition=source.to(loaded.device), generator=generator, **settings
@@ -165,8 +165,8 @@ def _written(
         assert drawn.item is not None
         assert drawn.log_prob is not None
         places = [start + i for i in drawn.item.tolist()]
-        columns["item"] += [asked.ids[i] for i in places]
-        columns["answer"] += [asked.answers[i] for i in places]
+        columns["item"] += [pictures.ids[i] for i in places]
+        columns["answer"] += [pictures.answers[i] for i in places]
         columns["question"] += decoded(codec, drawn.values, drawn.lengths)
         columns["nats"] += drawn.log_prob.tolist()
     return columns

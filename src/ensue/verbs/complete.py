@@ -16,7 +16,7 @@ from ensue.runs.drawing import Drawing, place_of, settings_of, write_drawn
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import MAX_SKIPPED, read_items
 from ensue.runs.results import Written
-from ensue.runs.writers import Drawn
+from ensue.runs.writers import Output
 
 
 def complete(
@@ -72,7 +72,7 @@ def complete(
         list(encoded.values()), num=num, condition=condition, known=known, **settings
     )
     named = dict(zip(encoded, completions, strict=True))
-    write_drawn(loaded, _drawn(named, loaded.codec, num, is_sheet=path.suffix == ".png"), path)
+    write_drawn(loaded, _output(named, loaded.codec, num, is_sheet=path.suffix == ".png"), path)
     return Written(
         what="completions",
         num_rows=sum(map(len, completions)),
@@ -105,7 +105,7 @@ def _encoded(codec: Codec, raws: dict[str, Any]) -> tuple[dict[str, Tensor], lis
     return encoded, skipped
 
 
-def _drawn(named: dict[str, list[Any]], codec: Codec, num: int, *, is_sheet: bool) -> Drawn:
+def _output(named: dict[str, list[Any]], codec: Codec, num: int, *, is_sheet: bool) -> Output:
     """Return all completions, next to the names of their items.
 
     On a sheet each item has a row. The rest of a row is black where a search found fewer
@@ -114,7 +114,7 @@ def _drawn(named: dict[str, list[Any]], codec: Codec, num: int, *, is_sheet: boo
     if is_sheet:
         num = max(map(len, named.values()))
         named = {n: [*each, *[each[0] * 0] * (num - len(each))] for n, each in named.items()}
-    return Drawn(
+    return Output(
         items=[item for each in named.values() for item in each],
         codec=codec,
         columns={"item": [name for name, each in named.items() for _ in each]},

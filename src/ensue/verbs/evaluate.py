@@ -20,7 +20,7 @@ from ensue.runs.loaded import load
 from ensue.runs.plan import describe
 from ensue.runs.reading import Reading, open_data, require_questions
 from ensue.runs.results import left_out, open_file
-from ensue.runs.sections import DEFAULTS, SECTIONS, Subject, require_read
+from ensue.runs.sections import DEFAULTS, SECTIONS, Evaluation, require_read
 from ensue.training.run_folder import RunFolder
 
 
@@ -92,19 +92,19 @@ def evaluate(
     require_at_least(0, temperature=options["temperature"])
     require_at_least(1, **{n: value for n, value in options.items() if n != "temperature"})
     opened = open_data(loaded, data, regions=regions, **reading)
-    subject = Subject(loaded=loaded, opened=opened, seed=seed, options=options)
-    sections, notes = _made(subject)
+    evaluation = Evaluation(loaded=loaded, opened=opened, seed=seed, options=options)
+    sections, notes = _made(evaluation)
     facts = {"source": describe(data), "temperature": options["temperature"], "seed": seed}
     _write(folder, facts, sections, notes)
     return Evaluated(sections=sections, notes=notes, files=(folder.evaluation, folder.report))
 
 
-def _made(subject: Subject) -> tuple[list[Section], list[str]]:
+def _made(evaluation: Evaluation) -> tuple[list[Section], list[str]]:
     """Make all sections that apply, and the notes on missing ones."""
-    sections, notes = [], left_out(subject.opened.store.skipped)
+    sections, notes = [], left_out(evaluation.opened.store.skipped)
     for maker in SECTIONS:
-        if maker.applies(subject.loaded):
-            made, missing = maker.make(subject)
+        if maker.applies(evaluation.loaded):
+            made, missing = maker.make(evaluation)
             sections += made
             notes += missing
     return sections, notes

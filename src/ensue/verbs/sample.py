@@ -10,7 +10,7 @@ from ensue.models.registry import require_contract
 from ensue.runs.drawing import Drawing, place_of, settings_of, write_drawn
 from ensue.runs.loaded import load
 from ensue.runs.results import Written
-from ensue.runs.writers import Drawn
+from ensue.runs.writers import Output
 
 
 def sample(
@@ -48,5 +48,5 @@ def sample(
     path = place_of(out, loaded, "samples")
     require_at_least(1, num=num)
     drawn = loaded.sample(num, condition=condition, **settings)
-    write_drawn(loaded, Drawn(items=drawn, codec=loaded.codec, columns={}), path)
+    write_drawn(loaded, Output(items=drawn, codec=loaded.codec, columns={}), path)
     return Written(what="samples", num_rows=num, num_items=num, files=(path,))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ensue.errors import ConfigError, DataError
 from ensue.models.protocols import Features
 from ensue.nn import GRU, ConvBlock, StridedStack
-from ensue.nn.pooling import Moments, Pooling, add_frames, no_moments, pool
+from ensue.nn.pooling import Pooling, RunningStatistics, add_frames, no_statistics, pool
 
 
 class CPCState(TypedDict):
@@ -21,7 +21,7 @@ class CPCState(TypedDict):
 
     encoder: list[Tensor]
     context: Tensor
-    moments: Moments
+    statistics: RunningStatistics
 
 
 class FrameModel(nn.Module, ABC):
@@ -83,8 +83,8 @@ class FrameModel(nn.Module, ABC):
         if num_frames is not None and bool((num_frames < 1).any()):
             raise DataError("a waveform is shorter than one frame; leave it out")
         c = self._contexts(z)
-        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, num_frames)
-        return Features(z, c, pool(moments, self.pooling), num_frames, self.frame_rate)
+        statistics = add_frames(no_statistics(len(c), c.shape[-1], c), c, num_frames)
+        return Features(z, c, pool(statistics, self.pooling), num_frames, self.frame_rate)
 
     def init_state(self, batch: int) -> CPCState:
         """The state of ``batch`` streams before their first sample.
@@ -101,7 +101,7 @@ class FrameModel(nn.Module, ABC):
         return CPCState(
             encoder=self.encoder.init_state(batch, like),
             context=like.new_zeros(batch, num_layers, width),
-            moments=no_moments(batch, width, like),
+            statistics=no_statistics(batch, width, like),
         )
 
     def step(self, x: Tensor, state: CPCState) -> tuple[Features, CPCState]:
@@ -127,10 +127,10 @@ class FrameModel(nn.Module, ABC):
             if z.shape[1]:
                 c, last = self.context(z, hidden.transpose(0, 1).contiguous())
                 hidden = last.transpose(0, 1)
-        moments = add_frames(state["moments"], c)
+        statistics = add_frames(state["statistics"], c)
         lengths = torch.full(z.shape[:1], z.shape[1], device=z.device)
-        features = Features(z, c, pool(moments, self.pooling), lengths, self.frame_rate)
-        return features, CPCState(encoder=buffers, context=hidden, moments=moments)
+        features = Features(z, c, pool(statistics, self.pooling), lengths, self.frame_rate)
+        return features, CPCState(encoder=buffers, context=hidden, statistics=statistics)
 
 
 class LowerLayers(FrameModel):

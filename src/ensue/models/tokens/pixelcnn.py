@@ -21,7 +21,7 @@ from ensue.models.tokens.levels import joined_values
 from ensue.models.tokens.model import TokenModel
 from ensue.models.tokens.pixelcnn_config import PixelCNNConfig
 from ensue.models.tokens.pixelcnn_decoder import PixelDecoder
-from ensue.nn.pooling import Moments, add_frames, no_moments, pool
+from ensue.nn.pooling import RunningStatistics, add_frames, no_statistics, pool
 
 
 class PixelCNN(
@@ -90,8 +90,8 @@ class PixelCNN(
         require_no_lengths(lengths)
         values = self._values(x)
         z, y = self.decoder.features(self._pixels(values), condition)
-        moments: Moments = add_frames(no_moments(len(y), y.shape[-1], y), y, None)
-        return Features(z, y, pool(moments, "statistics"))
+        statistics: RunningStatistics = add_frames(no_statistics(len(y), y.shape[-1], y), y, None)
+        return Features(z, y, pool(statistics, "statistics"))
 
     def score(
         self, x: Tensor, lengths: Tensor | None = None, *, condition: Tensor | None = None

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from ensue.models.protocols import Features
 from ensue.models.tokens.model import TokenModel
 from ensue.models.tokens.sequences import TOKENS_A_PIECE
-from ensue.nn.pooling import Moments, add_frames, no_moments, pool
+from ensue.nn.pooling import RunningStatistics, add_frames, no_statistics, pool
 from ensue.nn.streaming import Steps
 
 
@@ -21,7 +21,7 @@ class TokenState(TypedDict):
     """The state that a stream carries from chunk to chunk; the batch is first in every tensor."""
 
     decoder: dict[str, Any]
-    moments: Moments
+    statistics: RunningStatistics
 
 
 class FeatureDecoder(Steps, Protocol):
@@ -66,15 +66,15 @@ class StreamingModel(TokenModel, ABC):
             *features, state = self.decoder.features(piece, state)
             pieces.append(features)
         z, c = (torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
-        moments = add_frames(no_moments(len(c), c.shape[-1], c), c, lengths)
-        return Features(z, c, pool(moments, "statistics"), lengths)
+        statistics = add_frames(no_statistics(len(c), c.shape[-1], c), c, lengths)
+        return Features(z, c, pool(statistics, "statistics"), lengths)
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> TokenState:
         """The state of ``batch`` streams of tokens, of classes (B,), before their first one."""
         state = self.decoder.init_state(batch, condition)
         like = self.decoder.embedding.weight
-        moments = no_moments(len(tree_leaves(state)[0]), self.decoder.num_features, like)
-        return TokenState(decoder=state, moments=moments)
+        statistics = no_statistics(len(tree_leaves(state)[0]), self.decoder.num_features, like)
+        return TokenState(decoder=state, statistics=statistics)
 
     def step(self, x: Tensor, state: TokenState) -> tuple[Features, TokenState]:
         """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
@@ -83,13 +83,13 @@ class StreamingModel(TokenModel, ABC):
             # Layers write into the state of a single step; a stream may be branched off this one.
             before = tree_map(torch.clone, before)
         z, c, after = self.decoder.features(x, before)
-        moments = add_frames(state["moments"], c)
+        statistics = add_frames(state["statistics"], c)
         lengths = torch.full((len(x),), x.shape[1], device=x.device)
-        features = Features(z, c, pool(moments, "statistics"), lengths)
-        return features, TokenState(decoder=after, moments=moments)
+        features = Features(z, c, pool(statistics, "statistics"), lengths)
+        return features, TokenState(decoder=after, statistics=statistics)
 
     def finish(self, state: TokenState) -> tuple[Features, TokenState]:
         """No more features; the embedding of all."""
-        count = state["moments"]["count"]
+        count = state["statistics"]["count"]
         none = torch.zeros(len(count), 0, dtype=torch.long, device=count.device)
         return self.step(none, state)
