@@ -52,4 +52,5 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|numpy|np|nn|pathlib|pyarrow|pa|collections|typing|huggingface_hub)(\..*)?"),
     ("py:class", "Path"),
+    ("py:class", r"ensue(\.\w+)+\.[A-Z]"),
 ]

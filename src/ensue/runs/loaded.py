@@ -348,7 +348,7 @@ class Loaded:
 
     @property
     def hash(self) -> str:
-        """Return the hash of the model: of its settings, weights and codec."""
+        """Return the hash of the model's settings and weights, and of the codec."""
         digest = hashlib.sha256()
         for part in (self.model.config, self.codec):
             digest.update(json.dumps(to_plain(part), sort_keys=True).encode())
