@@ -65,5 +65,5 @@ def test_probe_enters_no_report_unless_it_is_asked_for(
     files = entered(probe)
     assert "evaluation/probes/probe.py" in files
     assert not {file for file in files if file.startswith("report/")}
-    assert len(files) <= 56, sorted(files)
+    assert len(files) <= 60, sorted(files)
     assert "report/page.py" in entered(lambda: probe(report=True))
