@@ -28,6 +28,17 @@ def test_python_refuses_an_option_of_reading_that_there_isnt(
         getattr(ensue, verb)(cpc_run, recordings, **options)
 
 
+def test_report_refuses_it_even_where_no_data_are_read(cpc_run: Path) -> None:
+    options: dict[str, Any] = {"max_skiped": 0.5}
+    with pytest.raises(ensue.EnsueError, match="did you mean 'max_skipped'"):
+        ensue.make_report(cpc_run, **options)
+
+
+def test_evaluate_names_all_options_that_no_section_reads(cpc_run: Path, recordings: Path) -> None:
+    with pytest.raises(ensue.EnsueError, match=r"num: .*no molecules.*num_draws: .*no z"):
+        ensue.evaluate(cpc_run, recordings, num=3, num_draws=2)
+
+
 @pytest.mark.parametrize(
     ("verb", "options"),
     [

@@ -352,6 +352,7 @@ def test_bad_regions_are_refused(arrays, message: str, tmp_path: Path) -> None:
             "trained without",
         ),
         ("ask {run} {folder} --num 1", "is no manifest"),
+        ("ask {run} --path {folder}/pictures/0.png --answer red --seed -1", "seed is -1"),
         (
             "ask {run} --path {folder}/pictures/0.png --answer red --temperature -1",
             "temperature",

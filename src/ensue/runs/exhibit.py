@@ -22,7 +22,6 @@ def exhibit(
     condition: Conditions | None = None,
 ) -> None:
     """Make the figures of the model on some items of a store, in the run folder."""
-
     subject = Subject(
         model=model,
         untrained=untrained_like(model, model.config, seed),

@@ -171,12 +171,12 @@ class MoleculesMaker:
     def make(self, evaluation: Evaluation) -> Made:
         num, temperature = (evaluation.options[name] for name in self.options)
         seed = evaluation.seed
-        evaluation.opened.progress.say(f"drawing {num:,} molecules")
-        drawn = evaluation.loaded.sample(num, temperature=temperature, seed=seed)
         try:
             require_rdkit()
         except EnsueError as error:
             return [], [f"the draws can't be measured as molecules: {error}"]
+        evaluation.opened.progress.say(f"drawing {num:,} molecules")
+        drawn = evaluation.loaded.sample(num, temperature=temperature, seed=seed)
         training, notes = self._training(evaluation)
         reference = evaluation.opened.items.raw
         some = np.unique(np.linspace(0, len(reference) - 1, MOST_REFERENCES).astype(int))
@@ -206,10 +206,13 @@ def require_read(loaded: Loaded, given: Mapping[str, Any]) -> None:
     """Refuse options that no section of a run reads.
 
     Raises:
-        ConfigError: One is given.
+        ConfigError: Some are given: all of them in one message.
     """
+    problems = []
     for name in given:
         readers = [maker for maker in SECTIONS if name in maker.options]
         if not any(maker.applies(loaded) for maker in readers):
             why = ", and ".join(maker.absence for maker in readers)
-            raise ConfigError(f"{name}: this run {why}; leave it out")
+            problems.append(f"{name}: this run {why}; leave it out")
+    if problems:
+        raise ConfigError("; ".join(problems))

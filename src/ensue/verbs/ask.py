@@ -26,6 +26,7 @@ from ensue.errors import ConfigError, DataError
 from ensue.models.registry import require_contract
 from ensue.models.traits import WritesFromSources
 from ensue.runs.drawing import Drawing, place_of, settings_of
+from ensue.runs.draws import new_generator
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.prepare import cache_of
 from ensue.runs.results import Written
@@ -154,7 +155,7 @@ def _written(
 ) -> dict[str, list[Any]]:
     """Return the columns of the table: questions next to their items and answers."""
     settings = {"temperature": 1.0, **settings}
-    generator = torch.Generator().manual_seed(settings.pop("seed", 0))
+    generator = new_generator(settings.pop("seed", 0))
     model = loaded.model_as(WritesFromSources, "samples")
     columns: dict[str, list[Any]] = {n: [] for n in ("item", "answer", "question", "nats")}
     for start, source in pictures.sources:

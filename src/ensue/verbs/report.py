@@ -11,7 +11,7 @@ from ensue.data.sources.data import Data
 from ensue.report import write_report
 from ensue.runs.exhibit import exhibit
 from ensue.runs.loaded import load
-from ensue.runs.reading import LabeledReading, open_data
+from ensue.runs.reading import LabeledReading, open_data, require_options
 from ensue.runs.results import open_file
 from ensue.training.run_folder import RunFolder
 
@@ -53,6 +53,7 @@ def make_report(
     reading
         Options for reading the data.
     """
+    require_options(LabeledReading, reading)
     folder = RunFolder(Path(run))
     if data is not None:
         loaded = load(run).on_best_device()

@@ -117,7 +117,6 @@ def train(
     settings
         Any setting of the model, the data or the training, as `--name value`.
     """
-
     run = RunFolder(Path(out))
     plan = make_plan(family, data, recipe, settings, init_from)
     if resume:
@@ -151,7 +150,6 @@ def _write_begun(
     run: RunFolder, plan: Plan, ready: Prepared, init_from: str | Path | None, resume: bool
 ) -> None:
     """Write the files that describe a run before its first step."""
-
     run.create()
     if resume:
         write_changes(plan, run)
@@ -167,7 +165,6 @@ def _write_begun(
 
 
 def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> None:
-
     training = plan.configs["training"]
     fit(ready.model, ready.codec, ready.data, training, run, progress)
     if is_main():
@@ -177,7 +174,6 @@ def _fit(run: RunFolder, plan: Plan, ready: Prepared, progress: Progress) -> Non
 
 
 def _facts(ready: Prepared) -> dict[str, Any]:
-
     train, held = ready.data.train, ready.data.validation
     has_time = isinstance(ready.codec, DecodesSound)
     steps = train.store.lengths[train.rows].sum()
@@ -194,14 +190,12 @@ def _facts(ready: Prepared) -> dict[str, Any]:
 
 def _unseen(ready: Prepared) -> tuple[Store, np.ndarray]:
     """Return the items that the model wasn't trained on; all items, where those are few."""
-
     windows = ready.data.train
     rows = np.setdiff1d(np.arange(len(windows.store)), windows.rows)
     return windows.store, rows if len(rows) >= FEWEST_UNSEEN else np.arange(len(windows.store))
 
 
 def _trained(run: RunFolder, plan: Plan, ready: Prepared) -> Trained:
-
     lines = run.read_metrics()
     if not lines:
         raise CheckpointError(f"{str(run.metrics)!r} is missing or empty; start a new run")
