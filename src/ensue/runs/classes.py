@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.traits import Conditioned, Model
-from ensue.runs.prepare import classes_of
 
 
 def classes_known_to(model: Model) -> tuple[str, ...]:
@@ -38,3 +40,16 @@ def class_condition(model: Model, label: str | None, num: int = 1) -> dict[str, 
         raise DataError(unknown("class", label, classes))
     device = next(model.parameters()).device
     return {"condition": classes_of([label] * num, classes).to(device)}
+
+
+def classes_of(labels: Sequence[str], classes: Sequence[str]) -> Tensor:
+    """Return labels as class numbers; -1 where there is no label.
+
+    Raises:
+        DataError: A label isn't one of the classes.
+    """
+    number = {"": -1, **{name: i for i, name in enumerate(classes)}}
+    stranger = next((label for label in labels if label not in number), None)
+    if stranger is not None:
+        raise DataError(unknown("class", stranger, classes))
+    return torch.tensor([number[label] for label in labels], dtype=torch.long)

@@ -24,10 +24,9 @@ from ensue.models.loading import load_model
 from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
 from ensue.models.registry import require_contract
 from ensue.models.traits import LatentModel, Model
-from ensue.runs.classes import class_condition, classes_known_to
+from ensue.runs.classes import class_condition, classes_known_to, classes_of
 from ensue.runs.draws import new_generator, require_place_for, with_usual_length
 from ensue.runs.latents import Latents
-from ensue.runs.prepare import classes_of
 from ensue.training.machine import best_device
 from ensue.training.run_folder import RunFolder
 

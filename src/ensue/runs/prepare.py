@@ -5,7 +5,7 @@ All refusals happen here, before anything is written into the run folder.
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,20 @@ import torch
 from ensue.configuration import fill, refuse_unread
 from ensue.data.batches import Batch
 from ensue.data.codecs import Codec, fit_codec
-from ensue.data.codecs.protocols import HasSources
 from ensue.data.items import Items, require_few_skipped
-from ensue.data.kinds import KINDS, require_settings_of
-from ensue.data.kinds.question.questions import Sources
+from ensue.data.kinds import require_settings_of
 from ensue.data.lookalikes import lookalikes, told_alike
 from ensue.data.sources import Wanted, open_items
 from ensue.data.splits import train_validation, with_held_out_part
-from ensue.data.store import Store, open_store
+from ensue.data.store import Store
 from ensue.data.windows import Conditions, TrainingData, Windows
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.flows.sizes import told
 from ensue.models.registry import FAMILIES, config_class, family_row, model_class
-from ensue.models.traits import HasShortestItem, Model, RefusesTraining, SuitsRows, TakesWholeItems
+from ensue.models.traits import Model, RefusesTraining, SuitsRows, TakesWholeItems
+from ensue.runs.classes import classes_of
 from ensue.runs.plan import Plan
+from ensue.runs.reading import encode, require_kind, sources_in
 from ensue.training.progress import Progress
 
 
@@ -138,57 +138,6 @@ def has_classes(family: str) -> bool:
     return any(field.name == "classes" for field in dataclasses.fields(config_class(family)))
 
 
-def classes_of(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
-    """Return labels as class numbers; -1 where there is no label.
-
-    Raises:
-        DataError: A label isn't one of the classes.
-    """
-    number = {"": -1, **{name: i for i, name in enumerate(classes)}}
-    stranger = next((label for label in labels if label not in number), None)
-    if stranger is not None:
-        raise DataError(unknown("class", stranger, classes))
-    return torch.tensor([number[label] for label in labels], dtype=torch.long)
-
-
-def sources_in(
-    items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
-) -> Sources | None:
-    """Return the sources of the items of a store, or None where the items have none."""
-    return (
-        codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
-    )
-
-
-def encode(
-    items: Items,
-    codec: Codec,
-    model: Model,
-    cache: Path,
-    *,
-    max_skipped: float,
-    progress: Progress,
-) -> Store:
-    """Return the store of the items, with progress if it must be built."""
-
-    def on_item(done: int, total: int) -> None:
-        if done == 1:
-            progress.start("reading", total)
-        progress.advance(1, {})
-
-    try:
-        return open_store(
-            items,
-            codec,
-            cache,
-            max_skipped=max_skipped,
-            shortest=model.shortest_item if isinstance(model, HasShortestItem) else 1,
-            on_item=on_item,
-        )
-    finally:
-        progress.stop()
-
-
 def _training_data(
     plan: Plan,
     store: Store,
@@ -267,19 +216,3 @@ def _left_out(data: TrainingData, max_skipped: float) -> list[tuple[str, str]]:
             f"{too_long[0][0]!r}{remedy}"
         )
     return [*too_short, *too_long]
-
-
-def require_kind(family: str, kind: str) -> None:
-    """Refuse data of a kind that the family doesn't model, and name the families that do."""
-    if kind not in family_row(family).kinds:
-        hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
-        able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
-        raise ConfigError(
-            f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
-            f"{kind}; families for {kind}: {able}{hint}"
-        )
-
-
-def cache_of(cache: str | Path | None, run: Path) -> Path:
-    """Return the folder for prepared data: the one given, or ``cache`` next to the run."""
-    return Path(cache) if cache is not None else run.absolute().parent / "cache"

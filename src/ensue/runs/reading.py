@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ensue.configuration import validate
 from ensue.data.codecs import require_items_of
-from ensue.data.codecs.protocols import Codec, HasUnknownToken
+from ensue.data.codecs.protocols import Codec, HasSources, HasUnknownToken
 from ensue.data.config import DataConfig, for_other_data
 from ensue.data.items import Items
 from ensue.data.kinds import KINDS
@@ -20,10 +20,11 @@ from ensue.data.raws import wanted_by
 from ensue.data.sources import open_items
 from ensue.data.sources.data import Data
 from ensue.data.splits import train_validation, with_held_out_part
-from ensue.data.store import Store
+from ensue.data.store import Store, open_store
 from ensue.errors import ConfigError, unknown
+from ensue.models.registry import FAMILIES, family_row
+from ensue.models.traits import HasShortestItem, Model
 from ensue.runs.loaded import Loaded
-from ensue.runs.prepare import cache_of, encode, require_kind, sources_in
 from ensue.runs.progress import listener
 from ensue.training.progress import Progress
 
@@ -192,3 +193,57 @@ def _warn_of_unknown_tokens(codec: Codec, store: Store) -> None:
             f"{has.sum()} of {len(store)} items have tokens that the model never saw, such as "
             f"{store.ids[int(has.argmax())]!r}; it treats all of them as one unknown token"
         )
+
+
+def require_kind(family: str, kind: str) -> None:
+    """Refuse data of a kind that the family doesn't model, and name the families that do."""
+    if kind not in family_row(family).kinds:
+        hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
+        able = ", ".join(n for n, row in FAMILIES.items() if kind in row.kinds)
+        raise ConfigError(
+            f"the family {family!r} models {', '.join(family_row(family).kinds)}, and the data are "
+            f"{kind}; families for {kind}: {able}{hint}"
+        )
+
+
+def cache_of(cache: str | Path | None, run: Path) -> Path:
+    """Return the folder for prepared data: the one given, or ``cache`` next to the run."""
+    return Path(cache) if cache is not None else run.absolute().parent / "cache"
+
+
+def sources_in(
+    items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
+) -> Sources | None:
+    """Return the sources of the items of a store, or None where the items have none."""
+    return (
+        codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
+    )
+
+
+def encode(
+    items: Items,
+    codec: Codec,
+    model: Model,
+    cache: Path,
+    *,
+    max_skipped: float,
+    progress: Progress,
+) -> Store:
+    """Return the store of the items, with progress if it must be built."""
+
+    def on_item(done: int, total: int) -> None:
+        if done == 1:
+            progress.start("reading", total)
+        progress.advance(1, {})
+
+    try:
+        return open_store(
+            items,
+            codec,
+            cache,
+            max_skipped=max_skipped,
+            shortest=model.shortest_item if isinstance(model, HasShortestItem) else 1,
+            on_item=on_item,
+        )
+    finally:
+        progress.stop()

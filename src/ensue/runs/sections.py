@@ -27,8 +27,7 @@ from ensue.models.loading import untrained_like
 from ensue.models.registry import FAMILIES
 from ensue.models.traits import LatentModel, WritingModel
 from ensue.runs.loaded import Loaded
-from ensue.runs.prepare import cache_of
-from ensue.runs.reading import Opened, trained_on
+from ensue.runs.reading import Opened, cache_of, trained_on
 from ensue.runs.scores import scores_of
 
 MOST_REFERENCES = 10_000

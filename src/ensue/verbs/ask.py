@@ -28,7 +28,7 @@ from ensue.models.traits import WritesFromSources
 from ensue.runs.drawing import Drawing, place_of, settings_of
 from ensue.runs.draws import new_generator
 from ensue.runs.loaded import Loaded, load
-from ensue.runs.prepare import cache_of
+from ensue.runs.reading import cache_of
 from ensue.runs.results import Written
 from ensue.runs.tables import write_table
 

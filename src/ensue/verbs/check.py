@@ -18,8 +18,9 @@ from ensue.data.survey import LabelFacts, Survey, survey
 from ensue.errors import DataError
 from ensue.models.registry import FAMILIES
 from ensue.runs.plan import describe
-from ensue.runs.prepare import cache_of, has_classes
+from ensue.runs.prepare import has_classes
 from ensue.runs.progress import listener
+from ensue.runs.reading import cache_of
 from ensue.runs.results import Next
 from ensue.runs.tables import check_out, write_table
 

@@ -19,8 +19,9 @@ from ensue.report import write_report
 from ensue.runs.begin import begin
 from ensue.runs.exhibit import exhibit
 from ensue.runs.plan import Plan, make_plan
-from ensue.runs.prepare import Prepared, cache_of, prepare
+from ensue.runs.prepare import Prepared, prepare
 from ensue.runs.progress import listener
+from ensue.runs.reading import cache_of
 from ensue.runs.results import Next
 from ensue.runs.resume import interrupted, resumed_plan, with_other_end, write_changes
 from ensue.training.checkpoint import write_begun
