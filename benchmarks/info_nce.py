@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import paired_ratios, peak_megabytes, save
-from ensue.information import contrast_frames, info_nce, sample_other_frames
+from ensue.information import ahead, contrast, info_nce, sample_other_frames
+from ensue.information.candidates import at
 
 B, T, C, K, N = 8, 128, 256, 12, 128
 
@@ -49,11 +50,9 @@ def gathered(
 def products(z: Tensor, c: Tensor, weight: Tensor, others: Tensor) -> Tensor:
     """The project's way, with the same negatives."""
     predicted = (c @ weight.flatten(0, 1).T).view(B, T, K, C)
-    anchors = torch.arange(T).expand(B, T)
-    contrast = contrast_frames(
-        predicted, z, anchors, others=z.flatten(0, 1)[others], own_sequence=False
-    )
-    return contrast.loss.sum() / contrast.valid.sum()
+    future = ahead(torch.arange(T).expand(B, T), T, horizon=K)
+    told = contrast(predicted, z.flatten(0, 1)[others], at(z, future.target), future.valid)
+    return told.loss.sum() / told.valid.sum()
 
 
 def forward_backward(loss: functools.partial, inputs: list[Tensor]) -> list[Tensor]:

@@ -3,6 +3,10 @@
 This module checks a configuration, describes it and turns it into plain values. The fields are
 defined with the things they configure (a model family, the data, the training). Layers never see
 a configuration.
+
+A field may hold one of several classes of settings, each with a ``name`` of its own, such as the
+encoder of a CPC. Where people read and write settings (the command line, recipes, saved files)
+these are flat: the name in the field, and the settings of that class beside it.
 """
 
 import dataclasses
@@ -11,6 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, wraps
 from numbers import Real
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -107,6 +112,8 @@ def validate_all(sections: Mapping[str, tuple[type, Any]]) -> dict[str, Any]:
     configs, problems = {}, []
     for section, (cls, values) in sections.items():
         plain = to_plain(values) if dataclasses.is_dataclass(values) else _listed(cls, values)
+        plain, wrong = _with_choices(section, cls, plain)
+        problems += wrong
         try:
             configs[section] = TypeAdapter(cls).validate_python(plain)
         except ValidationError as error:
@@ -118,21 +125,108 @@ def validate_all(sections: Mapping[str, tuple[type, Any]]) -> dict[str, Any]:
 
 def to_plain(config: Any) -> dict[str, Any]:
     """Return the configuration as plain values that JSON and YAML can hold."""
-    return {
-        k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()
-    }
+    plain = {}
+    for name, value in dataclasses.asdict(config).items():
+        if name in choices(type(config)) and isinstance(value, dict):
+            plain |= {name: value.pop("name"), **value}
+        else:
+            plain[name] = value
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
 
 def settings(cls: type) -> list[Setting]:
-    """Return the options that a configuration class offers, in the order of its fields."""
+    """Return the options that a configuration class offers, in the order of its fields.
+
+    After a field that holds one of several classes come the options of each of these.
+    """
     hints = typing.get_type_hints(cls, include_extras=True)
-    return [
-        Setting(
-            name=f.name, type=_bare(hints[f.name]), default=f.default, help=_help(hints[f.name])
-        )
+    options = []
+    for f in dataclasses.fields(cls):
+        if f.metadata.get("from_data") or f.name in ("format", "family", "name"):
+            continue
+        classes, hint = choices(cls).get(f.name, {}), hints[f.name]
+        kind = Literal[tuple(classes)] if classes else _bare(hint)
+        options.append(Setting(name=f.name, type=kind, default=f.default, help=_help(hint)))
+        options += [option for one in classes.values() for option in settings(one)]
+    return list({option.name: option for option in options}.values())
+
+
+@cache
+def choices(cls: type) -> dict[str, dict[str, type]]:
+    """Return the fields that hold one of several classes of settings, and these by their names."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    named = {
+        f.name: {_own_name(c): c for c in _options(_bare(hints[f.name])) if _own_name(c)}
         for f in dataclasses.fields(cls)
-        if not f.metadata.get("from_data") and f.name not in ("format", "family")
-    ]
+    }
+    return {name: classes for name, classes in named.items() if classes}
+
+
+def takes_flat(cls: type[C]) -> type[C]:
+    """Let the constructor of a configuration class take the settings of a chosen class, too.
+
+    Example:
+        >>> from ensue.models.cpc import CPCConfig
+        >>> CPCConfig(encoder="log_mel", num_mels=40).encoder.num_mels
+        40
+    """
+    make = cls.__init__
+
+    @wraps(make)
+    def __init__(self: C, **values: Any) -> None:
+        nested, problems = _with_choices("settings", cls, values)
+        if problems:
+            raise ConfigError("; ".join(problems))
+        make(self, **nested)
+
+    cls.__init__ = __init__
+    return cls
+
+
+def _own_name(cls: Any) -> str:
+    """Return the default of a field ``name``, or the empty text."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return next((str(f.default) for f in fields if f.name == "name"), "")
+
+
+def _with_choices(
+    section: str, cls: type, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values with those of each chosen class as an instance of it, and the problems.
+
+    A setting of a class that isn't chosen may be there, as in older files, with its default.
+    """
+    values, problems = dict(values), []
+    for place, classes in choices(cls).items():
+        owners = _owners(classes)
+        given = {name: values.pop(name) for name in owners if name in values}
+        if values.get(place) is None and given:
+            able = set.intersection(*(set(owners[name]) for name in given))
+            values[place] = next((name for name in classes if name in able), None)
+        chosen = values.get(place)
+        own = {name: value for name, value in given.items() if chosen in owners[name]}
+        problems += [
+            f"{section}: {name} is for the {place} {' or '.join(owners[name])}, not {chosen!r}; "
+            "leave it out"
+            for name, value in given.items()
+            if name not in own and value != getattr(classes[owners[name][0]], name)
+        ]
+        if isinstance(chosen, str) and chosen in classes:
+            try:
+                values[place] = TypeAdapter(classes[chosen]).validate_python(own)
+            except ValidationError as error:
+                problems += [_problem(section, cls, e) for e in error.errors()]
+                del values[place]
+    return values, problems
+
+
+def _owners(classes: Mapping[str, type]) -> dict[str, list[str]]:
+    """Return the settings of several classes, each with the names of those that have it."""
+    owners: dict[str, list[str]] = {}
+    for name, cls in classes.items():
+        for option in settings(cls):
+            owners.setdefault(option.name, []).append(name)
+    return owners
 
 
 def lengths(cls: type) -> dict[str, StepsOfTraining]:

@@ -6,14 +6,40 @@ import pytest
 import torch
 
 from ensue.information import (
+    Contrast,
+    ahead,
+    below,
     chance_loss,
+    contrast,
     contrast_aligned,
-    contrast_frames,
     info_nce,
     information,
+    own_and_others,
     sample_anchors,
     sample_other_frames,
 )
+from ensue.information.candidates import at
+
+
+def contrast_ahead(
+    predicted: torch.Tensor,
+    z: torch.Tensor,
+    num_frames: torch.Tensor | None = None,
+    *,
+    others: torch.Tensor | None = None,
+    own_sequence: bool = True,
+    nearest: int = 1,
+) -> Contrast:
+    """The contrast of all anchors on a line."""
+    B, T, K, _ = predicted.shape
+    end = T if num_frames is None else num_frames
+    anchors = torch.arange(T).expand(B, T)
+    future = ahead(anchors, end, horizon=nearest + K - 1, nearest=nearest, longest=T)
+    if own_sequence:
+        candidates, count = own_and_others(z, num_frames, others)
+        return contrast(predicted, candidates, future.target, future.valid, count)
+    assert others is not None
+    return contrast(predicted, others, at(z, future.target), future.valid)
 
 
 @pytest.mark.parametrize("num", [2, 5, 300])
@@ -67,47 +93,65 @@ def test_contrast_equals_plain_loops(
     z = torch.randn(B, T, D, dtype=torch.float64)
     others = torch.randn(B, num_others, D, dtype=torch.float64) if num_others else None
     num_frames = torch.tensor([8, 5, 2])
-    anchors = torch.arange(T).expand(B, T)
-    contrast = contrast_frames(
-        predicted,
-        z,
-        anchors,
-        num_frames,
-        others=others,
-        own_sequence=own_sequence,
-        nearest=nearest,
+    told = contrast_ahead(
+        predicted, z, num_frames, others=others, own_sequence=own_sequence, nearest=nearest
     )
     expected = brute_force(predicted, z, num_frames.tolist(), others, own_sequence, nearest)
-    assert int(contrast.valid.sum()) == len(expected)
+    assert int(told.valid.sum()) == len(expected)
     for (b, t, k), loss in expected.items():
-        assert float(contrast.loss[b, t, k - nearest]) == pytest.approx(loss, abs=1e-12)
+        assert float(told.loss[b, t, k - nearest]) == pytest.approx(loss, abs=1e-12)
         num = num_others + (int(num_frames[b]) if own_sequence else 1)
-        assert float(contrast.chance[b, t, k - nearest]) == pytest.approx(math.log(num), abs=1e-6)
+        assert float(told.chance[b, t, k - nearest]) == pytest.approx(math.log(num), abs=1e-6)
 
 
 def test_gradient_of_the_contrast_is_that_of_the_loops(seed: int) -> None:
     z = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, 3, 3, dtype=torch.float64)
-    anchors = torch.arange(5).expand(2, 5)
 
     def total(z: torch.Tensor) -> torch.Tensor:
         predicted = torch.einsum("btd,kde->btke", z, weight)
-        return contrast_frames(predicted, z, anchors, torch.tensor([5, 4])).loss.sum()
+        return contrast_ahead(predicted, z, torch.tensor([5, 4])).loss.sum()
 
     assert torch.autograd.gradcheck(total, z)
 
 
 def test_no_negatives_are_refused() -> None:
-    x = torch.zeros(1, 3, 1, 2)
-    with pytest.raises(ValueError, match="no negatives"):
-        contrast_frames(x, x[:, :, 0], torch.arange(3)[None], own_sequence=False)
+    x, valid = torch.zeros(1, 3, 1, 2), torch.ones(1, 3, 1, dtype=torch.bool)
+    with pytest.raises(ValueError, match="no candidates"):
+        contrast(x, x[:, :0, 0], x, valid)
 
 
 def test_collapsed_features_are_never_correct() -> None:
     z = torch.ones(2, 6, 3)
-    contrast = contrast_frames(torch.ones(2, 6, 2, 3), z, torch.arange(6).expand(2, 6))
-    assert not contrast.correct.any()
-    torch.testing.assert_close(contrast.loss[contrast.valid], contrast.chance[contrast.valid])
+    told = contrast_ahead(torch.ones(2, 6, 2, 3), z)
+    assert not told.correct.any()
+    torch.testing.assert_close(told.loss[told.valid], told.chance[told.valid])
+
+
+def test_grid_contrast_equals_a_loop_over_patches(seed: int) -> None:
+    (B, Y, X, K, D), nearest = (2, 7, 7, 3, 4), 2
+    predicted = torch.randn(B, Y * X, K, D, dtype=torch.float64)
+    z = torch.randn(B, Y, X, D, dtype=torch.float64)
+    anchors = torch.arange(Y * X).expand(B, -1)
+    future = below(anchors, (Y, X), horizon=nearest + K - 1, nearest=nearest)
+    told = contrast(predicted, z.flatten(1, 2), future.target, future.valid)
+    seen = 0
+    for b in range(B):
+        for y in range(Y):
+            for x in range(X):
+                for k in range(nearest, nearest + K):
+                    place = (b, y * X + x, k - nearest)
+                    assert bool(told.valid[place]) == (y + k < Y)
+                    if y + k >= Y:
+                        continue
+                    scores = [
+                        float(predicted[place] @ z[b, i, j]) for i in range(Y) for j in range(X)
+                    ]
+                    true = float(predicted[place] @ z[b, y + k, x])
+                    loss = math.log(sum(math.exp(s) for s in scores)) - true
+                    assert float(told.loss[place]) == pytest.approx(loss, abs=1e-12)
+                    seen += 1
+    assert seen == int(told.valid.sum())
 
 
 def test_other_frames_are_valid_and_of_others(seed: int) -> None:
@@ -141,13 +185,16 @@ def test_aligned_contrast_equals_plain_loops(normalize_over: str, seed: int) -> 
     B, T, K, D = 4, 7, 2, 3
     predicted = torch.randn(B, T, K, D, dtype=torch.float64)
     z = torch.randn(B, T, D, dtype=torch.float64)
-    contrast = contrast_aligned(predicted, z, torch.arange(T), normalize_over=normalize_over)
+    future = ahead(torch.arange(T).expand(B, T), T, horizon=K)
+    told = contrast_aligned(
+        predicted, z, future.target[0], future.valid, normalize_over=normalize_over
+    )
     for t in range(T):
         for k in range(K):
             if t + k + 1 >= T:
-                assert not contrast.valid[:, t, k].any()
+                assert not told.valid[:, t, k].any()
                 continue
             scores = predicted[:, t, k] @ z[:, t + k + 1].T  # contexts by candidates
             scores = scores if normalize_over == "candidates" else scores.T
             expected = -torch.log_softmax(scores, dim=1).diagonal()
-            torch.testing.assert_close(contrast.loss[:, t, k], expected)
+            torch.testing.assert_close(told.loss[:, t, k], expected)

@@ -1,23 +1,29 @@
-"""Bounds on information, critics and negatives: pure functions, no training loop."""
+"""Information: bounds, futures and candidates as plain functions, without a training loop."""
 
-from ensue.information.info_nce import chance_loss, info_nce, information
-from ensue.information.negatives import (
+from ensue.information.aligned import contrast_aligned
+from ensue.information.candidates import (
     OtherFrames,
-    contrast_aligned,
-    contrast_frames,
-    gather_rows,
+    own_and_others,
     sample_anchors,
     sample_other_frames,
 )
+from ensue.information.futures import Future, ahead, below
+from ensue.information.gather import gather_rows
+from ensue.information.info_nce import Contrast, chance_loss, contrast, info_nce, information
 
 __all__ = [
+    "Contrast",
+    "Future",
     "OtherFrames",
+    "ahead",
+    "below",
     "chance_loss",
+    "contrast",
     "contrast_aligned",
-    "contrast_frames",
     "gather_rows",
     "info_nce",
     "information",
+    "own_and_others",
     "sample_anchors",
     "sample_other_frames",
 ]

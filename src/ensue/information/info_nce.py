@@ -1,7 +1,14 @@
-"""InfoNCE: tell the one true future among N candidates (van den Oord et al. 2018)."""
+"""InfoNCE: tell the one true future among N candidates (van den Oord et al. 2018).
+
+What a future is, and which candidates there are, stands in ``futures`` and ``candidates``.
+"""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from ensue.errors import ConfigError
 
 
 def info_nce(scores: Tensor, positive: Tensor | int = 0) -> Tensor:
@@ -45,3 +52,78 @@ def information(loss: Tensor, num_candidates: int | Tensor) -> Tensor:
         tensor(1.5794)
     """
     return chance_loss(num_candidates).to(loss.device) - loss
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The result of each prediction among its candidates.
+
+    Attributes:
+        loss: (B, A, K) nats, 0 where not valid.
+        correct: (B, A, K) whether the positive scored above every other candidate.
+        valid: (B, A, K) whether the future exists.
+        chance: (B, A, K) log of the number of candidates.
+    """
+
+    loss: Tensor
+    correct: Tensor
+    valid: Tensor
+    chance: Tensor
+
+
+def contrast(
+    predicted: Tensor,
+    candidates: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    count: Tensor | None = None,
+) -> Contrast:
+    r"""Tell each true future from its candidates (eq. 3 and 4, van den Oord et al. 2018).
+
+    .. math::
+        s_j = \langle W_k c_t, z_j \rangle, \qquad
+        \mathcal{L}_{tk} = -\log \frac{\exp s_+}{\sum_j \exp s_j}
+
+    The positive is among the candidates exactly once and never among the negatives.
+
+    Args:
+        predicted: (B, A, K, D) the predictions W_k c_t.
+        candidates: (B, N, D) frames.
+        target: (B, A, K) the place of each true future among the candidates; or (B, A, K, D) the
+            true futures themselves, where they aren't among them.
+        valid: (B, A, K) Boolean, whether there is such a future.
+        count: (B, N) Boolean, False for what is no candidate after all; None where all are.
+
+    Raises:
+        ConfigError: There are no candidates.
+
+    Memory: the scores, B A K N numbers, and their gradient.
+
+    Example:
+        >>> z = torch.zeros(1, 4, 2)
+        >>> target, valid = torch.tensor([[[1], [2]]]), torch.ones(1, 2, 1, dtype=torch.bool)
+        >>> contrast(torch.zeros(1, 2, 1, 2), z, target, valid).loss - chance_loss(4)
+        tensor([[[0.],
+                 [0.]]])
+    """
+    B, A, K, D = predicted.shape
+    if not candidates.shape[1]:
+        raise ConfigError("there are no candidates: give frames of the own sequence or of others")
+    scores = (predicted.reshape(B, A * K, D) @ candidates.transpose(1, 2)).view(B, A, K, -1)
+    if count is not None:
+        scores = scores.masked_fill(~count[:, None, None], -torch.inf)
+    if target.is_floating_point():
+        scores = torch.cat([(predicted * target).sum(-1, keepdim=True), scores], -1)
+        target = torch.zeros_like(valid, dtype=torch.long)
+    return _told(scores, target, valid)
+
+
+def _told(scores: Tensor, positive: Tensor, valid: Tensor) -> Contrast:
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    # A position that isn't valid may have no candidate at all; its loss is 0, not NaN.
+    loss = torch.where(valid, info_nce(scores, positive), 0)
+    with torch.no_grad():
+        best = scores.gather(-1, positive[..., None])
+        correct = ((scores >= best).sum(-1) == 1) & valid
+        chance = chance_loss(torch.isfinite(scores).sum(-1)).to(scores.device)
+    return Contrast(loss, correct, valid, chance)

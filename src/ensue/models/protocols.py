@@ -75,6 +75,7 @@ class Features:
         embedding: (B, E) one vector per item, always there.
         lengths: (B,) valid frames, or None where all are.
         frame_rate: Frames a second, or None where time has no unit.
+        grid: Rows and columns of the frames, which come row by row, where they lie on a grid.
     """
 
     local: Tensor | None
@@ -82,6 +83,7 @@ class Features:
     embedding: Tensor
     lengths: Tensor | None = None
     frame_rate: float | None = None
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ FAMILIES = {
     "cpc": Family(
         module="ensue.models.cpc",
         model="CPC",
-        codecs={"audio": "audio"},
+        codecs={"audio": "audio", "image": "image"},
         contracts=("trains", "encodes", "layers", "scores", "steps"),
-        summary="Contrastive Predictive Coding: features of sound from unlabeled recordings",
+        summary="Contrastive Predictive Coding: features of sound and images without labels",
         objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
-        "tell the true frame k steps ahead from others; summed over k, in nats.",
+        "tell the true frame k steps ahead, or k rows below, from others; summed over k, in nats.",
         limits=(
             "Its score is information, a lower bound that never exceeds the logarithm of the "
             "number of candidates. It is no likelihood, and scores among other candidates can't be "

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, PyTorchModelHubMixin
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from ensue.configuration import to_plain, validate
 from ensue.errors import CheckpointError
 from ensue.files import require_file
+from ensue.models.settings import FamilyConfig
 
 T = TypeVar("T", bound=ModelHubMixin)
 
@@ -20,6 +22,23 @@ class SavedModel(PyTorchModelHubMixin):
 
     A new model is of float32, and would round weights of float64 that are copied into it.
     """
+
+    config: Any
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
+        """Save ``config.json``, as settings are written everywhere, and ``model.safetensors``.
+
+        See huggingface_hub for the options.
+        """
+        config = options.pop("config", None) or to_plain(self.config)
+        return super().save_pretrained(save_directory, config=config, **options)
+
+    @classmethod
+    def _decode_arg(cls, expected_type: Any, value: Any) -> Any:
+        """Read settings strictly; huggingface_hub would leave out names that it doesn't know."""
+        if isinstance(expected_type, type) and issubclass(expected_type, FamilyConfig):
+            return validate(expected_type, value, section="config.json")
+        return super()._decode_arg(expected_type, value)
 
     @classmethod
     def _load_as_safetensor(cls, model: T, model_file: str, map_location: str, strict: bool) -> T:

@@ -11,9 +11,11 @@ from torch import Tensor
 
 SMALLEST_VARIANCE = 1e-10  # the square root has no slope at 0
 
-Pooling = Literal["mean", "statistics", "dynamics", "extremes"]
+Pooling = Literal["mean", "statistics", "dynamics", "extremes", "cells"]
 """The mean; with the standard deviation; with the root mean square of the steps in time too; and
-with the largest and smallest value."""
+with the largest and smallest value. Or, of frames on a grid, the means of 3 x 3 cells."""
+CELLS = 3
+"""Cells in a row, and in a column, of a grid that is pooled by cells."""
 
 
 class RunningStatistics(TypedDict):
@@ -125,3 +127,23 @@ def _with(value: Tensor, x: Tensor) -> Tensor:
 
 def _root(variance: Tensor) -> Tensor:
     return (variance + SMALLEST_VARIANCE).sqrt()
+
+
+def pool_cells(x: Tensor, num_cells: int = CELLS) -> Tensor:
+    r"""(B, Y, X, D) to (B, Q Q D): the means of Q x Q cells, row by row.
+
+    .. math:: m_{ij} = \frac1{|R_i| |C_j|} \sum_{y \in R_i} \sum_{x \in C_j} x_{yx}, \qquad
+        R_i = \{\lfloor i Y / Q \rfloor, \ldots, \lceil (i + 1) Y / Q \rceil - 1\}
+
+    and C likewise: where Y or X isn't a multiple of Q, neighbors share a row or a column.
+
+    Args:
+        x: Frames.
+        num_cells: Q.
+
+    Example:
+        >>> pool_cells(torch.arange(4.0).view(1, 2, 2, 1), 1)
+        tensor([[1.5000]])
+    """
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x.movedim(-1, 1), num_cells)
+    return pooled.movedim(1, -1).flatten(1)

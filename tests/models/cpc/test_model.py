@@ -127,7 +127,11 @@ def test_another_throat_is_heard_in_training_and_never_predicted(
     batch = Batch(x=torch.randn(3, 4000), lengths=torch.tensor([4000, 3000, 4000]))
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     monkeypatch.setattr(
-        CPC, "_loss", lambda self, z, c, *rest: seen.append((z, c)) or loss(self, z, c, *rest)
+        CPC,
+        "_loss",
+        lambda self, views, *rest: (
+            seen.append((views.predicted, views.seen)) or loss(self, views, *rest)
+        ),
     )
     first, again = model.loss(batch, step=1), model.loss(batch, step=1)
     model.loss(batch, step=2)

@@ -1,44 +1,41 @@
-"""Settings of a CPC."""
+"""Settings of a CPC: those of all, and those of each encoder."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ensue.configuration import from_data
+from ensue.configuration import STRICT, from_data, takes_flat
 from ensue.errors import ConfigError
-from ensue.models.settings import FamilyConfig
+from ensue.models.settings import FamilyConfig, ImageShape, NumTokens
 from ensue.nn.pooling import Pooling
 from ensue.nn.spectral import require_bands
 
-ENCODERS = ("waveform", "log_mel")
-
-
-OF_LOG_MEL = ("vocal_tract_perturbation", "cmn_frames")
-"""Settings that change frequencies, and that other encoders have no place for; 0 is none."""
-
-
 USER_PARTS = "user-parts"
+"""The encoder's name in the settings of a CPC of a user's modules."""
+Direction = Literal["forward", "backward", "down", "up", "right", "left"]
+LINE: tuple[Direction, ...] = ("forward", "backward")
+GRID: tuple[Direction, ...] = ("down", "up", "right", "left")
+FARTHEST_ROW = 5
+"""Rows below that a CPC of images predicts (van den Oord et al. 2018, section 3.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CPCConfig(FamilyConfig):
-    """Settings of a CPC model.
+class WaveformConfig:
+    """Strided convolutions of samples (van den Oord et al. 2018, section 3.1)."""
 
-    Twelve steps ahead and 256 context features are the paper's (section 3.1); channel norm and 128
-    negatives are Riviere's; the log-mel encoder is what learns in minutes on a CPU. The recipe
-    ``speech`` holds what was best on the built-in speech.
-    """
+    __pydantic_config__ = STRICT
 
-    family: Literal["cpc"] = "cpc"
-    encoder: Annotated[
-        str, Field(description="waveform, log_mel, or the name of an installed encoder")
-    ] = "log_mel"
-    channels: Annotated[int, Field(gt=0, description="features D of a frame z_t")] = 256
-    norm: Annotated[
-        Literal["channel", "batch", "none"],
-        Field(description="norm of the encoder; batch leaks the future in training"),
-    ] = "channel"
+    name: Literal["waveform"] = "waveform"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMelConfig:
+    """Log-mel bands and a few convolutions: what learns in minutes on a CPU."""
+
+    __pydantic_config__ = STRICT
+
+    name: Literal["log_mel"] = "log_mel"
     num_mels: Annotated[int, Field(gt=0, description="bands of the log_mel encoder")] = 80
     num_conv_layers: Annotated[
         int, Field(gt=0, description="convolutions of the log_mel encoder")
@@ -51,8 +48,132 @@ class CPCConfig(FamilyConfig):
             "this many frames up to now; 0: keep all",
         ),
     ] = 0
+    vocal_tract_perturbation: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=0.5,
+            description="largest relative change of the frequencies that the context sees in "
+            "training, while the future keeps its own (log_mel only): favors the words spoken",
+        ),
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchConfig:
+    """Abstract: overlapping patches of images, and how each is changed in training.
+
+    Each patch of each step is cropped, flipped and recolored by itself, so that what runs on
+    across an edge can't give the answer away (van den Oord et al. 2018, section 3.2).
+    """
+
+    __pydantic_config__ = STRICT
+
+    patch: Annotated[int, Field(gt=1, description="pixels on a side of a patch of an image")] = 8
+    stride: Annotated[
+        int | None, Field(gt=0, description="pixels from patch to patch; none: half a patch")
+    ] = None
+    patch_crop: Annotated[
+        int,
+        Field(
+            ge=0, description="pixels that a random crop takes off a patch in training; 0: no crops"
+        ),
+    ] = 0
+    patch_flip: Annotated[
+        bool, Field(description="half of the patches are mirrored left to right in training")
+    ] = False
+    patch_color: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="largest relative change of a patch's brightness, contrast and saturation "
+            "in training",
+        ),
+    ] = 0.0
+    patch_gray: Annotated[
+        float, Field(ge=0, le=1, description="part of the patches that are gray in training")
+    ] = 0.0
+
+    @property
+    def step(self) -> int:
+        """Pixels from patch to patch."""
+        return self.stride or max(self.patch // 2, 1)
+
+    def __post_init__(self) -> None:
+        if self.patch_crop >= self.patch:
+            raise ConfigError(
+                f"patch_crop is {self.patch_crop}; it must be below patch, {self.patch}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvPatchConfig(PatchConfig):
+    """Patches, each by a few convolutions: what learns in minutes on a CPU."""
+
+    name: Literal["patches"] = "patches"
+    patch_width: Annotated[int, Field(gt=0, description="channels of the first convolution")] = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetPatchConfig(PatchConfig):
+    """Patches, each by the first three stages of a pre-activation ResNet."""
+
+    name: Literal["patch_resnet"] = "patch_resnet"
+    depth: Annotated[
+        Literal[18, 34, 50, 101, 152, 161],
+        Field(description="layers of the ResNet that the encoder is the first three stages of"),
+    ] = 18
+    resnet_width: Annotated[int, Field(gt=0, description="channels of the first stage")] = 64
+    checkpoint: Annotated[
+        bool,
+        Field(description="compute activations of the ResNet again on the way back: less memory"),
+    ] = False
+
+
+Encoder = WaveformConfig | LogMelConfig | ConvPatchConfig | ResNetPatchConfig
+
+
+@takes_flat
+@dataclass(frozen=True, kw_only=True)
+class CPCConfig(FamilyConfig):
+    """Settings of a CPC model.
+
+    Of sound, twelve steps ahead and 256 context features are the paper's (section 3.1); channel
+    norm and 128 negatives are Riviere's; the log-mel encoder is what learns in minutes on a CPU.
+    The recipe ``speech`` holds what was best on the built-in speech. Of images, five rows below are
+    the paper's (section 3.2).
+    """
+
+    family: Literal["cpc"] = "cpc"
+    encoder: Annotated[
+        Encoder | str | None,
+        Field(
+            description="what frames are made by, or the name of an installed encoder; none: "
+            "log_mel of sound, patches of images"
+        ),
+    ] = None
+    channels: Annotated[int, Field(gt=0, description="features D of a frame z_t")] = 256
+    norm: Annotated[
+        Literal["channel", "batch", "none"],
+        Field(description="norm of the encoder; batch leaks the future in training"),
+    ] = "channel"
+    directions: Annotated[
+        tuple[Direction, ...],
+        Field(
+            description="where futures lie: forward, backward of sound; down, up, right, left of "
+            "images; each has a context network and predictors of its own; none: the first"
+        ),
+    ] = ()
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
-    num_context_layers: Annotated[int, Field(gt=0, description="layers of the GRU")] = 1
+    num_context_layers: Annotated[
+        int | None,
+        Field(
+            gt=0,
+            description="layers of the context network; none: 1 of a GRU, 3 of convolutions over a "
+            "grid",
+        ),
+    ] = None
     recurrent: Annotated[
         Literal["ensue", "torch"],
         Field(
@@ -60,11 +181,20 @@ class CPCConfig(FamilyConfig):
             "GPU"
         ),
     ] = "ensue"
-    horizon: Annotated[int, Field(gt=0, description="K, how many frames ahead to predict")] = 12
+    horizon: Annotated[
+        int | None,
+        Field(
+            gt=0,
+            description="K, how many frames ahead to predict, of images rows; none: 12 frames, "
+            "and as many rows as there are, at most 5",
+        ),
+    ] = None
     nearest: Annotated[
         int,
         Field(
-            gt=0, description="nearest frame ahead to predict; nearer ones share samples with c_t"
+            gt=0,
+            description="nearest frame (of images, row) to predict; nearer ones share samples or "
+            "pixels with c_t",
         ),
     ] = 1
     candidates: Annotated[
@@ -84,42 +214,40 @@ class CPCConfig(FamilyConfig):
     num_anchors: Annotated[
         int | None, Field(gt=0, description="A, sampled times t a sequence; none: all times")
     ] = None
-    vocal_tract_perturbation: Annotated[
-        float,
-        Field(
-            ge=0,
-            lt=0.5,
-            description="largest relative change of the frequencies that the context sees in "
-            "training, while the future keeps its own (log_mel only): favors the words spoken",
-        ),
-    ] = 0.0
     pooling: Annotated[
-        Pooling,
+        Pooling | None,
         Field(
-            description="the embedding: mean of the context; statistics: and standard deviation; "
+            description="the embedding: mean of the frames; statistics: and standard deviation; "
             "dynamics: and root mean square of its steps from frame to frame; extremes: and its "
-            "largest and smallest values"
+            "largest and smallest values; cells: mean of each of 3 x 3 parts of an image; none: "
+            "statistics of sound, mean of images"
         ),
-    ] = "statistics"
+    ] = None
+    embedding: Annotated[
+        Literal["context", "local", "both"] | None,
+        Field(
+            description="what is pooled: context c_t, local z_t or both; none: context of sound, "
+            "both of images"
+        ),
+    ] = None
     init: Annotated[
         Literal["default", "kaiming_fan_out"],
         Field(description="initial weights; kaiming_fan_out as in the 2018 network"),
     ] = "default"
     sample_rate: Annotated[int | None, Field(gt=0)] = from_data()
+    shape: ImageShape = from_data()
+    num_tokens: NumTokens = from_data()
 
     def __post_init__(self) -> None:
-        if 0 < self.horizon < self.nearest:
+        if self.horizon is not None and 0 < self.horizon < self.nearest:
             raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
-        for name in OF_LOG_MEL:
-            if getattr(self, name) and self.encoder != "log_mel":
-                raise ConfigError(
-                    f"{name} is for the encoder log_mel, not {self.encoder!r}; leave it out"
-                )
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
                 "there are no negatives: own_sequence is false and num_negatives is 0; "
                 "set own_sequence true or num_negatives above 0"
             )
+        if len(set(self.directions)) < len(self.directions):
+            raise ConfigError(f"directions are {', '.join(self.directions)}; name each once")
 
     def require_trainable(self) -> None:
         """Refuse log-mel bands that hold no frequency at this rate; an old run may have them.
@@ -127,10 +255,59 @@ class CPCConfig(FamilyConfig):
         Raises:
             ConfigError: There are some.
         """
-        if self.encoder == "log_mel" and self.sample_rate is not None:
-            require_bands(self.sample_rate, self.num_mels)
+        encoder = self.encoder or self.usual_encoder()
+        if isinstance(encoder, LogMelConfig) and self.sample_rate is not None:
+            require_bands(self.sample_rate, encoder.num_mels)
+
+    def usual_encoder(self) -> Encoder:
+        """The encoder of data for which none was chosen."""
+        return LogMelConfig() if self.shape is None else ConvPatchConfig()
+
+    def on_a_line(self) -> "CPCConfig":
+        """The same with what was left open filled in, for frames on a line."""
+        self._require_directions(LINE, "frames of sound lie on a line")
+        if self.pooling == "cells":
+            raise ConfigError("pooling is 'cells', which are parts of an image; use statistics")
+        return self._filled(LINE, layers=1, horizon=12, pooling="statistics", embedding="context")
+
+    def on_a_grid(self, num_rows: int) -> "CPCConfig":
+        """The same with what was left open filled in, for frames on a grid.
+
+        Args:
+            num_rows: Of the frames in an image, or of the columns where these are fewer.
+        """
+        self._require_directions(GRID, "patches of images lie on a grid")
+        if self.pooling in ("dynamics", "extremes"):
+            raise ConfigError(f"pooling is {self.pooling!r}, which is of time; use mean or cells")
+        horizon = min(FARTHEST_ROW, max(num_rows - 1, self.nearest))
+        return self._filled(GRID, layers=3, horizon=horizon, pooling="mean", embedding="both")
+
+    def _filled(
+        self,
+        directions: tuple[Direction, ...],
+        *,
+        layers: int,
+        horizon: int,
+        pooling: Pooling,
+        embedding: Literal["context", "both"],
+    ) -> "CPCConfig":
+        return replace(
+            self,
+            directions=self.directions or directions[:1],
+            num_context_layers=self.num_context_layers or layers,
+            horizon=self.horizon or max(horizon, self.nearest),
+            pooling=self.pooling or pooling,
+            embedding=self.embedding or embedding,
+        )
+
+    def _require_directions(self, able: tuple[Direction, ...], why: str) -> None:
+        stranger: Any = next((name for name in self.directions if name not in able), None)
+        if stranger is not None:
+            raise ConfigError(
+                f"directions has {stranger!r}, but {why}; directions are {', '.join(able)}"
+            )
 
     @property
     def num_predictions(self) -> int:
         """K, from ``nearest`` to ``horizon``."""
-        return self.horizon - self.nearest + 1
+        return (self.horizon or 0) - self.nearest + 1

@@ -1,19 +1,28 @@
-"""Frames of waveforms: what a CPC and its lower layers encode, at once or as a stream.
+"""Frames and their contexts: what a CPC and its lower layers encode, at once or as a stream.
 
 What holds for the whole (padding, causality, streaming) holds for each cut, because a cut is made
 of the same layers. Dims: B batch, S samples, T frames, D local and C context features.
 """
 
 from abc import ABC
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError, DataError
+from ensue.models.cpc.directions import Branch, order_of
 from ensue.models.protocols import Features
 from ensue.nn import GRU, ConvBlock, StridedStack
-from ensue.nn.pooling import Pooling, RunningStatistics, add_frames, no_statistics, pool
+from ensue.nn.patches import PatchFrames
+from ensue.nn.pooling import (
+    Pooling,
+    RunningStatistics,
+    add_frames,
+    no_statistics,
+    pool,
+    pool_cells,
+)
 
 
 class CPCState(TypedDict):
@@ -25,7 +34,7 @@ class CPCState(TypedDict):
 
 
 class FrameModel(nn.Module, ABC):
-    r"""Abstract: an encoder of waveforms, and a context network or none, that encode as a CPC does.
+    r"""Abstract: an encoder, and a context network or none, that encode as a CPC does.
 
     .. math:: z_t = g_{enc}(x), \quad c_t = g_{ar}(z_{\le t})
 
@@ -34,15 +43,22 @@ class FrameModel(nn.Module, ABC):
     Attributes:
         encoder: From (x, lengths) to (z, lengths) in frames, with ``hop``; a
             :class:`ensue.nn.strided.StridedStack` can stream.
-        context: From z to c, or to a pair whose first is c; None for none.
+        context: Of the first direction: from z to c, or to a pair whose first is c; None for none.
         pooling: What the embedding is made of.
+        embedding: Which frames are pooled.
         sample_rate: Hz, or None where it isn't known.
     """
 
     encoder: Any
     context: Any
     pooling: Pooling
+    embedding: Literal["context", "local", "both"]
     sample_rate: int | None
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The directions, each with its networks; none where there is no context network."""
+        return ()
 
     @property
     def hop(self) -> int:
@@ -66,25 +82,54 @@ class FrameModel(nn.Module, ABC):
         return None if self.sample_rate is None else self.sample_rate / self.hop
 
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Features:
-        """Local features and context of each waveform, and the context pooled over time.
+        """Local features and contexts of each item, and these pooled over all frames.
 
         Args:
-            x: (B, S) or (B, 1, S) waveforms, padded at the end.
+            x: (B, S) or (B, 1, S) waveforms, padded at the end; or (B, C, H, W) images.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
-            ``local`` (B, T, D), ``context`` (B, T, C), ``embedding`` (B, C) or a multiple by
-            ``pooling``, ``lengths`` (B,) in frames.
+            ``local`` (B, T, D), ``context`` (B, T, C) with one C for each direction, side by side,
+            ``embedding`` (B, E) by ``pooling``, ``lengths`` (B,) in frames; of images ``grid``.
 
         Raises:
-            DataError: A waveform is too short for one frame.
+            DataError: An item is too short, or too small, for one frame.
         """
         z, num_frames = self.encoder(x, lengths)
         if num_frames is not None and bool((num_frames < 1).any()):
             raise DataError("a waveform is shorter than one frame; leave it out")
-        c = self._contexts(z)
-        statistics = add_frames(no_statistics(len(c), c.shape[-1], c), c, num_frames)
-        return Features(z, c, pool(statistics, self.pooling), num_frames, self.frame_rate)
+        grid = self.grid_of(x)
+        c = self.contexts(z, num_frames, grid)
+        embedding = self._pooled({"local": z, "context": c}, num_frames, grid)
+        return Features(z, c, embedding, num_frames, self.frame_rate, grid)
+
+    def grid_of(self, x: Tensor) -> tuple[int, int] | None:
+        """Rows and columns of the frames of items, or None where they lie on a line."""
+        if not isinstance(self.encoder, PatchFrames):
+            return None
+        return self.encoder.grid((x.shape[-2], x.shape[-1]))
+
+    def contexts(
+        self, z: Tensor, num_frames: Tensor | None = None, grid: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Contexts (B, T, C) of frames (B, T, D), of all directions side by side."""
+        if not self.branches:
+            return self._contexts(z)
+        each = []
+        for branch in self.branches:
+            order = order_of(branch.direction, num_frames, z.shape[1], grid)
+            each.append(order.turn_back(context_of(branch.context, order.turn(z), order.grid)))
+        return each[0] if len(each) == 1 else torch.cat(each, dim=-1)
+
+    def _pooled(
+        self, frames: dict[str, Tensor], num_frames: Tensor | None, grid: tuple[int, int] | None
+    ) -> Tensor:
+        both = self.embedding == "both"
+        x = torch.cat([*frames.values()], dim=-1) if both else frames[self.embedding]
+        if self.pooling == "cells":
+            assert grid is not None
+            return pool_cells(x.unflatten(1, grid))
+        return pool(add_frames(no_statistics(len(x), x.shape[-1], x), x, num_frames), self.pooling)
 
     def init_state(self, batch: int) -> CPCState:
         """The state of ``batch`` streams before their first sample.
@@ -92,8 +137,14 @@ class FrameModel(nn.Module, ABC):
         Raises:
             ConfigError: A module is a user's, which can't stream.
         """
+        if isinstance(self.encoder, PatchFrames):
+            raise ConfigError("images have no stream: all patches are there at once; use encode")
         if not (isinstance(self.encoder, StridedStack) and _is_gru_or_none(self.context)):
             raise ConfigError("a CPC of user modules can't stream; its own encoders and GRU can")
+        if [branch.direction for branch in self.branches] not in ([], ["forward"]):
+            raise ConfigError("a stream has no future to read backward from; train forward alone")
+        if self.context is not None and self.embedding != "context":
+            raise ConfigError("a stream pools its contexts; set embedding to context")
         like = next(self.parameters())
         num_layers, width = 0, self.encoder.num_features
         if self.context is not None:
@@ -115,8 +166,7 @@ class FrameModel(nn.Module, ABC):
         return self._advance(z, buffers, state)
 
     def _contexts(self, z: Tensor) -> Tensor:
-        c = z if self.context is None else self.context(z)
-        return c[0] if isinstance(c, tuple) else c
+        return z if self.context is None else context_of(self.context, z, None)
 
     def _advance(
         self, z: Tensor, buffers: list[Tensor], state: CPCState
@@ -131,6 +181,13 @@ class FrameModel(nn.Module, ABC):
         lengths = torch.full(z.shape[:1], z.shape[1], device=z.device)
         features = Features(z, c, pool(statistics, self.pooling), lengths, self.frame_rate)
         return features, CPCState(encoder=buffers, context=hidden, statistics=statistics)
+
+
+def context_of(network: nn.Module, z: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    """What a context network makes of frames (B, T, D): contexts (B, T, C)."""
+    c = network(z if grid is None else z.unflatten(1, grid))
+    c = c[0] if isinstance(c, tuple) else c
+    return c if grid is None else c.flatten(1, 2)
 
 
 class LowerLayers(FrameModel):
@@ -156,7 +213,7 @@ class LowerLayers(FrameModel):
     ) -> None:
         super().__init__()
         self.encoder, self.context = encoder, context
-        self.sample_rate, self.pooling = sample_rate, pooling
+        self.sample_rate, self.pooling, self.embedding = sample_rate, pooling, "context"
 
 
 class UserEncoder(nn.Module):

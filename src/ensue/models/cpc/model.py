@@ -1,13 +1,15 @@
 """Contrastive Predictive Coding: features that tell the true future from other frames.
 
-An encoder turns samples x into local features z_t, a context network sums up z_{<=t} as c_t, and
+An encoder turns an item x into local features z_t, a context network sums up z_{<=t} as c_t, and
 K linear predictors say which z_{t+k} follows (van den Oord, Li, Vinyals 2018, arXiv 1807.03748;
-with the channel norm of Riviere et al. 2020, arXiv 2002.02848). What is contrasted is in
+with the channel norm of Riviere et al. 2020, arXiv 2002.02848). Here there are frames only: what
+makes them is in ``encoders``, where their future lies in ``directions``, what is contrasted in
 ``objective``, features and streaming in ``features``, the network of 2018 in ``parity``.
 
 Dims: B batch, S samples, T frames, A anchors, K predictions, D local and C context features.
 """
 
+import dataclasses
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -18,17 +20,26 @@ from torch import Tensor, nn
 from ensue.configuration import validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError, unknown
-from ensue.information import contrast_frames, gather_rows
+from ensue.information import contrast, own_and_others
 from ensue.models.cpc.config import USER_PARTS, CPCConfig
-from ensue.models.cpc.encoders import ENCODER_ENTRY_POINTS, build_encoder, untrained_variants
-from ensue.models.cpc.features import LowerLayers, UserEncoder, layer_names, lower_layers
-from ensue.models.cpc.objective import Objective, metrics_of
+from ensue.models.cpc.directions import Branch, order_of
+from ensue.models.cpc.encoders import ENTRY_POINTS, build_encoder, untrained_twins
+from ensue.models.cpc.features import (
+    LowerLayers,
+    UserEncoder,
+    context_of,
+    layer_names,
+    lower_layers,
+)
+from ensue.models.cpc.objective import Objective, joined, metrics_of
 from ensue.models.cpc.parity import CountsAsCDCK2, read_cdck2
+from ensue.models.cpc.views import Views, views_of
 from ensue.models.foreign import load_renamed
 from ensue.models.protocols import Loss, Score
 from ensue.models.saved import SavedModel
 from ensue.nn import GRU, StridedStack
-from ensue.nn.spectral import LogMel
+from ensue.nn.grid_context import GridContext
+from ensue.nn.patches import PatchFrames
 
 ANCHORS_A_BLOCK = 256
 
@@ -40,7 +51,7 @@ class CPC(
     license="apache-2.0",
     tags=["cpc", "contrastive-predictive-coding", "representation-learning"],
 ):
-    r"""Contrastive Predictive Coding of waveforms.
+    r"""Contrastive Predictive Coding, of sound and of images.
 
     .. math::
         z_t = g_{enc}(x), \quad c_t = g_{ar}(z_{\le t}), \quad
@@ -48,7 +59,8 @@ class CPC(
         \mathcal{L} = -\sum_{t,k} \log \frac{\exp s_{tk,t+k}}{\sum_j \exp s_{tkj}}
 
     Args:
-        config: The settings; ``sample_rate`` must be set for the encoder ``log_mel``.
+        config: The settings; ``sample_rate`` must be set for the encoder ``log_mel``, ``shape`` and
+            ``num_tokens`` for patches of images.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -58,28 +70,60 @@ class CPC(
         >>> features = model.encode(torch.randn(2, 3200))
         >>> features.local.shape, features.context.shape, features.embedding.shape
         (torch.Size([2, 20, 32]), torch.Size([2, 20, 16]), torch.Size([2, 32]))
+        >>> config = CPCConfig(shape=(3, 16, 16), num_tokens=257, channels=8, context_size=6)
+        >>> CPC(config).encode(torch.zeros(2, 3, 16, 16)).context.shape
+        torch.Size([2, 9, 6])
     """
 
     def __init__(self, config: CPCConfig) -> None:
         super().__init__()
-        self.config = config = validate(CPCConfig, config, section="model")
+        config = validate(CPCConfig, config, section="model")
+        if config.encoder is None:
+            config = dataclasses.replace(config, encoder=config.usual_encoder())
         if config.norm == "batch":
             warnings.warn(
                 "batch norm takes its statistics over time: in training the future leaks into the "
                 "past, and processes don't share them; norm 'channel' does neither"
             )
-        self.pooling, self.sample_rate = config.pooling, config.sample_rate
         self.encoder = build_encoder(config)
+        self.config = config = _completed(config, self.encoder)
+        self._take_settings(config)
         try:
             config.require_trainable()
         except ConfigError as error:
             warnings.warn(str(error))
-        D, C = self.encoder.num_features, config.context_size
-        make = GRU if config.recurrent == "ensue" else nn.GRU
-        self.context = make(D, C, config.num_context_layers, batch_first=True)
-        self.predictor = nn.Linear(C, config.num_predictions * D)
+        self.context, self.predictor = self._networks()
+        self.other_contexts, self.other_predictors = nn.ModuleDict(), nn.ModuleDict()
+        for name in config.directions[1:]:
+            self.other_contexts[name], self.other_predictors[name] = self._networks()
         if config.init == "kaiming_fan_out":
             self.apply(_kaiming_fan_out)
+
+    def _take_settings(self, config: CPCConfig) -> None:
+        assert config.pooling is not None
+        assert config.embedding is not None
+        self.pooling, self.embedding = config.pooling, config.embedding
+        self.sample_rate = config.sample_rate
+
+    def _networks(self) -> tuple[nn.Module, nn.Linear]:
+        """A context network, and the predictors that read it."""
+        config, D = self.config, self.encoder.num_features
+        C, num_layers = config.context_size, config.num_context_layers or 1
+        if isinstance(self.encoder, PatchFrames):
+            context: nn.Module = GridContext(D, C, num_layers=num_layers)
+        else:
+            make = GRU if config.recurrent == "ensue" else nn.GRU
+            context = make(D, C, num_layers, batch_first=True)
+        return context, nn.Linear(C, config.num_predictions * D)
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The directions, each with its context network and predictors."""
+        first, *others = self.config.directions
+        return (
+            Branch(first, self.context, self.predictor),
+            *(Branch(n, self.other_contexts[n], self.other_predictors[n]) for n in others),
+        )
 
     @classmethod
     def from_parts(
@@ -104,9 +148,10 @@ class CPC(
         config = validate(CPCConfig, {**settings, "encoder": USER_PARTS}, section="model")
         model = cls.__new__(cls, config)
         nn.Module.__init__(model)
-        model.config = config
-        model.pooling, model.sample_rate = config.pooling, config.sample_rate
+        model.config = config = config.on_a_line()
+        model._take_settings(config)
         model.encoder = UserEncoder(encoder, hop)
+        model.other_contexts, model.other_predictors = nn.ModuleDict(), nn.ModuleDict()
         model.context, model.predictor = context, predictor
         return model
 
@@ -127,9 +172,9 @@ class CPC(
         config, weights = read_cdck2(state_dict)
         return load_renamed(cls(config), weights, "a CDCK2")
 
-    def untrained_variants(self) -> dict[str, CPCConfig]:
-        """Settings to compare a trained CPC with: the network untrained, with both encoders."""
-        return untrained_variants(self.config)
+    def untrained_variants(self) -> Mapping[str, CPCConfig]:
+        """Settings to compare a trained CPC with: the same network untrained, and its twins."""
+        return untrained_twins(self.config)
 
     def num_whole_frames(self, num_samples: int) -> int:
         """Frames of a waveform that see nothing of the padding after its end.
@@ -142,27 +187,40 @@ class CPC(
 
     @property
     def shortest(self) -> int:
-        """Samples of the shortest waveform that has a future to predict."""
+        """Samples of the shortest waveform that has a future to predict; an image is one step."""
+        if isinstance(self.encoder, PatchFrames):
+            return 1
         return (self.config.horizon + 1) * self.hop
 
     @property
     def shortest_item(self) -> int:
-        """Samples of the shortest waveform that has a frame."""
+        """Samples of the shortest waveform that has a frame; an image is one step."""
+        if isinstance(self.encoder, PatchFrames):
+            return 1
         return getattr(self.encoder, "shortest", self.hop)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
-        """InfoNCE summed over all anchors and horizons (eq. 4, van den Oord et al. 2018).
+        """InfoNCE over all directions, anchors and horizons (eq. 4, van den Oord et al. 2018).
 
         Args:
-            batch: ``x`` (B, S) waveforms; frames of the same ``item`` in another window are no
-                negatives.
-            step: Draws the negatives: those of a step are the same in every run.
+            batch: ``x`` (B, S) waveforms or (B, C, H, W) images; frames of the same ``item`` in
+                another window are no negatives.
+            step: Draws the negatives, and the changes that views have in training: those of a step
+                are the same in every run.
         """
-        z, num_frames = self.encoder(batch.x, batch.lengths)
-        heard = z
-        if self.training and self.config.vocal_tract_perturbation:
-            heard = self._perturbed(batch.x, batch.lengths, step)
-        return self._loss(z, self._contexts(heard), num_frames, step, batch.item)
+        if self.training:
+            views = views_of(
+                self.encoder,
+                self.config.encoder,
+                batch.x,
+                batch.lengths,
+                sample_rate=self.config.sample_rate,
+                step=step,
+            )
+        else:
+            z, num_frames = self.encoder(batch.x, batch.lengths)
+            views = Views(z, z, num_frames)
+        return self._loss(views, step, batch.item, self.grid_of(batch.x))
 
     def loss_from_features(
         self, z: Tensor, c: Tensor, mask: Tensor | None = None, *, step: int = 0
@@ -175,36 +233,53 @@ class CPC(
             mask: (B, T) Boolean, True = valid, valid frames first; or None where all are.
             step: Draws the negatives.
         """
-        return self._loss(z, c, None if mask is None else mask.sum(-1), step)
+        first, *others = self.branches
+        if others:
+            raise ConfigError("features of your own have one context; use one direction")
+        num_frames = None if mask is None else mask.sum(-1)
+        self._require_future(z.shape[1], None)
+        objective = self._objective(first, torch.Generator().manual_seed(step), None)
+        contrast = objective.contrast(z, c, num_frames, None)
+        return Loss(
+            contrast.loss.sum(), contrast.valid.sum(), metrics_of({first.direction: contrast})
+        )
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
-        """The information each context gave about the frames ahead, among its own sequence.
+        """The information each context gave about its futures, among the frames of its own item.
 
         Args:
-            x: (B, S) or (B, 1, S) waveforms.
+            x: (B, S) or (B, 1, S) waveforms, or (B, C, H, W) images.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
-            ``terms`` (B, T, K): log N - loss in nats, N the frames of the sequence, NaN where
-            t + k doesn't exist; ``total`` (B,) their mean, NaN for a waveform of one frame. What
-            else is in the batch plays no part.
+            ``terms`` (B, T, K), K of each direction side by side: log N - loss in nats, N the
+            frames of the item, NaN where there is no such future; ``total`` (B,) their mean, NaN
+            for a waveform of one frame. What else is in the batch plays no part.
 
         Memory: B K T numbers for each of 256 anchors at a time.
         """
-        features = self.encode(x, lengths)
-        z, c = features.local, features.context
-        assert z is not None
-        assert c is not None
-        B, T, D = z.shape
-        blocks = []
-        for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
-            predicted = self._predict(c[:, t], D)
-            contrast = contrast_frames(
-                predicted, z, t.expand(B, -1), features.lengths, nearest=self.config.nearest
-            )
-            blocks.append((contrast.chance - contrast.loss).masked_fill(~contrast.valid, torch.nan))
-        terms = torch.cat(blocks, dim=1)
+        z, num_frames = self.encoder(x, lengths)
+        grid = self.grid_of(x)
+        terms = torch.cat([self._told(b, z, num_frames, grid) for b in self.branches], dim=-1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
+
+    def _told(
+        self, branch: Branch, z: Tensor, num_frames: Tensor | None, grid: tuple[int, int] | None
+    ) -> Tensor:
+        """(B, T, K) nats of information of one direction, by context; NaN where there is none."""
+        order = order_of(branch.direction, num_frames, z.shape[1], grid)
+        z = order.turn(z)
+        c = context_of(branch.context, z, order.grid)
+        objective = self._objective(branch, torch.Generator(), order.grid)
+        (B, T, D), blocks = z.shape, []
+        candidates, count = own_and_others(z, num_frames)
+        for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
+            anchors = t.expand(B, -1)
+            future = objective.future(anchors, T if num_frames is None else num_frames, T)
+            predicted = objective.predict(c[:, t], D)
+            told = contrast(predicted, candidates, future.target, future.valid, count)
+            blocks.append((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
+        return order.turn_back(torch.cat(blocks, dim=1))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -244,43 +319,62 @@ class CPC(
         if self.config.encoder == USER_PARTS:
             raise ConfigError(
                 "a CPC from parts can't be saved by its configuration; register the encoder as an "
-                f"entry point of the group {ENCODER_ENTRY_POINTS!r} and name it in CPCConfig, "
+                f"entry point of the group {ENTRY_POINTS!r} and name it in CPCConfig, "
                 "or save model.state_dict() yourself"
             )
         return super().save_pretrained(save_directory, **options)
 
-    def _perturbed(self, x: Tensor, lengths: Tensor | None, step: int) -> Tensor:
-        """(B, T, D) frames of the same sounds by other vocal tracts, drawn for the global batch."""
-        (everyone, row), rate = gather_rows(x[..., :1]), self.config.sample_rate
-        assert rate is not None
-        drawn = torch.rand(len(everyone), generator=torch.Generator().manual_seed(step))
-        most = self.config.vocal_tract_perturbation
-        factors = (1 + most * (2 * drawn - 1))[row : row + len(x)]
-        front = LogMel(rate, num_mels=self.config.num_mels, warp=factors).to(x)
-        return StridedStack([front, *self.encoder.layers[1:]])(x, lengths)[0]
-
     def _loss(
-        self,
-        z: Tensor,
-        c: Tensor,
-        num_frames: Tensor | None,
-        step: int,
-        item: Tensor | None = None,
+        self, views: Views, step: int, item: Tensor | None, grid: tuple[int, int] | None
     ) -> Loss:
-        if z.shape[1] <= self.config.horizon:
-            T, rate = z.shape[1], self.frame_rate
-            seconds = "" if rate is None else f" ({T / rate:.2f} s at {rate:g} Hz)"
+        z, seen, num_frames = views.predicted, views.seen, views.num_frames
+        generator, contrasts = torch.Generator().manual_seed(step), {}
+        for branch in self.branches:
+            order = order_of(branch.direction, num_frames, z.shape[1], grid)
+            self._require_future(z.shape[1], order.grid)
+            c = context_of(branch.context, order.turn(seen), order.grid)
+            objective = self._objective(branch, generator, order.grid)
+            contrasts[branch.direction] = objective.contrast(order.turn(z), c, num_frames, item)
+        whole = joined(list(contrasts.values()))
+        return Loss(whole.loss.sum(), whole.valid.sum(), metrics_of(contrasts))
+
+    def _require_future(self, num_frames: int, grid: tuple[int, int] | None) -> None:
+        horizon, rate = self.config.horizon, self.frame_rate
+        assert horizon is not None
+        if grid is not None and grid[0] <= horizon:
             raise ConfigError(
-                f"horizon is {self.config.horizon} but the clips have {T} frames{seconds}; "
-                f"use --horizon {T - 1} or less, or longer clips"
+                f"horizon is {horizon} but the images have {grid[0]} rows of patches; use "
+                f"--horizon {grid[0] - 1} or less, a smaller stride, or larger images"
             )
-        objective = Objective(self.config, self._predict, torch.Generator().manual_seed(step))
-        contrast = objective.contrast(z, c, num_frames, item)
-        return Loss(contrast.loss.sum(), contrast.valid.sum(), metrics_of(contrast))
+        if grid is None and num_frames <= horizon:
+            seconds = "" if rate is None else f" ({num_frames / rate:.2f} s at {rate:g} Hz)"
+            raise ConfigError(
+                f"horizon is {horizon} but the clips have {num_frames} frames{seconds}; "
+                f"use --horizon {num_frames - 1} or less, or longer clips"
+            )
+
+    def _objective(
+        self, branch: Branch, generator: torch.Generator, grid: tuple[int, int] | None
+    ) -> Objective:
+        def predict(c: Tensor, num_features: int) -> Tensor:
+            return self._predicted_by(branch.predictor, c, num_features)
+
+        return Objective(self.config, predict, generator, grid)
 
     def _predict(self, c: Tensor, num_features: int) -> Tensor:
+        return self._predicted_by(self.predictor, c, num_features)
+
+    def _predicted_by(self, predictor: nn.Module, c: Tensor, num_features: int) -> Tensor:
         """(B, A, C) to (B, A, K, D): all K predictors in one product."""
-        return self.predictor(c).unflatten(-1, (self.config.num_predictions, num_features))
+        return predictor(c).unflatten(-1, (self.config.num_predictions, num_features))
+
+
+def _completed(config: CPCConfig, encoder: nn.Module) -> CPCConfig:
+    """The settings with what was left open filled in, as the frames lie."""
+    if not isinstance(encoder, PatchFrames):
+        return config.on_a_line()
+    assert config.shape is not None
+    return config.on_a_grid(min(encoder.grid(config.shape[1:])))
 
 
 def _kaiming_fan_out(module: nn.Module) -> None:

@@ -4,36 +4,50 @@ Every process draws for the global batch, alike, and takes what concerns its row
 Dims: B batch, T frames, A anchors, K predictions, D local and C context features.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ensue.information import (
+    Contrast,
+    Future,
+    ahead,
+    below,
+    contrast,
     contrast_aligned,
-    contrast_frames,
     gather_rows,
+    own_and_others,
     sample_anchors,
     sample_other_frames,
 )
-from ensue.information.negatives import Contrast
+from ensue.information.candidates import at
 from ensue.models.cpc.config import CPCConfig
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The contrast that these settings ask for.
+    """The contrast that these settings ask for, of frames whose future lies ahead, or below.
 
     Attributes:
         config: The settings.
         predict: From contexts (B, A, C) and D to predictions (B, A, K, D).
         generator: Draws anchors, then negatives.
+        grid: Rows and columns of the frames, or None where they lie on a line.
     """
 
     config: CPCConfig
     predict: Callable[[Tensor, int], Tensor]
     generator: torch.Generator
+    grid: tuple[int, int] | None = None
+
+    def future(self, anchors: Tensor, num_frames: int | Tensor, longest: int) -> Future:
+        """What anchors (B, A) predict among frames (B, T)."""
+        horizon, nearest = self.config.horizon or 0, self.config.nearest
+        if self.grid is not None:
+            return below(anchors, self.grid, horizon=horizon, nearest=nearest)
+        return ahead(anchors, num_frames, horizon=horizon, nearest=nearest, longest=longest)
 
     def contrast(
         self, z: Tensor, c: Tensor, num_frames: Tensor | None, item: Tensor | None
@@ -53,6 +67,7 @@ class Objective:
             return self._aligned(c, everyone, global_frames, row)
         own = slice(row, row + len(z))
         anchors, predicted = self._predicted(z, c, global_frames, own)
+        future = self.future(anchors, z.shape[1] if num_frames is None else num_frames, z.shape[1])
         others = count = None
         if M := self.config.num_negatives:
             drawn = sample_other_frames(global_frames, M, generator=self.generator)
@@ -60,57 +75,70 @@ class Objective:
             if item is not None:
                 items = gather_rows(item)[0]
                 count = (items[drawn.row] != items[:, None])[own]
-        return contrast_frames(
-            predicted,
-            z,
-            anchors,
-            num_frames,
-            others=others,
-            others_count=count,
-            own_sequence=self.config.own_sequence,
-            nearest=self.config.nearest,
-        )
+        if self.config.own_sequence:
+            candidates, count = own_and_others(z, num_frames, others, count)
+            return contrast(predicted, candidates, future.target, future.valid, count)
+        assert others is not None
+        return contrast(predicted, others, at(z, future.target), future.valid, count)
 
     def _aligned(self, c: Tensor, everyone: Tensor, global_frames: Tensor, row: int) -> Contrast:
-        """Candidates of the whole batch at the same time."""
-        _, T, D = everyone.shape
-        K, A = self.config.horizon, self.config.num_anchors
+        """Candidates of the whole batch at the same place."""
+        (G, T, D), A = everyone.shape, self.config.num_anchors
         if A is None:
             anchors = torch.arange(T, device=c.device)
         else:
-            shortest = global_frames.min()[None]
-            anchors = sample_anchors(shortest, A, K, generator=self.generator)[0]
+            anchors = self._sampled(global_frames.min()[None], A)[0]
+        future = self.future(anchors.expand(G, -1), global_frames, T)
         return contrast_aligned(
-            self.predict(c[:, anchors], D),
-            everyone,
-            anchors,
-            global_frames,
-            row=row,
-            nearest=self.config.nearest,
+            self.predict(c[:, anchors], D), everyone, future.target[0], future.valid, row=row
         )
 
     def _predicted(
         self, z: Tensor, c: Tensor, global_frames: Tensor, own: slice
     ) -> tuple[Tensor, Tensor]:
         """Anchors (B, A), and what is predicted there (B, A, K, D)."""
-        (B, T, D), K, A = z.shape, self.config.horizon, self.config.num_anchors
+        (B, T, D), A = z.shape, self.config.num_anchors
         if A is None:
             return torch.arange(T, device=z.device).expand(B, T), self.predict(c, D)
-        anchors = sample_anchors(global_frames, A, K, generator=self.generator)[own]
+        anchors = self._sampled(global_frames, A)[own]
         rows = torch.arange(B, device=z.device)[:, None]
         return anchors, self.predict(c[rows, anchors], D)
 
+    def _sampled(self, num_frames: Tensor, num_anchors: int) -> Tensor:
+        """Anchors whose farthest future exists, on a grid as many rows below."""
+        reach = (self.config.horizon or 0) * (1 if self.grid is None else self.grid[1])
+        return sample_anchors(num_frames, num_anchors, reach, generator=self.generator)
 
-def metrics_of(contrast: Contrast) -> dict[str, Tensor]:
-    """Means over what is valid, for the log."""
+
+def joined(contrasts: Sequence[Contrast]) -> Contrast:
+    """Those of several directions as one, the anchors of one after those of another."""
+    if len(contrasts) == 1:
+        return contrasts[0]
+    fields = ("loss", "correct", "valid", "chance")
+    return Contrast(*(torch.cat([getattr(one, f) for one in contrasts], dim=1) for f in fields))
+
+
+def metrics_of(contrasts: Mapping[str, Contrast]) -> dict[str, Tensor]:
+    """Means over what is valid, for the log; of several directions, those of each, too."""
+    whole = joined(list(contrasts.values()))
+    metrics = {
+        "chance_loss": (whole.chance * whole.valid).sum() / whole.valid.sum(),
+        "accuracy": whole.correct.sum() / whole.valid.sum(),
+        **_by_horizon(whole),
+    }
+    if len(contrasts) > 1:
+        for name, one in contrasts.items():
+            metrics |= {f"{name}_{figure}": mean for figure, mean in _by_horizon(one).items()}
+    return metrics
+
+
+def _by_horizon(contrast: Contrast) -> dict[str, Tensor]:
     valid = contrast.valid
     count = valid.sum((0, 1)).clamp_min(1)
     loss = contrast.loss.detach().sum((0, 1)) / count
     chance = (contrast.chance * valid).sum((0, 1)) / count
     correct = contrast.correct.sum((0, 1)) / count
     return {
-        "chance_loss": (contrast.chance * valid).sum() / valid.sum(),
-        "accuracy": contrast.correct.sum() / valid.sum(),
         "loss_by_horizon": loss,
         "information_by_horizon": chance - loss,
         "accuracy_by_horizon": correct,

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError
-from ensue.information import contrast_aligned
+from ensue.information import ahead, contrast_aligned
+from ensue.information.aligned import Over
 from ensue.models.cpc.config import CPCConfig
 from ensue.models.cpc.features import FrameModel
 from ensue.models.foreign import rename_cdck2
 from ensue.nn import GRU
-
-Over = Literal["candidates", "contexts"]
-"""Axes of a softmax: eq. 4's candidates of a context, or the contexts of a candidate."""
 
 
 class LossAt(NamedTuple):
@@ -94,22 +92,21 @@ class CountsAsCDCK2(FrameModel, ABC):
             (torch.Size([]), torch.Size([]))
         """
         z, _ = self.encoder(x)
-        last = z.shape[1] - self.config.horizon - 1
+        horizon, nearest = self.config.horizon, self.config.nearest
+        last = z.shape[1] - horizon - 1
         if not 0 <= t <= last:
-            raise ConfigError(
-                f"t is {t} but with horizon {self.config.horizon} it may be 0..{last}"
-            )
+            raise ConfigError(f"t is {t} but with horizon {horizon} it may be 0..{last}")
         anchors = torch.tensor([t], device=x.device)
         predicted = self._predict(self._contexts(z)[:, anchors], z.shape[-1])
-        nearest = self.config.nearest
+        future = ahead(anchors.expand(len(z), 1), z.shape[1], horizon=horizon, nearest=nearest)
         contrast = contrast_aligned(
-            predicted, z, anchors, nearest=nearest, normalize_over=normalize_over
+            predicted, z, future.target[0], future.valid, normalize_over=normalize_over
         )
         loss = contrast.loss.mean()
         if not accuracy:
             return loss
-        ahead = z[:, t + nearest : t + self.config.horizon + 1]
-        scores = torch.einsum("bkd,jkd->kbj", predicted[:, 0], ahead)
+        futures = z[:, t + nearest : t + horizon + 1]
+        scores = torch.einsum("bkd,jkd->kbj", predicted[:, 0], futures)
         return LossAt(loss, *_accuracies(scores))
 
     def predict(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
