@@ -35,8 +35,8 @@ LONG_STEPS, PIECE_STEPS = 480_000, 160_000
 class Represented:
     """One item, or a piece of a long one: pieces come in order, ``first`` is a piece's first frame.
 
-    ``frames`` and ``local`` are (T, C) at ``frame_rate``, or None. ``embedding`` (E,) describes the
-    item up to the end of the piece.
+    ``frames`` and ``local`` are (T, C) at ``frame_rate``, or row by row on a ``grid``, or None.
+    ``embedding`` (E,) describes the item up to the end of the piece.
     """
 
     row: int
@@ -45,6 +45,7 @@ class Represented:
     local: np.ndarray | None
     frame_rate: float | None
     first: int = 0
+    grid: tuple[int, int] | None = None
 
 
 class Represents(Protocol):
@@ -109,7 +110,7 @@ def _represented(row: int, f: Features, slot: int, first: int = 0) -> Represente
         None if x is None else x[slot, :end].float().cpu().numpy() for x in (f.context, f.local)
     )
     embedding = f.embedding[slot].float().cpu().numpy()
-    return Represented(int(row), embedding, context, local, f.frame_rate, first)
+    return Represented(int(row), embedding, context, local, f.frame_rate, first, f.grid)
 
 
 def _num_frames(f: Features) -> int:

@@ -49,6 +49,7 @@ __all__ = [
     "PredictsAhead",
     "RefusesTraining",
     "Remarks",
+    "Repools",
     "ScoringModel",
     "SizesLatents",
     "Standardizes",
@@ -247,6 +248,13 @@ class Streams(Module, Steps, Protocol):
 @runtime_checkable
 class EncodingModel(Model, Encodes, Protocol):
     """A model that represents items."""
+
+
+@runtime_checkable
+class Repools(Protocol):
+    """Makes its embedding of frames, by a choice that its weights leave open."""
+
+    def repooled(self, **settings: Any) -> EncodingModel: ...
 
 
 @runtime_checkable

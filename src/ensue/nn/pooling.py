@@ -14,6 +14,8 @@ SMALLEST_VARIANCE = 1e-10  # the square root has no slope at 0
 Pooling = Literal["mean", "statistics", "dynamics", "extremes", "cells"]
 """The mean; with the standard deviation; with the root mean square of the steps in time too; and
 with the largest and smallest value. Or, of frames on a grid, the means of 3 x 3 cells."""
+Pooled = Literal["context", "local", "both"]
+"""Frames that are pooled."""
 CELLS = 3
 """Cells in a row, and in a column, of a grid that is pooled by cells."""
 

@@ -9,6 +9,8 @@ from ensue.runs.loaded import Loaded
 from ensue.runs.reading import Opened
 
 DENSITIES = ("exact", "lower_bound")
+LIKELIHOODS = (*DENSITIES, "order")
+"""Kinds of scores that are the cost of an item; information is none."""
 
 
 def scores_of(

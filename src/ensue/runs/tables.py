@@ -19,7 +19,7 @@ from ensue.files import read_text, writing, written_whole
 SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"best_answer", "place_of_own"}
+OWN_COLUMNS |= {"best_answer", "place_of_own", "patch_row", "patch_column"}
 BITS_PER = "bits_per_"
 """Prefix of the names of columns of bits per unit, whatever the unit."""
 ARROW = (pa.ArrowException,)

@@ -12,7 +12,8 @@ from ensue.data.store import Store
 from ensue.errors import ConfigError, Interrupted
 from ensue.evaluation.represent import Represented, Represents, by_model
 from ensue.models.protocols import HasLayers
-from ensue.models.traits import EncodingModel
+from ensue.nn.pooling import Pooled, Pooling
+from ensue.runs.encoder import encoder_of
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import Opened, Reading, open_data
 from ensue.runs.results import Written
@@ -30,6 +31,8 @@ def embed(
     out: str | Path,
     level: Literal["item", "frame"] = "item",
     layer: str | None = None,
+    pooling: Pooling | None = None,
+    embedding: Pooled | None = None,
     **reading: Unpack[Reading],
 ) -> Written:
     """Write one vector per item, or per frame, with item ids and labels.
@@ -45,22 +48,29 @@ def embed(
     out
         File to write: .parquet or .npz.
     level
-        One vector per item, or one per frame with its time.
+        One vector per item, or one per frame with its time (of images, per patch with its row and
+        column).
     layer
         Layer of the model, such as context (the default), local, conv1 or gru1.
+    pooling
+        Of a CPC: mean, statistics, dynamics, extremes or cells (3 x 3 parts of an image); by
+        default the run's own.
+    embedding
+        Of a CPC: frames that one vector per item is pooled from: context, local or both; by
+        default the run's own.
     reading
         Options for reading the data.
     """
     path = check_out(out, (".parquet", ".npz"), data=data)
     loaded = load(run).on_best_device()
-    model, most_steps = loaded.model_as(EncodingModel, "encodes"), _steps_of_part(loaded, layer)
+    model = encoder_of(loaded, pooling=pooling, embedding=embedding)
+    most_steps = _steps_of_part(loaded, layer)
     represent = by_model(model, layer=layer)
     opened = open_data(loaded, data, **reading)
     store = opened.store
-    if level == "frame" and not store.sequence:
-        raise ConfigError("this family has no features by frame; use --level item")
     parts = list(_parts(store, most_steps))
-    table = TableParts(path, key=_key(loaded, store, level, layer))
+    key = _key(loaded, store, level, layer, pooling, embedding)
+    table = TableParts(path, key=key)
     tables = _item_tables if level == "item" else _frame_tables
     _add_parts(table, ((rows, tables(represent, store, rows)) for rows in parts), opened)
     return Written(
@@ -105,10 +115,10 @@ def _add_parts(
         progress.stop()
 
 
-def _key(loaded: Loaded, store: Store, level: str, layer: str | None) -> str:
+def _key(loaded: Loaded, store: Store, *options: str | None) -> str:
     """Return a hash of the weights, the items and the settings, which a part depends on."""
     labels = [list(store.ids), store.labels]
-    return fingerprint([loaded.hash, str(store.folder), labels, level, layer])
+    return fingerprint([loaded.hash, str(store.folder), labels, *options])
 
 
 def _parts(store: Store, most: int) -> Iterator[np.ndarray]:
@@ -130,23 +140,27 @@ def _item_tables(represent: Represents, store: Store, rows: np.ndarray) -> Itera
 def _frame_tables(
     represent: Represents, store: Store, rows: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """Yield every frame with the time of its center: items in order, pieces as they come.
+    """Yield every frame with the time of its center, or its row and column on a grid.
+
+    Items come in order, and the pieces of one as they come.
 
     Raises:
         ConfigError: The features have no frames.
     """
     for r in _in_order(represent(store, rows), rows):
-        if r.frames is None or r.frame_rate is None:
+        if r.frames is None or r.frame_rate is r.grid is None:
             raise ConfigError("this family has no features by frame; use --level item")
-        yield _frames(r, store, r.frame_rate)
+        num = len(r.frames)
+        labels = {name: value * num for name, value in labeled(store, [r.row]).items()}
+        yield {**labels, **_places(r, num), "features": r.frames}
 
 
-def _frames(r: Represented, store: Store, frame_rate: float) -> dict[str, Any]:
-    assert r.frames is not None
-    num = len(r.frames)
-    labels = {name: value * num for name, value in labeled(store, [r.row]).items()}
-    time = (r.first + np.arange(num) + 0.5) / frame_rate
-    return {**labels, "time": time, "features": r.frames}
+def _places(r: Represented, num: int) -> dict[str, np.ndarray]:
+    if r.grid is not None:
+        row, column = np.divmod(np.arange(num), r.grid[1])
+        return {"patch_row": row, "patch_column": column}
+    assert r.frame_rate is not None
+    return {"time": (r.first + np.arange(num) + 0.5) / r.frame_rate}
 
 
 def _in_order(found: Iterable[Represented], rows: np.ndarray) -> Iterator[Represented]:

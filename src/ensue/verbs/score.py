@@ -16,7 +16,7 @@ from ensue.models.traits import DensityModel, ScoringModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import Opened, Reading, open_data, require_questions
 from ensue.runs.results import Written
-from ensue.runs.scores import scores_of
+from ensue.runs.scores import LIKELIHOODS, scores_of
 from ensue.runs.tables import check_out, labeled, write_table
 
 
@@ -37,9 +37,9 @@ def score(
     images (each channel of a pixel is one), and bits per sample for sounds as levels (the end
     counts as one sample).
 
-    Information about the frames ahead is measured among the frames of the same item. An item of
-    more than 30 seconds (480,000 samples) is scored in pieces of 10 to 20 seconds, and its score is
-    their mean.
+    Information about the frames ahead (of images, the patches below) is measured among the frames
+    of the same item. A recording of more than 30 seconds (480,000 samples) is scored in pieces of
+    10 to 20 seconds, and its score is their mean.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def score(
         columns |= _by_column(loaded, opened, classes)
     if by_answer and opened.sources is not None:
         columns |= _by_answer(loaded, opened, opened.sources)
-    if isinstance(loaded.codec, HasUnit):
+    if isinstance(loaded.codec, HasUnit) and kind in LIKELIHOODS:
         bits = loaded.codec.bits_per_unit(totals, opened.raws, store.lengths)
         columns[loaded.codec.unit] = bits
     write_table(columns, path)

@@ -10,7 +10,7 @@ from torch import nn
 
 from ensue.data.batches import Batch
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.cpc import model as cpc
+from ensue.models.cpc import objective
 
 SMALL = {"sample_rate": 16000, "channels": 16, "context_size": 12, "horizon": 3}
 
@@ -160,7 +160,7 @@ def test_windows_of_one_recording_are_no_negatives_of_each_other(seed: int) -> N
 def test_score_in_blocks_is_the_score_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = CPC(CPCConfig(**SMALL)).eval(), torch.randn(2, 3200)
     whole = model.score(x)
-    monkeypatch.setattr(cpc, "ANCHORS_A_BLOCK", 7)
+    monkeypatch.setattr(objective, "ANCHORS_A_BLOCK", 7)
     blocks = model.score(x)
     torch.testing.assert_close(blocks.terms, whole.terms, equal_nan=True)
     assert whole.terms.shape == (2, 20, 3)

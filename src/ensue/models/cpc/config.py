@@ -8,7 +8,7 @@ from pydantic import Field
 from ensue.configuration import STRICT, from_data, takes_flat
 from ensue.errors import ConfigError
 from ensue.models.settings import FamilyConfig, ImageShape, NumTokens
-from ensue.nn.pooling import Pooling
+from ensue.nn.pooling import Pooled, Pooling
 from ensue.nn.spectral import require_bands
 
 USER_PARTS = "user-parts"
@@ -224,7 +224,7 @@ class CPCConfig(FamilyConfig):
         ),
     ] = None
     embedding: Annotated[
-        Literal["context", "local", "both"] | None,
+        Pooled | None,
         Field(
             description="what is pooled: context c_t, local z_t or both; none: context of sound, "
             "both of images"
@@ -289,7 +289,7 @@ class CPCConfig(FamilyConfig):
         layers: int,
         horizon: int,
         pooling: Pooling,
-        embedding: Literal["context", "both"],
+        embedding: Pooled,
     ) -> "CPCConfig":
         return replace(
             self,

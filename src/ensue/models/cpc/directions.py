@@ -17,6 +17,13 @@ from ensue.models.cpc.config import Direction
 Grid = tuple[int, int]
 
 
+def context_of(network: nn.Module, z: Tensor, grid: Grid | None) -> Tensor:
+    """What a context network makes of frames (B, T, D): contexts (B, T, C)."""
+    c = network(z if grid is None else z.unflatten(1, grid))
+    c = c[0] if isinstance(c, tuple) else c
+    return c if grid is None else c.flatten(1, 2)
+
+
 @dataclass(frozen=True)
 class Branch:
     """A direction, and the networks that read it.
@@ -25,12 +32,20 @@ class Branch:
         direction: Its name.
         context: From frames (B, T, D), of a grid (B, Y, X, D), to contexts, or to a pair whose
             first is that.
-        predictor: From contexts (B, T, C) to (B, T, K D).
+        predictor: From contexts (B, T, C) to (B, T, K D): all K predictors in one product.
     """
 
     direction: Direction
     context: nn.Module
     predictor: nn.Module
+
+    def contexts(self, z: Tensor, grid: Grid | None) -> Tensor:
+        """Contexts (B, T, C) of frames (B, T, D) whose future lies ahead, or below."""
+        return context_of(self.context, z, grid)
+
+    def predict(self, c: Tensor, num_predictions: int) -> Tensor:
+        """(B, A, C) to (B, A, K, D)."""
+        return self.predictor(c).unflatten(-1, (num_predictions, -1))
 
 
 @dataclass(frozen=True)

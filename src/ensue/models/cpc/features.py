@@ -5,17 +5,18 @@ of the same layers. Dims: B batch, S samples, T frames, D local and C context fe
 """
 
 from abc import ABC
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError, DataError
-from ensue.models.cpc.directions import Branch, order_of
+from ensue.models.cpc.directions import Branch, context_of, order_of
 from ensue.models.protocols import Features
 from ensue.nn import GRU, ConvBlock, StridedStack
 from ensue.nn.patches import PatchFrames
 from ensue.nn.pooling import (
+    Pooled,
     Pooling,
     RunningStatistics,
     add_frames,
@@ -52,7 +53,7 @@ class FrameModel(nn.Module, ABC):
     encoder: Any
     context: Any
     pooling: Pooling
-    embedding: Literal["context", "local", "both"]
+    embedding: Pooled
     sample_rate: int | None
 
     @property
@@ -118,7 +119,7 @@ class FrameModel(nn.Module, ABC):
         each = []
         for branch in self.branches:
             order = order_of(branch.direction, num_frames, z.shape[1], grid)
-            each.append(order.turn_back(context_of(branch.context, order.turn(z), order.grid)))
+            each.append(order.turn_back(branch.contexts(order.turn(z), order.grid)))
         return each[0] if len(each) == 1 else torch.cat(each, dim=-1)
 
     def _pooled(
@@ -181,13 +182,6 @@ class FrameModel(nn.Module, ABC):
         lengths = torch.full(z.shape[:1], z.shape[1], device=z.device)
         features = Features(z, c, pool(statistics, self.pooling), lengths, self.frame_rate)
         return features, CPCState(encoder=buffers, context=hidden, statistics=statistics)
-
-
-def context_of(network: nn.Module, z: Tensor, grid: tuple[int, int] | None) -> Tensor:
-    """What a context network makes of frames (B, T, D): contexts (B, T, C)."""
-    c = network(z if grid is None else z.unflatten(1, grid))
-    c = c[0] if isinstance(c, tuple) else c
-    return c if grid is None else c.flatten(1, 2)
 
 
 class LowerLayers(FrameModel):

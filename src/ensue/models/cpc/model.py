@@ -9,6 +9,7 @@ makes them is in ``encoders``, where their future lies in ``directions``, what i
 Dims: B batch, S samples, T frames, A anchors, K predictions, D local and C context features.
 """
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Mapping
@@ -20,18 +21,23 @@ from torch import Tensor, nn
 from ensue.configuration import validate
 from ensue.data.batches import Batch
 from ensue.errors import ConfigError, unknown
-from ensue.information import contrast, own_and_others
+from ensue.information import Contrast
 from ensue.models.cpc.config import USER_PARTS, CPCConfig
-from ensue.models.cpc.directions import Branch, order_of
+from ensue.models.cpc.directions import Branch
 from ensue.models.cpc.encoders import ENTRY_POINTS, build_encoder, untrained_twins
 from ensue.models.cpc.features import (
     LowerLayers,
     UserEncoder,
-    context_of,
     layer_names,
     lower_layers,
 )
-from ensue.models.cpc.objective import Objective, joined, metrics_of
+from ensue.models.cpc.objective import (
+    Objective,
+    contrasts,
+    information_told,
+    joined,
+    metrics_of,
+)
 from ensue.models.cpc.parity import CountsAsCDCK2, read_cdck2
 from ensue.models.cpc.views import Views, views_of
 from ensue.models.foreign import load_renamed
@@ -40,8 +46,6 @@ from ensue.models.saved import SavedModel
 from ensue.nn import GRU, StridedStack
 from ensue.nn.grid_context import GridContext
 from ensue.nn.patches import PatchFrames
-
-ANCHORS_A_BLOCK = 256
 
 
 class CPC(
@@ -233,16 +237,13 @@ class CPC(
             mask: (B, T) Boolean, True = valid, valid frames first; or None where all are.
             step: Draws the negatives.
         """
-        first, *others = self.branches
+        branch, *others = self.branches
         if others:
             raise ConfigError("features of your own have one context; use one direction")
         num_frames = None if mask is None else mask.sum(-1)
         self._require_future(z.shape[1], None)
-        objective = self._objective(first, torch.Generator().manual_seed(step), None)
-        contrast = objective.contrast(z, c, num_frames, None)
-        return Loss(
-            contrast.loss.sum(), contrast.valid.sum(), metrics_of({first.direction: contrast})
-        )
+        objective = Objective(self.config, branch, torch.Generator().manual_seed(step))
+        return _loss_of({branch.direction: objective.contrast(z, c, num_frames, None)})
 
     def score(self, x: Tensor, lengths: Tensor | None = None) -> Score:
         """The information each context gave about its futures, among the frames of its own item.
@@ -260,26 +261,9 @@ class CPC(
         """
         z, num_frames = self.encoder(x, lengths)
         grid = self.grid_of(x)
-        terms = torch.cat([self._told(b, z, num_frames, grid) for b in self.branches], dim=-1)
+        each = [information_told(self.config, b, z, num_frames, grid) for b in self.branches]
+        terms = torch.cat(each, dim=-1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
-
-    def _told(
-        self, branch: Branch, z: Tensor, num_frames: Tensor | None, grid: tuple[int, int] | None
-    ) -> Tensor:
-        """(B, T, K) nats of information of one direction, by context; NaN where there is none."""
-        order = order_of(branch.direction, num_frames, z.shape[1], grid)
-        z = order.turn(z)
-        c = context_of(branch.context, z, order.grid)
-        objective = self._objective(branch, torch.Generator(), order.grid)
-        (B, T, D), blocks = z.shape, []
-        candidates, count = own_and_others(z, num_frames)
-        for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
-            anchors = t.expand(B, -1)
-            future = objective.future(anchors, T if num_frames is None else num_frames, T)
-            predicted = objective.predict(c[:, t], D)
-            told = contrast(predicted, candidates, future.target, future.valid, count)
-            blocks.append((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
-        return order.turn_back(torch.cat(blocks, dim=1))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -310,6 +294,26 @@ class CPC(
             raise ConfigError(unknown("layer", layer, self.layers))
         return self if layer == "context" else lower_layers(self, layer)
 
+    def repooled(self, **settings: Any) -> "CPC":
+        """The same network, whose embedding is pooled in another way.
+
+        Args:
+            settings: ``pooling`` or ``embedding`` of :class:`CPCConfig`.
+
+        Raises:
+            ConfigError: Its frames can't be pooled so.
+
+        Example:
+            >>> model = CPC(CPCConfig(sample_rate=16000, context_size=16))
+            >>> model.repooled(pooling="mean").encode(torch.zeros(1, 3200)).embedding.shape
+            torch.Size([1, 16])
+        """
+        config = validate(CPCConfig, dataclasses.replace(self.config, **settings), section="model")
+        other = copy.copy(self)
+        other.config = config = _completed(config, self.encoder)
+        other._take_settings(config)
+        return other
+
     def save_pretrained(self, save_directory: Any, **options: Any) -> str | None:
         """Save ``config.json`` and ``model.safetensors``; see huggingface_hub.
 
@@ -327,46 +331,35 @@ class CPC(
     def _loss(
         self, views: Views, step: int, item: Tensor | None, grid: tuple[int, int] | None
     ) -> Loss:
-        z, seen, num_frames = views.predicted, views.seen, views.num_frames
-        generator, contrasts = torch.Generator().manual_seed(step), {}
-        for branch in self.branches:
-            order = order_of(branch.direction, num_frames, z.shape[1], grid)
-            self._require_future(z.shape[1], order.grid)
-            c = context_of(branch.context, order.turn(seen), order.grid)
-            objective = self._objective(branch, generator, order.grid)
-            contrasts[branch.direction] = objective.contrast(order.turn(z), c, num_frames, item)
-        whole = joined(list(contrasts.values()))
-        return Loss(whole.loss.sum(), whole.valid.sum(), metrics_of(contrasts))
+        self._require_future(views.predicted.shape[1], grid)
+        told = contrasts(self.config, self.branches, views, grid=grid, item=item, step=step)
+        return _loss_of(told)
 
     def _require_future(self, num_frames: int, grid: tuple[int, int] | None) -> None:
         horizon, rate = self.config.horizon, self.frame_rate
         assert horizon is not None
-        if grid is not None and grid[0] <= horizon:
-            raise ConfigError(
-                f"horizon is {horizon} but the images have {grid[0]} rows of patches; use "
-                f"--horizon {grid[0] - 1} or less, a smaller stride, or larger images"
-            )
-        if grid is None and num_frames <= horizon:
+        if grid is not None:
+            sides = ["rows" if b.direction in ("down", "up") else "columns" for b in self.branches]
+            fewest, side = min((grid[side == "columns"], side) for side in sides)
+            if fewest <= horizon:
+                raise ConfigError(
+                    f"horizon is {horizon} but the images have {fewest} {side} of patches; use "
+                    f"--horizon {fewest - 1} or less, a smaller stride, or larger images"
+                )
+        elif num_frames <= horizon:
             seconds = "" if rate is None else f" ({num_frames / rate:.2f} s at {rate:g} Hz)"
             raise ConfigError(
                 f"horizon is {horizon} but the clips have {num_frames} frames{seconds}; "
                 f"use --horizon {num_frames - 1} or less, or longer clips"
             )
 
-    def _objective(
-        self, branch: Branch, generator: torch.Generator, grid: tuple[int, int] | None
-    ) -> Objective:
-        def predict(c: Tensor, num_features: int) -> Tensor:
-            return self._predicted_by(branch.predictor, c, num_features)
+    def _predict(self, c: Tensor) -> Tensor:
+        return self.branches[0].predict(c, self.config.num_predictions)
 
-        return Objective(self.config, predict, generator, grid)
 
-    def _predict(self, c: Tensor, num_features: int) -> Tensor:
-        return self._predicted_by(self.predictor, c, num_features)
-
-    def _predicted_by(self, predictor: nn.Module, c: Tensor, num_features: int) -> Tensor:
-        """(B, A, C) to (B, A, K, D): all K predictors in one product."""
-        return predictor(c).unflatten(-1, (self.config.num_predictions, num_features))
+def _loss_of(told: Mapping[str, Contrast]) -> Loss:
+    whole = joined(list(told.values()))
+    return Loss(whole.loss.sum(), whole.valid.sum(), metrics_of(told))
 
 
 def _completed(config: CPCConfig, encoder: nn.Module) -> CPCConfig:

@@ -1,10 +1,13 @@
 """InfoNCE of a CPC: which frames each context must tell apart, and figures of how well it does.
 
+What differs between directions is the order of the frames; each is contrasted alike, and losses
+add.
+
 Every process draws for the global batch, alike, and takes what concerns its rows.
 Dims: B batch, T frames, A anchors, K predictions, D local and C context features.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +27,10 @@ from ensue.information import (
 )
 from ensue.information.candidates import at
 from ensue.models.cpc.config import CPCConfig
+from ensue.models.cpc.directions import Branch, Grid, order_of
+from ensue.models.cpc.views import Views
+
+ANCHORS_A_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,19 @@ class Objective:
 
     Attributes:
         config: The settings.
-        predict: From contexts (B, A, C) and D to predictions (B, A, K, D).
+        branch: The networks that read them.
         generator: Draws anchors, then negatives.
         grid: Rows and columns of the frames, or None where they lie on a line.
     """
 
     config: CPCConfig
-    predict: Callable[[Tensor, int], Tensor]
+    branch: Branch
     generator: torch.Generator
-    grid: tuple[int, int] | None = None
+    grid: Grid | None = None
+
+    def predict(self, c: Tensor) -> Tensor:
+        """Contexts (B, A, C) to predictions (B, A, K, D)."""
+        return self.branch.predict(c, self.config.num_predictions)
 
     def future(self, anchors: Tensor, num_frames: int | Tensor, longest: int) -> Future:
         """What anchors (B, A) predict among frames (B, T)."""
@@ -83,31 +94,74 @@ class Objective:
 
     def _aligned(self, c: Tensor, everyone: Tensor, global_frames: Tensor, row: int) -> Contrast:
         """Candidates of the whole batch at the same place."""
-        (G, T, D), A = everyone.shape, self.config.num_anchors
+        (G, T, _), A = everyone.shape, self.config.num_anchors
         if A is None:
             anchors = torch.arange(T, device=c.device)
         else:
             anchors = self._sampled(global_frames.min()[None], A)[0]
         future = self.future(anchors.expand(G, -1), global_frames, T)
         return contrast_aligned(
-            self.predict(c[:, anchors], D), everyone, future.target[0], future.valid, row=row
+            self.predict(c[:, anchors]), everyone, future.target[0], future.valid, row=row
         )
 
     def _predicted(
         self, z: Tensor, c: Tensor, global_frames: Tensor, own: slice
     ) -> tuple[Tensor, Tensor]:
         """Anchors (B, A), and what is predicted there (B, A, K, D)."""
-        (B, T, D), A = z.shape, self.config.num_anchors
+        (B, T, _), A = z.shape, self.config.num_anchors
         if A is None:
-            return torch.arange(T, device=z.device).expand(B, T), self.predict(c, D)
+            return torch.arange(T, device=z.device).expand(B, T), self.predict(c)
         anchors = self._sampled(global_frames, A)[own]
         rows = torch.arange(B, device=z.device)[:, None]
-        return anchors, self.predict(c[rows, anchors], D)
+        return anchors, self.predict(c[rows, anchors])
 
     def _sampled(self, num_frames: Tensor, num_anchors: int) -> Tensor:
         """Anchors whose farthest future exists, on a grid as many rows below."""
         reach = (self.config.horizon or 0) * (1 if self.grid is None else self.grid[1])
         return sample_anchors(num_frames, num_anchors, reach, generator=self.generator)
+
+
+def contrasts(
+    config: CPCConfig,
+    branches: Sequence[Branch],
+    views: Views,
+    *,
+    grid: Grid | None,
+    item: Tensor | None,
+    step: int,
+) -> dict[str, Contrast]:
+    """The contrast of each direction; ``step`` draws anchors and negatives."""
+    z, num_frames = views.predicted, views.num_frames
+    generator, told = torch.Generator().manual_seed(step), {}
+    for branch in branches:
+        order = order_of(branch.direction, num_frames, z.shape[1], grid)
+        c = branch.contexts(order.turn(views.seen), order.grid)
+        objective = Objective(config, branch, generator, order.grid)
+        told[branch.direction] = objective.contrast(order.turn(z), c, num_frames, item)
+    return told
+
+
+def information_told(
+    config: CPCConfig, branch: Branch, z: Tensor, num_frames: Tensor | None, grid: Grid | None
+) -> Tensor:
+    """(B, T, K) nats of information that contexts gave about their futures among frames (B, T, D).
+
+    The candidates are all frames of the same item; NaN where there is no such future.
+    """
+    order = order_of(branch.direction, num_frames, z.shape[1], grid)
+    z = order.turn(z)
+    c, objective = (
+        branch.contexts(z, order.grid),
+        Objective(config, branch, torch.Generator(), order.grid),
+    )
+    candidates, count = own_and_others(z, num_frames)
+    (B, T, _), blocks = z.shape, []
+    for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
+        future = objective.future(t.expand(B, -1), T if num_frames is None else num_frames, T)
+        predicted = objective.predict(c[:, t])
+        told = contrast(predicted, candidates, future.target, future.valid, count)
+        blocks.append((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
+    return order.turn_back(torch.cat(blocks, dim=1))
 
 
 def joined(contrasts: Sequence[Contrast]) -> Contrast:

@@ -43,7 +43,7 @@ class CountsAsCDCK2(FrameModel, ABC):
     config: Any
 
     @abstractmethod
-    def _predict(self, c: Tensor, num_features: int) -> Tensor:
+    def _predict(self, c: Tensor) -> Tensor:
         """(B, A, C) to (B, A, K, D)."""
 
     @overload
@@ -97,7 +97,7 @@ class CountsAsCDCK2(FrameModel, ABC):
         if not 0 <= t <= last:
             raise ConfigError(f"t is {t} but with horizon {horizon} it may be 0..{last}")
         anchors = torch.tensor([t], device=x.device)
-        predicted = self._predict(self._contexts(z)[:, anchors], z.shape[-1])
+        predicted = self._predict(self._contexts(z)[:, anchors])
         future = ahead(anchors.expand(len(z), 1), z.shape[1], horizon=horizon, nearest=nearest)
         contrast = contrast_aligned(
             predicted, z, future.target[0], future.valid, normalize_over=normalize_over
