@@ -10,9 +10,18 @@ from torch.profiler import profile
 
 from ensue.errors import ConfigError, DataError
 from ensue.nn import PatchResNet
+from ensue.nn.patch_resnet import Stem
+from ensue.nn.strided import Norm
 
 PUBLISHED = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032, 101: 44_549_160, 152: 60_192_808}
 """Parameters of He et al. 2015's networks, of 4 stages and 1000 classes, in torchvision."""
+
+
+SHORTCUTS = {
+    50: ["1.shortcut", "4.shortcut", "8.shortcut"],
+    152: ["1.shortcut", "4.shortcut", "12.shortcut"],
+}
+"""By layer: the stem, then the blocks of each stage."""
 
 
 def convolutions(net: nn.Module) -> Iterator[nn.Conv2d]:
@@ -65,7 +74,7 @@ def test_depth_161_has_its_layers_and_the_305_million_weights_of_the_paper() -> 
     ("size", "stem", "grid"), [(64, "large", 4), (8, "small", 2), (8, "large", 1), (14, "small", 4)]
 )
 @pytest.mark.parametrize(("depth", "features"), [(18, 4), (50, 16), (161, 64)])
-def test_shapes(size: int, stem: str, grid: int, depth: int, features: int) -> None:
+def test_shapes(size: int, stem: Stem, grid: int, depth: int, features: int) -> None:
     x, shapes = torch.randn(3, 2, size, size), []
     net = PatchResNet(2, None, depth=depth, width=1, stem=stem)
     net.layers.register_forward_hook(lambda *args: shapes.append(args[-1].shape))
@@ -103,7 +112,7 @@ def test_network_equals_its_equation(depth: int, strides: list[int], seed: int) 
 
 
 @pytest.mark.parametrize("norm", ["none", "channel"])
-def test_vector_of_a_patch_depends_on_no_other_patch(norm: str, seed: int) -> None:
+def test_vector_of_a_patch_depends_on_no_other_patch(norm: Norm, seed: int) -> None:
     net = perturbed(PatchResNet(3, 6, depth=50, width=4, norm=norm))
     x = torch.randn(5, 3, 16, 16)
     others = torch.cat([x[:2], 9 * torch.randn(3, 3, 16, 16)])
@@ -123,7 +132,7 @@ def test_vector_of_a_patch_depends_on_others_with_batch_norm_in_training(seed: i
 
 @pytest.mark.parametrize("norm", ["none", "channel"])
 @pytest.mark.parametrize("depth", [18, 101])
-def test_checkpointing_changes_no_bit(depth: int, norm: str, seed: int) -> None:
+def test_checkpointing_changes_no_bit(depth: int, norm: Norm, seed: int) -> None:
     plain = perturbed(PatchResNet(3, 6, depth=depth, width=2, norm=norm))
     kept = PatchResNet(3, 6, depth=depth, width=2, norm=norm, checkpoint=True)
     kept.load_state_dict(plain.state_dict())
@@ -139,7 +148,7 @@ def test_checkpointing_changes_no_bit(depth: int, norm: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("norm", ["none", "channel"])
-def test_checkpointing_keeps_less_for_the_backward_pass(norm: str) -> None:
+def test_checkpointing_keeps_less_for_the_backward_pass(norm: Norm) -> None:
     """Bytes that the allocator gave in the forward pass and didn't get back."""
     kept = []
     for checkpoint in (False, True):
@@ -148,7 +157,14 @@ def test_checkpointing_keeps_less_for_the_backward_pass(norm: str) -> None:
             z = net(torch.ones(8, 3, 64, 64))
         kept.append(sum(event.self_cpu_memory_usage for event in profiled.key_averages()))
         del z
-    assert kept[1] < kept[0] / 3
+    assert kept[1] < kept[0] / 2.5
+
+
+def test_no_convolution_of_one_position_strides() -> None:
+    """Its gradient for channels last corrupted memory in torch 2.13: a crash some time later."""
+    net = PatchResNet(3, None, depth=50, width=4, norm="channel", stem="small")
+    assert {m.stride for m in convolutions(net) if m.kernel_size == (1, 1)} == {(1, 1)}
+    assert sum(m.stride == (2, 2) for m in convolutions(net)) == 2
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152, 161])
@@ -162,17 +178,16 @@ def test_activations_stay_bounded_with_depth(depth: int, seed: int) -> None:
 def test_blocks_begin_as_nothing(seed: int) -> None:
     shallow = PatchResNet(3, None, depth=50, width=4)
     deep = PatchResNet(3, None, depth=152, width=4)
-    for name in ("0.0", "1.shortcut", "4.shortcut"):
-        deep.layers.get_submodule(name).load_state_dict(
-            shallow.layers.get_submodule(name).state_dict()
-        )
-    deep.layers[12].shortcut.load_state_dict(shallow.layers[8].shortcut.state_dict())
+    pairs = [("0.0", "0.0"), *zip(SHORTCUTS[50], SHORTCUTS[152], strict=True)]
+    for mine, other in pairs:
+        state = shallow.layers.get_submodule(mine).state_dict()
+        deep.layers.get_submodule(other).load_state_dict(state)
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(deep(x), shallow(x))
 
 
 @pytest.mark.parametrize("norm", ["none", "channel", "batch"])
-def test_every_weight_learns_after_the_first_step(norm: str, seed: int) -> None:
+def test_every_weight_learns_after_the_first_step(norm: Norm, seed: int) -> None:
     net = PatchResNet(1, 3, depth=50, width=4, norm=norm, stem="small")
     x, target = torch.randn(16, 1, 8, 8), torch.randn(16, 3)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint_sequential
+from torch.utils.checkpoint import checkpoint as recomputed
 
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.nn.norm import ChannelNorm
@@ -132,17 +132,15 @@ class PatchResNet(nn.Module):
                 f"patches are {tuple(x.shape)} of {x.dtype}; this network takes floats "
                 f"(N, {self.in_channels}, height, width)"
             )
-        if self.checkpoint and torch.is_grad_enabled():
-            h = checkpoint_sequential(
-                self.layers,
-                len(self.layers) // GROUP,
-                x,
-                use_reentrant=False,
-                preserve_rng_state=False,  # no layer draws anything
-            )
-        else:
-            h = self.layers(x)
+        h = self._recomputed(x) if self.checkpoint else self.layers(x)
         return self.last(torch.relu(self.norm(h)).mean((2, 3)))
+
+    def _recomputed(self, h: Tensor) -> Tensor:
+        # Not checkpoint_sequential, which torch.compile refuses. No layer draws random numbers.
+        for i in range(0, len(self.layers), GROUP):
+            group = self.layers[i : i + GROUP]
+            h = recomputed(group, h, use_reentrant=False, preserve_rng_state=False)
+        return h
 
     def extra_repr(self) -> str:
         return f"depth={self.depth}, checkpoint={self.checkpoint}"
@@ -165,13 +163,18 @@ class _Block(nn.Module):
             for i, o, k, s in zip(ins, outs, kernels, strides, strict=True)
         )
         same = in_features == features and stride == 1
-        self.shortcut = None if same else _conv(in_features, features, 1, stride=stride, bias=bias)
+        self.stride = stride
+        self.shortcut = None if same else _conv(in_features, features, 1, stride=1, bias=bias)
         if norm == "none":
             nn.init.zeros_(self.get_parameter(f"convs.{len(kernels) - 1}.weight"))
 
     def forward(self, h: Tensor) -> Tensor:
         a = torch.relu(self.norms[0](h))
-        shortcut = h if self.shortcut is None else self.shortcut(a)
+        shortcut = h
+        if self.shortcut is not None:
+            # No stride in the 1 x 1 convolution itself: for fewer than 8 channels, channels last (as
+            # channel norm leaves them), torch 2.13's gradient of it writes beyond its memory (AVX2).
+            shortcut = self.shortcut(a[:, :, :: self.stride, :: self.stride])
         y = self.convs[0](a)
         for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
             y = conv(torch.relu_(norm(y)))
