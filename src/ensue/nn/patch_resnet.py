@@ -172,8 +172,8 @@ class _Block(nn.Module):
         a = torch.relu(self.norms[0](h))
         shortcut = h
         if self.shortcut is not None:
-            # No stride in the 1 x 1 convolution itself: for fewer than 8 channels, channels last (as
-            # channel norm leaves them), torch 2.13's gradient of it writes beyond its memory (AVX2).
+            # Every second position, not a stride in the convolution: torch 2.13's gradient of that
+            # writes beyond its memory for fewer than 8 channels, channels last (AVX2).
             shortcut = self.shortcut(a[:, :, :: self.stride, :: self.stride])
         y = self.convs[0](a)
         for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
