@@ -181,11 +181,13 @@ class _Block(nn.Module):
         return shortcut + y
 
 
-class _PositionNorm(ChannelNorm):
-    """Over the channels of each position."""
+class _PositionNorm(nn.Module):
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.over_channels = ChannelNorm(num_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(2)).unflatten(2, x.shape[2:])
+        return self.over_channels(x.flatten(2)).unflatten(2, x.shape[2:])
 
 
 def _norm(norm: Norm, num_channels: int) -> nn.Module:
