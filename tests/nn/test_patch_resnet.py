@@ -1,6 +1,6 @@
 """Residual networks of patches beside published sizes and their equation in float64."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_shapes(size: int, stem: Stem, grid: int, depth: int, features: int) -> 
     assert PatchResNet(2, 5, depth=depth, width=1, stem=stem)(x).shape == (3, 5)
 
 
-def activated(weights: dict[str, Tensor], name: str, h: Tensor) -> Tensor:
+def activated(weights: Mapping[str, Tensor], name: str, h: Tensor) -> Tensor:
     """ReLU after the norm of a name, where there is one: over the channels of each position."""
     if f"{name}.over_channels.weight" in weights:
         var, mean = torch.var_mean(h, 1, keepdim=True, correction=0)
