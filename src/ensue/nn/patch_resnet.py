@@ -40,7 +40,7 @@ def _bottleneck(*num_blocks: int) -> list[Stage]:
 
 
 # Table 1, He et al. 2015 (1512.03385); 161: that of 101, its third stage with 46 blocks, 4096
-# features and 512 inside (section 2.2, Henaff et al. 2020), and no fourth.
+# features and 512 inside (CPC v2, Henaff et al. 2020, 1905.09272), and no fourth.
 STAGES = {
     18: _plain(2, 2, 2, 2),
     34: _plain(3, 4, 6, 3),
@@ -69,7 +69,7 @@ class PatchResNet(nn.Module):
     At width 64 three stages give D = 256 (18, 34), 1024 (50, 101, 152) or 4096 (161).
 
     Memory for gradients is in proportion to N, H W and the width. At depth 101, width 64 and 64 x
-    64 pixels in float32 it is 5.0 MB a patch at its peak (9.6 with channel norm), and with
+    64 pixels in float32 it is 5.0 MB a patch at its peak (9.4 with channel norm), and with
     ``checkpoint`` 1.9 (2.3).
 
     Args:
