@@ -7,6 +7,7 @@ from ensue.nn.elementwise import Affine, Spline
 from ensue.nn.invertible import ActNorm, InvertibleLinear, Squeeze
 from ensue.nn.mlp import MLP
 from ensue.nn.norm import ChannelNorm
+from ensue.nn.patch_resnet import PatchResNet
 from ensue.nn.recurrent import GRU, LSTM, GRUCell, LSTMCell
 from ensue.nn.spectral import LogMel, mel_filterbank
 from ensue.nn.strided import ConvBlock, StridedStack, log_mel_encoder, waveform_encoder
@@ -27,6 +28,7 @@ __all__ = [
     "InvertibleLinear",
     "LSTMCell",
     "LogMel",
+    "PatchResNet",
     "Spline",
     "Squeeze",
     "StridedStack",
