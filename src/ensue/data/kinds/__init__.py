@@ -99,7 +99,7 @@ KINDS: dict[str, Kind] = {
         source="ensue.data.kinds.image.source:ImageSource",
         codecs={"image": "ensue.data.kinds.image.codec:ImageCodec"},
         survey="ensue.data.kinds.image.survey:survey_image",
-        settings=("levels", "image_size", "grayscale", "white"),
+        settings=("levels", "image_size", "grayscale", "white", "crop", "flip"),
         files="images are {endings}",
         endings=(
             ".bmp",

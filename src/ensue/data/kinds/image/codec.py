@@ -16,10 +16,10 @@ from ensue.configuration import STRICT, Format
 from ensue.data.arrays import as_array, is_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, Positions
-from ensue.data.kinds.image.pixels import Raw, is_deep, opened
+from ensue.data.kinds.image.packed import Packed
+from ensue.data.kinds.image.pixels import Raw, file_of, is_deep, opened
 from ensue.data.png import png
 from ensue.errors import ConfigError, DataError
-from ensue.files import require_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +140,7 @@ class ImageCodec:
         if is_deep(raw):
             return "it has more than 8 bits"
         if not isinstance(raw, np.ndarray):
-            require_file(raw.path)
-            with Image.open(raw.path) as file:
+            with file_of(raw) as file:
                 if file.mode not in ("1", "L", "P", "RGB") or file.has_transparency_data:
                     return f"it has transparency or other colors (mode {file.mode})"
         if np.array_equal(found, np.asarray(image)):
@@ -188,7 +187,7 @@ class ImageCodec:
         Raises:
             DataError: It is neither.
         """
-        if isinstance(raw, Picture):
+        if isinstance(raw, Picture | Packed):
             return raw
         if isinstance(raw, str | Path):
             return Picture(Path(raw))

@@ -7,15 +7,17 @@ can be read.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ensue.data.items import Picture
+from ensue.data.kinds.image.packed import Packed
 from ensue.errors import DataError
 from ensue.files import require_file
 
-Raw = Picture | np.ndarray
+Raw = Picture | Packed | np.ndarray
 
 WHITE = 65535
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -40,7 +42,7 @@ def opened(raw: Raw, white: int | None = None) -> Image.Image:
     """
     if isinstance(raw, np.ndarray):
         return _of_array(raw, white)
-    with _file(raw) as image:
+    with file_of(raw) as image:
         is_deep, told = _is_deep(image), _white_of(image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
@@ -63,7 +65,7 @@ def largest_of(raw: Raw) -> int | None:
     """
     if isinstance(raw, np.ndarray):
         return int(raw.max()) if raw.dtype == np.uint16 else None
-    with _file(raw) as image:
+    with file_of(raw) as image:
         if not _is_deep(image) or _white_of(image):
             return None
         image.load()
@@ -80,22 +82,30 @@ def is_deep(raw: Raw) -> bool:
     """
     if isinstance(raw, np.ndarray):
         return raw.dtype != np.uint8
-    with _file(raw) as image:
+    with file_of(raw) as image:
         return _is_deep(image)
 
 
 @contextmanager
-def _file(picture: Picture) -> Iterator[Image.Image]:
-    require_file(picture.path)
+def file_of(picture: Picture | Packed) -> Iterator[Image.Image]:
+    """A picture's file as Pillow opens it, before its pixels are read.
+
+    Raises:
+        DataError: It can't be read, here or in the block.
+    """
+    is_packed = isinstance(picture, Packed)
+    name, file = picture.open() if is_packed else (str(picture.path), picture.path)
+    if isinstance(file, Path):
+        require_file(file)
     try:
-        with Image.open(picture.path) as image:
+        with Image.open(file) as image:
             if image.mode == "F":
                 raise ValueError("its pixels are fractions; save them in 8 or 16 bits")
             yield image
     except UnidentifiedImageError as error:
-        raise DataError(f"{str(picture.path)!r} is no image that can be read") from error
+        raise DataError(f"{name!r} is no image that can be read") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"can't read {str(picture.path)!r}: {error}") from error
+        raise DataError(f"can't read {name!r}: {error}") from error
 
 
 def _of_array(x: np.ndarray, white: int | None) -> Image.Image:
