@@ -1,6 +1,8 @@
 """Images: of one size, gray or in color, in a number of levels."""
 
+import contextlib
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -17,9 +19,12 @@ from ensue.data.arrays import as_array, is_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, Positions
 from ensue.data.kinds.image.packed import Packed
-from ensue.data.kinds.image.pixels import Raw, file_of, is_deep, opened
+from ensue.data.kinds.image.pixels import Raw, file_of, has_more, is_deep, is_gray, opened
 from ensue.data.png import png
 from ensue.errors import ConfigError, DataError
+
+NUM_LOOKED_AT = 64
+"""Images of which most decide whether all are gray or in color."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,9 @@ class ImageCodec:
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "ImageCodec":
-        """The size, and gray or color, of the first training image, unless the settings say.
+        """The size of the first training image, and gray or color as most of them are.
+
+        Unless the settings say otherwise.
 
         Raises:
             DataError: No image can be read.
@@ -69,7 +76,7 @@ class ImageCodec:
                 reason = str(error)
                 continue
             height, width = config.image_size or (image.height, image.width)
-            gray = config.grayscale or image.mode == "L"
+            gray = config.grayscale or _are_gray(items, rows)
             return cls(
                 levels=config.levels,
                 shape=(1 if gray else 3, height, width),
@@ -137,6 +144,8 @@ class ImageCodec:
             DataError: It can't be read.
         """
         found, image = self.decode(self.encode(raw)), opened(raw, self.white)
+        if has_more(raw):
+            return "it holds several pictures, of which only the first is read"
         if is_deep(raw):
             return "it has more than 8 bits"
         if not isinstance(raw, np.ndarray):
@@ -197,3 +206,24 @@ class ImageCodec:
                 "uint16"
             )
         return as_array(raw)
+
+
+def _are_gray(items: Items, rows: Positions) -> bool:
+    """Return whether most images are gray, of some evenly spread; of as many, the first decides.
+
+    Color that is lost by it is told.
+    """
+    gray: dict[str, bool] = {}
+    for row in rows[:: -(-len(rows) // NUM_LOOKED_AT)]:
+        with contextlib.suppress(DataError):
+            gray[items.ids[row]] = is_gray(items.raw[row])
+    num_gray, first = sum(gray.values()), next(iter(gray.values()))
+    is_chosen = 2 * num_gray + first > len(gray)
+    colored = [name for name, is_one in gray.items() if not is_one]
+    if is_chosen and colored:
+        warnings.warn(
+            f"{len(colored)} of {len(gray)} training images looked at are in color, such as "
+            f"{colored[0]!r}, and become gray, as most are; leave them out, or set grayscale if "
+            "that is meant"
+        )
+    return is_chosen

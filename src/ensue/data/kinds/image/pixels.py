@@ -7,6 +7,7 @@ can be read.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,36 @@ def is_deep(raw: Raw) -> bool:
         return _is_deep(image)
 
 
+def is_gray(raw: Raw) -> bool:
+    """Return whether a picture is gray, as :func:`opened` gives it; no pixels are read.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    if isinstance(raw, np.ndarray):
+        return raw.ndim == 2
+    with file_of(raw) as image:
+        return image.mode in DEEP or _is_plain_gray(image)
+
+
+def has_more(raw: Raw) -> bool:
+    """Return whether a file holds pictures after the first: an animation, or pages.
+
+    The small copies that cameras put into their files (MPO) don't count.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    if isinstance(raw, np.ndarray):
+        return False
+    with file_of(raw) as image:
+        try:
+            image.seek(1)
+        except (EOFError, OSError, SyntaxError, ValueError):
+            return False
+        return image.format != "MPO"
+
+
 @contextmanager
 def file_of(picture: Picture | Packed) -> Iterator[Image.Image]:
     """A picture's file as Pillow opens it, before its pixels are read.
@@ -103,8 +134,14 @@ def file_of(picture: Picture | Packed) -> Iterator[Image.Image]:
                 raise ValueError("its pixels are fractions; save them in 8 or 16 bits")
             yield image
     except UnidentifiedImageError as error:
-        raise DataError(f"{name!r} is no image that can be read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        more = ": it is empty" if _is_empty(file) else ""
+        raise DataError(f"{name!r} is no image that can be read{more}") from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise DataError(
+            f"can't read {name!r}: it says that it has more than {most:,} pixels; save it smaller"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"can't read {name!r}: {error}") from error
 
 
@@ -166,8 +203,16 @@ def _in_8_bits(values: np.ndarray, white: int) -> np.ndarray:
     return (values.astype(np.int64) * 256 // (white + 1)).astype(np.uint8)
 
 
+def _is_empty(file: Path | BytesIO) -> bool:
+    return not (file.getbuffer().nbytes if isinstance(file, BytesIO) else file.stat().st_size)
+
+
+def _is_plain_gray(image: Image.Image) -> bool:
+    return image.mode in ("1", "L") and not image.has_transparency_data
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    if image.mode in ("1", "L") and not image.has_transparency_data:
+    if _is_plain_gray(image):
         return image.convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
