@@ -76,7 +76,7 @@ class ImageCodec:
                 reason = str(error)
                 continue
             height, width = config.image_size or (image.height, image.width)
-            gray = config.grayscale or _are_gray(items, rows)
+            gray = config.grayscale or _are_gray(items, rows, row)
             return cls(
                 levels=config.levels,
                 shape=(1 if gray else 3, height, width),
@@ -208,17 +208,16 @@ class ImageCodec:
         return as_array(raw)
 
 
-def _are_gray(items: Items, rows: Positions) -> bool:
+def _are_gray(items: Items, rows: Positions, first: int) -> bool:
     """Return whether most images are gray, of some evenly spread; of as many, the first decides.
 
     Color that is lost by it is told.
     """
     gray: dict[str, bool] = {}
-    for row in rows[:: -(-len(rows) // NUM_LOOKED_AT)]:
+    for row in (first, *rows[:: -(-len(rows) // NUM_LOOKED_AT)]):
         with contextlib.suppress(DataError):
             gray[items.ids[row]] = is_gray(items.raw[row])
-    num_gray, first = sum(gray.values()), next(iter(gray.values()))
-    is_chosen = 2 * num_gray + first > len(gray)
+    is_chosen = 2 * sum(gray.values()) + gray[items.ids[first]] > len(gray)
     colored = [name for name, is_one in gray.items() if not is_one]
     if is_chosen and colored:
         warnings.warn(
