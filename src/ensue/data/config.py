@@ -92,7 +92,7 @@ class DataConfig:
         tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,
         Field(
             description="height and width of the part of an image that a training window shows, "
-            "drawn anew each time, and in validation the center; none: whole images"
+            "another one each time, and in validation the center; none: whole images"
         ),
     ] = None
     flip: Annotated[

@@ -100,7 +100,7 @@ KINDS: dict[str, Kind] = {
         codecs={"image": "ensue.data.kinds.image.codec:ImageCodec"},
         survey="ensue.data.kinds.image.survey:survey_image",
         settings=("levels", "image_size", "grayscale", "white", "crop", "flip"),
-        files="images are {endings}",
+        files="images are {endings} (or IDX, .npz or .parquet with many)",
         endings=(
             ".bmp",
             ".gif",

@@ -211,7 +211,7 @@ class ImageCodec:
 def _are_gray(items: Items, rows: Positions, first: int) -> bool:
     """Return whether most images are gray, of some evenly spread; of as many, the first decides.
 
-    Color that is lost by it is told.
+    A warning says where color is lost by it.
     """
     gray: dict[str, bool] = {}
     for row in (first, *rows[:: -(-len(rows) // NUM_LOOKED_AT)]):

@@ -86,20 +86,22 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, list[str]]]:
 
 def _chosen(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> str:
     found = _candidates(shapes)
-    if len(found) == 1 or (found[:1] and found[0] in NAMES):
+    if len(found) == 1:
         return found[0]
-    what = f"several arrays of images: {', '.join(found)}" if found else "no array of images"
-    listed = ", ".join(f"{name} {shape} {dtype}" for name, (shape, dtype) in shapes.items())
-    remedy = "name the one to read 'images'" if found else f"it holds {listed or 'nothing'}"
+    if found:
+        raise DataError(
+            f"{str(path)!r} holds several arrays of images: {', '.join(found)}; name the one to "
+            "read 'images'"
+        )
+    listed = ", ".join(f"{name} {shape} of {dtype}" for name, (shape, dtype) in shapes.items())
     raise DataError(
-        f"{str(path)!r} holds {what}; {remedy} (N, H, W) or (N, H, W, 3) of uint8 or uint16"
-        if found
-        else f"{str(path)!r} holds {what} (N, H, W) or (N, H, W, 3) of uint8 or uint16; {remedy}"
+        f"{str(path)!r} holds no images (N, H, W) or (N, H, W, 3) of uint8 or uint16, but "
+        f"{listed or 'no array'}"
     )
 
 
 def _candidates(shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> list[str]:
-    """The arrays that may be images: by name, of the right form, else of nearly the right one."""
+    """The array that is images by its name; else those of the right form, or nearly."""
     named = [n for n in NAMES if n in shapes and len(shapes[n][0]) > 2]
     formed = [n for n, (shape, dtype) in shapes.items() if is_picture(shape[1:], dtype)]
     nearly = [n for n, (shape, dtype) in shapes.items() if len(shape) == 4 and dtype.kind in "uif"]
@@ -136,7 +138,7 @@ def _column(path: Path, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarr
 
 
 def _labels(path: Path, arrays: Mapping[str, np.ndarray], num: int) -> dict[str, list[str]]:
-    """Arrays of N values as text; others are told and left out."""
+    """Arrays of N values as text; others are left out with a warning."""
     columns, strangers = {}, []
     label = next((name for name in LABELS if name in arrays), None)
     for name, x in arrays.items():

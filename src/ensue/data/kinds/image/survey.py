@@ -60,7 +60,7 @@ def _told(sizes: Counter[Size]) -> Counter[str]:
 
 
 def _crops(sizes: Counter[Size], config: DataConfig) -> list[str]:
-    """What is wrong with a crop of the images, once they are resized."""
+    """A finding where the crop is larger than the images, once they are resized."""
     for size in [config.image_size] if config.image_size else sizes:
         try:
             require_fits(config.crop, size)

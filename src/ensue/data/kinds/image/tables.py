@@ -98,7 +98,7 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _column(schema: pa.Schema, table: str) -> str:
-    """The column to read; what is left out besides is told.
+    """The column to read; a warning names the columns that are left out.
 
     Raises:
         DataError: There is none.
