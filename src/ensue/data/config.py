@@ -88,6 +88,16 @@ class DataConfig:
         Field(description="height and width that images are resized to; none: as they are"),
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False
+    crop: Annotated[
+        tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,
+        Field(
+            description="height and width of the part of an image that a training window shows, "
+            "another one each time, and in validation the center; none: whole images"
+        ),
+    ] = None
+    flip: Annotated[
+        bool, Field(description="every second training window of an image is mirrored, at random")
+    ] = False
     white: Annotated[
         int | None,
         Field(

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from ensue.data.batches import Batch, Source
+from ensue.data.crops import Size, center, drawn, drawn_places, require_fits
 from ensue.data.store import Store
 from ensue.errors import DataError
 
@@ -41,6 +42,9 @@ class Windows:
         shortest: Steps below which an item is left out whatever ``short`` says.
         speed_perturbation: Training windows run up to this much faster or slower (0.1: by a
             factor from 1/1.1 to 1.1), as another speaker would (Ko et al. 2015).
+        crop: Height and width of the part of an image that a window shows: a random one in
+            training, the center in validation; None is the whole image.
+        flip: Whether every second training window of an image, at random, is mirrored.
         seed: Of the order.
         condition: What a model is conditioned on, by items of the store: their classes, or
             sources; or None.
@@ -53,10 +57,15 @@ class Windows:
     short: Literal["pad", "skip"] = "pad"
     shortest: int = 1
     speed_perturbation: float = 0.0
+    crop: Size | None = None
+    flip: bool = False
     seed: int = 0
     condition: Conditions | None = None
 
     def __post_init__(self) -> None:
+        if self.crop is not None:
+            height, width = self.store.values.shape[-2:]
+            require_fits(self.crop, (height, width))
         if not self.num_windows:
             longest = max((int(self.store.lengths[r]) for r in self.rows), default=0)
             raise DataError(
@@ -107,13 +116,16 @@ class Windows:
         items = self._item_of(slots[own])
         spans = self._span(speeds[own])
         room = np.maximum(self.store.lengths[items] - spans, 0) + 1
-        return self._batch(items, (uniform[own] * room).astype(np.int64), speeds[own])
+        starts = (uniform[own] * room).astype(np.int64)
+        places = drawn_places(self.seed, step, batch_size)[own]
+        return self._batch(items, starts, speeds[own], places)
 
     def fixed(
         self, num: int, batch_size: int, *, rank: int = 0, world_size: int = 1
     ) -> list[Batch]:
         """At most ``num`` windows side by side, evenly spread over the items, as batches.
 
+        Of images with a crop, they show the center.
         Whole batches only, or a single smaller one; every process gets the r-th slice of each.
         """
         total = self.num_windows
@@ -137,15 +149,20 @@ class Windows:
         """Steps of the item that a window covers."""
         return np.ceil(((self.size or 1) - 1) * speeds).astype(np.int64) + 1
 
-    def _batch(self, items: np.ndarray, starts: np.ndarray, speeds: np.ndarray) -> Batch:
+    def _batch(
+        self,
+        items: np.ndarray,
+        starts: np.ndarray,
+        speeds: np.ndarray,
+        places: np.ndarray | None = None,
+    ) -> Batch:
         own = {
             "item": torch.from_numpy(np.ascontiguousarray(items)),
             "group": None if self.store.group is None else torch.from_numpy(self._groups[items]),
             "condition": None if self.condition is None else self.condition[items],
         }
         if self.size is None:
-            rows = [self.store.read(i, 0, 1)[0] for i in items]
-            return Batch(x=torch.from_numpy(np.stack(rows)), **own)
+            return Batch(x=torch.from_numpy(self._fixed_shape(items, places)), **own)
         stops = np.minimum(starts + self._span(speeds), self.store.lengths[items])
         valid = np.minimum(np.floor((stops - starts - 1) / speeds).astype(np.int64) + 1, self.size)
         width = int(valid.max()) if self.whole else self.size
@@ -158,6 +175,16 @@ class Windows:
                 x[row, : valid[row]] = _at_speed(steps, speeds[row], valid[row])
         lengths = torch.from_numpy(valid) if self._some_short else None
         return Batch(x=torch.from_numpy(x), lengths=lengths, **own)
+
+    def _fixed_shape(self, items: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+        """Items without steps: whole, or their crops at the places, or in the center."""
+        rows = [self.store.read(i, 0, 1)[0] for i in items]
+        if self.crop is None and not self.flip:
+            return np.stack(rows)
+        if places is None:
+            return np.stack([center(row, self.crop) for row in rows])
+        pairs = zip(rows, places, strict=True)
+        return np.stack([drawn(row, self.crop, self.flip, place) for row, place in pairs])
 
     def _end_to_end(self, items: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """The steps of whole items, one after the other, in one read."""

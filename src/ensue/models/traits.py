@@ -55,6 +55,7 @@ __all__ = [
     "Standardizes",
     "Streams",
     "SuitsRows",
+    "TakesAnySize",
     "TakesWholeItems",
     "WritesFromSources",
     "WritingModel",
@@ -77,6 +78,14 @@ class TakesWholeItems(Protocol):
 
     @property
     def whole_items(self) -> bool: ...
+
+
+@runtime_checkable
+class TakesAnySize(Protocol):
+    """Takes images of any size where it is true: trained on crops, it is used on whole images."""
+
+    @property
+    def any_size(self) -> bool: ...
 
 
 @runtime_checkable

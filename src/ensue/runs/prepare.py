@@ -16,6 +16,8 @@ import torch
 from ensue.configuration import fill, refuse_unread
 from ensue.data.batches import Batch
 from ensue.data.codecs import Codec, fit_codec
+from ensue.data.codecs.protocols import DecodesImages
+from ensue.data.crops import require_fits
 from ensue.data.items import Items, require_few_skipped
 from ensue.data.kinds import require_settings_of
 from ensue.data.lookalikes import lookalikes, told_alike
@@ -26,7 +28,7 @@ from ensue.data.windows import Conditions, TrainingData, Windows
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.flows.sizes import told
 from ensue.models.registry import FAMILIES, config_class, family_row, model_class
-from ensue.models.traits import Model, RefusesTraining, SuitsRows, TakesWholeItems
+from ensue.models.traits import Model, RefusesTraining, SuitsRows, TakesAnySize, TakesWholeItems
 from ensue.runs.classes import classes_of
 from ensue.runs.plan import Plan
 from ensue.runs.reading import encode, require_kind, sources_in
@@ -73,6 +75,7 @@ def prepare(
     model_config = _suited(model_config, len(chosen), progress)
     torch.manual_seed(training.seed)
     model = model_class(plan.family)(model_config)
+    _require_crop(plan, codec, model)
     store = encode(items, codec, model, cache, max_skipped=data.max_skipped, progress=progress)
     ids = np.asarray(items.ids)
     # By name: unreadable items aren't in the store.
@@ -85,6 +88,24 @@ def prepare(
     return Prepared(
         model=model, codec=codec, data=training_data, skipped=skipped, fingerprint=items.fingerprint
     )
+
+
+def _require_crop(plan: Plan, codec: Codec, model: Model) -> None:
+    """Refuse a crop of images for a model of images of one size, and one that doesn't fit.
+
+    Raises:
+        ConfigError: The model would be trained on images of another size than it models.
+    """
+    crop = plan.configs["data"].crop
+    if crop is None or not isinstance(codec, DecodesImages):
+        return
+    _, height, width = codec.shape
+    if not isinstance(model, TakesAnySize) or not model.any_size:
+        raise ConfigError(
+            f"crop is {crop[0]},{crop[1]}, and the family {plan.family!r} models images of one "
+            f"size, here {height} x {width}; leave crop out (image_size resizes images)"
+        )
+    require_fits(crop, (height, width))
 
 
 def _suited(config: Any, num_rows: int, progress: Progress) -> Any:
@@ -158,6 +179,8 @@ def _training_data(
             short=data.short,
             shortest=model.shortest,
             speed_perturbation=data.speed_perturbation,
+            crop=data.crop,
+            flip=data.flip,
             seed=training.seed,
             condition=condition,
         )

@@ -99,8 +99,8 @@ KINDS: dict[str, Kind] = {
         source="ensue.data.kinds.image.source:ImageSource",
         codecs={"image": "ensue.data.kinds.image.codec:ImageCodec"},
         survey="ensue.data.kinds.image.survey:survey_image",
-        settings=("levels", "image_size", "grayscale", "white"),
-        files="images are {endings}",
+        settings=("levels", "image_size", "grayscale", "white", "crop", "flip"),
+        files="images are {endings} (or IDX, .npz or .parquet with many)",
         endings=(
             ".bmp",
             ".gif",

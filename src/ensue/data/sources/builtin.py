@@ -14,7 +14,7 @@ from ensue.data.columns import read_columns
 from ensue.data.config import DataConfig
 from ensue.data.items import Intervals, Items
 from ensue.data.kinds import source_of
-from ensue.data.kinds.image.source import read_image_array
+from ensue.data.kinds.image.arrays import read_image_array
 from ensue.data.kinds.table.source import read_array
 from ensue.data.labels import SPLIT
 from ensue.data.origin import Origin

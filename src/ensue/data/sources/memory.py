@@ -5,6 +5,7 @@
 | a DataFrame, columns, a list of rows, an array with named fields | as a table file with those columns: texts where one is called ``text``, molecules ``smiles``, files ``path``, questions ``question``, else rows |
 | an array or tensor (N, D) of numbers, a list of N rows of numbers | rows, with columns ``x0``, ``x1``, ... |
 | columns or rows of which one holds images or recordings | these, with the others as labels |
+| a table with a column of structs {bytes, path} | images, with the other columns as labels |
 | an array (N, H, W) or (N, H, W, 3), a list of such images of any sizes | images |
 | a list of :class:`pathlib.Path` | files, by their endings |
 | a list of texts | files, where all have an ending that is known or all are there; else texts |

@@ -27,7 +27,8 @@ def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = 
 
     Args:
         data: A folder of recordings, images, molecules or texts, a manifest or table (CSV, JSON
-            Lines, Parquet; with a column ``text`` or ``smiles`` its rows are texts or molecules),
+            Lines, Parquet; with a column ``text`` or ``smiles`` its rows are texts or molecules,
+            with one of pictures images),
             one file, ``builtin:NAME``, or what a program holds (``ensue.data.sources.memory``).
         config: Settings of the data.
         cache: Folder in which a built-in corpus is made once.

@@ -1,6 +1,8 @@
 """Images: of one size, gray or in color, in a number of levels."""
 
+import contextlib
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -16,10 +18,13 @@ from ensue.configuration import STRICT, Format
 from ensue.data.arrays import as_array, is_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture, Positions
-from ensue.data.kinds.image.pixels import Raw, is_deep, opened
+from ensue.data.kinds.image.packed import Packed
+from ensue.data.kinds.image.pixels import Raw, file_of, has_more, is_deep, is_gray, opened
 from ensue.data.png import png
 from ensue.errors import ConfigError, DataError
-from ensue.files import require_file
+
+NUM_LOOKED_AT = 64
+"""Images of which most decide whether all are gray or in color."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,9 @@ class ImageCodec:
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "ImageCodec":
-        """The size, and gray or color, of the first training image, unless the settings say.
+        """The size of the first training image, and gray or color as most of them are.
+
+        Unless the settings say otherwise.
 
         Raises:
             DataError: No image can be read.
@@ -69,7 +76,7 @@ class ImageCodec:
                 reason = str(error)
                 continue
             height, width = config.image_size or (image.height, image.width)
-            gray = config.grayscale or image.mode == "L"
+            gray = config.grayscale or _are_gray(items, rows, row)
             return cls(
                 levels=config.levels,
                 shape=(1 if gray else 3, height, width),
@@ -137,11 +144,12 @@ class ImageCodec:
             DataError: It can't be read.
         """
         found, image = self.decode(self.encode(raw)), opened(raw, self.white)
+        if has_more(raw):
+            return "it holds several pictures, of which only the first is read"
         if is_deep(raw):
             return "it has more than 8 bits"
         if not isinstance(raw, np.ndarray):
-            require_file(raw.path)
-            with Image.open(raw.path) as file:
+            with file_of(raw) as file:
                 if file.mode not in ("1", "L", "P", "RGB") or file.has_transparency_data:
                     return f"it has transparency or other colors (mode {file.mode})"
         if np.array_equal(found, np.asarray(image)):
@@ -188,7 +196,7 @@ class ImageCodec:
         Raises:
             DataError: It is neither.
         """
-        if isinstance(raw, Picture):
+        if isinstance(raw, Picture | Packed):
             return raw
         if isinstance(raw, str | Path):
             return Picture(Path(raw))
@@ -198,3 +206,23 @@ class ImageCodec:
                 "uint16"
             )
         return as_array(raw)
+
+
+def _are_gray(items: Items, rows: Positions, first: int) -> bool:
+    """Return whether most images are gray, of some evenly spread; of as many, the first decides.
+
+    A warning says where color is lost by it.
+    """
+    gray: dict[str, bool] = {}
+    for row in (first, *rows[:: -(-len(rows) // NUM_LOOKED_AT)]):
+        with contextlib.suppress(DataError):
+            gray[items.ids[row]] = is_gray(items.raw[row])
+    is_chosen = 2 * sum(gray.values()) + gray[items.ids[first]] > len(gray)
+    colored = [name for name, is_one in gray.items() if not is_one]
+    if is_chosen and colored:
+        warnings.warn(
+            f"{len(colored)} of {len(gray)} training images looked at are in color, such as "
+            f"{colored[0]!r}, and become gray, as most are; leave them out, or set grayscale if "
+            "that is meant"
+        )
+    return is_chosen

@@ -7,15 +7,18 @@ can be read.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ensue.data.items import Picture
+from ensue.data.kinds.image.packed import Packed
 from ensue.errors import DataError
 from ensue.files import require_file
 
-Raw = Picture | np.ndarray
+Raw = Picture | Packed | np.ndarray
 
 WHITE = 65535
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -40,7 +43,7 @@ def opened(raw: Raw, white: int | None = None) -> Image.Image:
     """
     if isinstance(raw, np.ndarray):
         return _of_array(raw, white)
-    with _file(raw) as image:
+    with file_of(raw) as image:
         is_deep, told = _is_deep(image), _white_of(image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
@@ -63,7 +66,7 @@ def largest_of(raw: Raw) -> int | None:
     """
     if isinstance(raw, np.ndarray):
         return int(raw.max()) if raw.dtype == np.uint16 else None
-    with _file(raw) as image:
+    with file_of(raw) as image:
         if not _is_deep(image) or _white_of(image):
             return None
         image.load()
@@ -80,22 +83,66 @@ def is_deep(raw: Raw) -> bool:
     """
     if isinstance(raw, np.ndarray):
         return raw.dtype != np.uint8
-    with _file(raw) as image:
+    with file_of(raw) as image:
         return _is_deep(image)
 
 
+def is_gray(raw: Raw) -> bool:
+    """Return whether a picture is gray, as :func:`opened` gives it; no pixels are read.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    if isinstance(raw, np.ndarray):
+        return raw.ndim == 2
+    with file_of(raw) as image:
+        return image.mode in DEEP or _is_plain_gray(image)
+
+
+def has_more(raw: Raw) -> bool:
+    """Return whether a file holds pictures after the first: an animation, or pages.
+
+    The small copies that cameras put into their files (MPO) don't count.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    if isinstance(raw, np.ndarray):
+        return False
+    with file_of(raw) as image:
+        try:
+            image.seek(1)
+        except (EOFError, OSError, SyntaxError, ValueError):
+            return False
+        return image.format != "MPO"
+
+
 @contextmanager
-def _file(picture: Picture) -> Iterator[Image.Image]:
-    require_file(picture.path)
+def file_of(picture: Picture | Packed) -> Iterator[Image.Image]:
+    """A picture's file as Pillow opens it, before its pixels are read.
+
+    Raises:
+        DataError: It can't be read, here or in the block.
+    """
+    is_packed = isinstance(picture, Packed)
+    name, file = picture.open() if is_packed else (str(picture.path), picture.path)
+    if isinstance(file, Path):
+        require_file(file)
     try:
-        with Image.open(picture.path) as image:
+        with Image.open(file) as image:
             if image.mode == "F":
                 raise ValueError("its pixels are fractions; save them in 8 or 16 bits")
             yield image
     except UnidentifiedImageError as error:
-        raise DataError(f"{str(picture.path)!r} is no image that can be read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"can't read {str(picture.path)!r}: {error}") from error
+        more = ": it is empty" if _is_empty(file) else ""
+        raise DataError(f"{name!r} is no image that can be read{more}") from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise DataError(
+            f"can't read {name!r}: it says that it has more than {most:,} pixels; save it smaller"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"can't read {name!r}: {error}") from error
 
 
 def _of_array(x: np.ndarray, white: int | None) -> Image.Image:
@@ -156,8 +203,16 @@ def _in_8_bits(values: np.ndarray, white: int) -> np.ndarray:
     return (values.astype(np.int64) * 256 // (white + 1)).astype(np.uint8)
 
 
+def _is_empty(file: Path | BytesIO) -> bool:
+    return not (file.getbuffer().nbytes if isinstance(file, BytesIO) else file.stat().st_size)
+
+
+def _is_plain_gray(image: Image.Image) -> bool:
+    return image.mode in ("1", "L") and not image.has_transparency_data
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    if image.mode in ("1", "L") and not image.has_transparency_data:
+    if _is_plain_gray(image):
         return image.convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
