@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from ensue.data.batches import Batch
-from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.cpc import objective
+from ensue.models.cpc import CPC, CPCConfig, objective
 
 SMALL = {"sample_rate": 16000, "channels": 16, "context_size": 12, "horizon": 3}
 

@@ -190,6 +190,11 @@ class CPC(
         return num_samples // self.hop
 
     @property
+    def any_size(self) -> bool:
+        """Whether items may have another shape than those it was made for: images may."""
+        return isinstance(self.encoder, PatchFrames)
+
+    @property
     def shortest(self) -> int:
         """Samples of the shortest waveform that has a future to predict; an image is one step."""
         if isinstance(self.encoder, PatchFrames):
