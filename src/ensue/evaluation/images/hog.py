@@ -63,7 +63,7 @@ def hog(image: np.ndarray) -> np.ndarray:
     Example:
         >>> stripes = np.tile(np.uint8([0, 0, 255, 255]), (32, 8))
         >>> features = hog(stripes)
-        >>> features.shape, features[:9].round(2).tolist()
+        >>> features.shape, [round(float(x), 2) for x in features[:9]]
         ((324,), [0.35, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.35])
     """
     height, width = image.shape[:2]

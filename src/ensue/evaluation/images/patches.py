@@ -105,7 +105,7 @@ def learn_dictionary(patches: Tensor, size: int, num_centroids: int, seed: int) 
         min(num_centroids, len(np.unique(z, axis=0))),
         batch_size=BATCH,
         max_iter=PASSES,
-        n_init=1,
+        n_init="auto",  # one
         random_state=seed,
     )
     centroids = torch.from_numpy(k_means.fit(z).cluster_centers_)
