@@ -51,9 +51,7 @@ def test_each_baseline_sees_the_picture_itself(seed: int) -> None:
 
 
 @pytest.mark.parametrize("of", [frozen, lambda *a: frozen(*a, num_neighbors=3)])
-def test_a_direction_is_read_off_edges_and_patches(
-    of: Callable[..., Any], seed: int
-) -> None:
+def test_a_direction_is_read_off_edges_and_patches(of: Callable[..., Any], seed: int) -> None:
     codec, store = stripes(60, 8, seed)
     kinds = [of(name, r) for name, r in image_baselines(codec, cells=1).items()]
     accuracies = run_probe(make_task(store, "way"), store, kinds).accuracies
