@@ -48,7 +48,7 @@ def by_pixels(codec: DecodesImages) -> Represents:
 
 
 def by_hog(codec: DecodesImages) -> Represents:
-    """Use histograms of oriented gradients; see :func:`ensue.evaluation.images.hog`."""
+    """Use histograms of oriented gradients; see :func:`~ensue.evaluation.images.hog.hog`."""
     return _each(codec, hog)
 
 
@@ -56,7 +56,7 @@ def by_patches(codec: DecodesImages, *, cells: int = CELLS, seed: int = 0) -> Re
     """Use k-means features of patches, pooled over cells x cells parts of the image.
 
     Patches of 6 x 6 pixels at every pixel, and at most 800 centroids; see
-    :func:`ensue.evaluation.images.learn_dictionary`. Centroids are learned when the features are
+    :func:`~ensue.evaluation.images.patches.learn_dictionary`. Centroids are learned when the features are
     first used, from 100,000 patches of the items of that store that a column ``split`` doesn't name
     ``test`` (of all, where there is no such column, or no other item), without labels. An image
     whose longer side is above 32 pixels is shrunk to that.
