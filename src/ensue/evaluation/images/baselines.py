@@ -56,10 +56,10 @@ def by_patches(codec: DecodesImages, *, cells: int = CELLS, seed: int = 0) -> Re
     """Use k-means features of patches, pooled over cells x cells parts of the image.
 
     Patches of 6 x 6 pixels at every pixel, and at most 800 centroids; see
-    :func:`~ensue.evaluation.images.patches.learn_dictionary`. Centroids are learned when the features are
-    first used, from 100,000 patches of the items of that store that a column ``split`` doesn't name
-    ``test`` (of all, where there is no such column, or no other item), without labels. An image
-    whose longer side is above 32 pixels is shrunk to that.
+    :func:`~ensue.evaluation.images.patches.learn_dictionary`. Centroids are learned when the
+    features are first used, from 100,000 patches of the items of that store that a column ``split``
+    doesn't name ``test`` (of all, where there is no such column, or no other item), without labels.
+    An image whose longer side is above 32 pixels is shrunk to that.
 
     Args:
         codec: Decodes the items of the store to images.
