@@ -1,8 +1,11 @@
-"""Pooling over time: a stream in pieces has the statistics of the whole."""
+"""Pooling over time: a stream in pieces has the statistics of the whole. Over a grid: a loop."""
 
+import math
+
+import pytest
 import torch
 
-from ensue.nn.pooling import add_frames, no_statistics, pool
+from ensue.nn.pooling import add_frames, no_statistics, pool, pool_cells
 
 
 def test_pieces_of_any_length_have_the_moments_of_the_whole(seed: int) -> None:
@@ -40,3 +43,15 @@ def test_its_gradient_is_finite_where_nothing_varies() -> None:
 
 def test_a_stream_that_brought_nothing_is_finite() -> None:
     assert pool(no_statistics(1, 2, torch.zeros(1)), "extremes").isfinite().all()
+
+
+@pytest.mark.parametrize(("Y", "X", "cells"), [(7, 7, 3), (6, 4, 2), (5, 3, 1), (2, 1, 3)])
+def test_cells_are_the_means_over_their_places(Y: int, X: int, cells: int, seed: int) -> None:
+    x = torch.randn(2, Y, X, 5, dtype=torch.float64)
+    expected = []
+    for i in range(cells):
+        for j in range(cells):
+            rows = range(i * Y // cells, math.ceil((i + 1) * Y / cells))
+            columns = range(j * X // cells, math.ceil((j + 1) * X / cells))
+            expected.append(torch.stack([x[:, y, c] for y in rows for c in columns]).mean(0))
+    torch.testing.assert_close(pool_cells(x, cells), torch.cat(expected, 1), rtol=0, atol=1e-12)

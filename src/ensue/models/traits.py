@@ -46,6 +46,7 @@ __all__ = [
     "LatentModel",
     "Model",
     "ModelSettings",
+    "PoolsCells",
     "PredictsAhead",
     "RefusesTraining",
     "Remarks",
@@ -124,6 +125,14 @@ class PredictsAhead(Protocol):
 
     @property
     def horizon(self) -> int: ...
+
+
+@runtime_checkable
+class PoolsCells(Protocol):
+    """Of a model: the embedding of an image is the means over ``cells`` x ``cells`` parts of it."""
+
+    @property
+    def cells(self) -> int: ...
 
 
 @runtime_checkable

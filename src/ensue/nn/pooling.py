@@ -1,4 +1,4 @@
-"""Pooling over time: what a whole sequence, or a stream so far, comes to as one vector.
+"""Pooling over time, or over a grid: what a whole sequence or image comes to as one vector.
 
 Mean and deviation side by side are the statistics pooling of x-vectors (Snyder et al. 2018).
 Dims: B batch, T time, D features.
@@ -120,6 +120,29 @@ def pool(statistics: RunningStatistics, pooling: Pooling) -> Tensor:
     if pooling == "extremes":
         parts += [statistics[side].where(count > 0, 0) for side in ("largest", "smallest")]
     return torch.cat(parts, dim=-1)
+
+
+def pool_cells(x: Tensor, cells: int) -> Tensor:
+    r"""The means over the cells of a grid, side by side: (N, Y, X, D) to (N, cells cells D).
+
+    Cell (i, j) of n x n cells is the mean over
+
+    .. math::
+        \lfloor i Y / n \rfloor \le y < \lceil (i + 1) Y / n \rceil, \quad
+        \lfloor j X / n \rfloor \le x < \lceil (j + 1) X / n \rceil
+
+    so that cells overlap where a side can't be divided evenly. Cells come row by row.
+
+    Args:
+        x: Features of places.
+        cells: n; 1 gives the mean over all places.
+
+    Example:
+        >>> pool_cells(torch.arange(12.0).view(1, 3, 4, 1), 2)
+        tensor([[2.5000, 4.5000, 6.5000, 8.5000]])
+    """
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x.movedim(-1, 1), cells)
+    return pooled.movedim(1, -1).flatten(1)
 
 
 def _with(value: Tensor, x: Tensor) -> Tensor:

@@ -82,7 +82,8 @@ def probe(
     level
         frame or item; by default frames for intervals and items for columns.
     baselines
-        Also MFCC (for sound) and the same network untrained.
+        Also hand-made features (MFCC of sound; raw pixels, HOG and k-means patch features of
+        images) and the same network untrained.
     knn
         Also the vote of this many nearest neighbors, by the cosine of standardized features.
     num_labels

@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ensue.evaluation.probes.classifiers import STRENGTHS, choose_strength
+from ensue.evaluation.probes.classifiers import STRENGTHS, choose_strength, to_choose_on
+from ensue.evaluation.probes.task import Moments
 
 
 def speakers(num: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,6 +44,20 @@ def test_a_class_of_two_examples_keeps_the_usual_strength() -> None:
     x, word, speaker = speakers(600, 0)
     word[:2] = 2
     assert choose_strength(x, word, speaker) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("num", "time", "expected"),
+    [(5000, np.nan, 5000), (7000, np.nan, 5000), (7000, 0.5, 7000)],
+)
+def test_it_is_chosen_on_some_of_very_many_items_but_not_of_frames(
+    num: int, time: float, expected: int
+) -> None:
+    moments = Moments(np.arange(num), np.full(num, time), np.zeros(num))
+    some = to_choose_on(moments)
+    assert len(np.unique(some)) == len(some) == expected
+    assert some.min() >= 0
+    assert num - 20 < some.max() < num
 
 
 def _thirds(x: np.ndarray, word: np.ndarray, speaker: np.ndarray) -> list[np.ndarray]:

@@ -23,7 +23,11 @@ from ensue.evaluation.represent import Represents
 MAX_ITERATIONS = 100
 STRENGTHS, NUM_FOLDS = (1.0, 0.1, 0.01), 3
 ENOUGH_TO_CHOOSE_ON = range(500, 5_001)
-"""Training examples to choose the strength on: fewer mislead, with more it matters little."""
+"""Training examples to choose the strength on: fewer mislead, with more frames it matters little.
+
+Of more items than these as many are drawn, since it does matter: of 8,000 pictures (CIFAR-10 as
+JPEG, tested on 2,000 more) C = 0.01 instead of 1 reads raw pixels by 3 points better, HOG too.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def frozen(name: str, represent: Represents, *, num_neighbors: int | None = None
 
         def linear(train: np.ndarray, test: np.ndarray) -> np.ndarray:
             y, folds_keep = pool.label[train], units(pool.at(train), pool.at(test), store)
-            strength = choose_strength(x()[train], y, folds_keep)
+            some = to_choose_on(pool.at(train))
+            strength = choose_strength(x()[train[some]], y[some], folds_keep[some])
             return fitted(logistic_regression(strength), x()[train], y).predict(x()[test])
 
         def near(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -101,6 +106,14 @@ def units(train: Moments, test: Moments, store: Store) -> np.ndarray:
     if groups_apart(train, test, store):
         return np.asarray(store.group)[train.row]
     return train.row
+
+
+def to_choose_on(train: Moments) -> np.ndarray:
+    """Return the positions of the examples to choose the strength on: some of very many items."""
+    most = ENOUGH_TO_CHOOSE_ON[-1]
+    if len(train) <= most or not np.isnan(train.time).all():
+        return np.arange(len(train))
+    return np.sort(np.random.default_rng(0).permutation(len(train))[:most])
 
 
 def choose_strength(x: np.ndarray, labels: np.ndarray, unit: np.ndarray) -> float:

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from ensue.data.codecs.protocols import Codec, DecodesSound
+from ensue.data.codecs.protocols import Codec, DecodesImages, DecodesSound
 from ensue.data.store import Store
+from ensue.evaluation.images.baselines import CELLS, image_baselines
 from ensue.evaluation.probes.classifiers import Kind, frozen
 from ensue.evaluation.probes.label_curve import run_label_curve, sizes_of
 from ensue.evaluation.probes.leave_group_out import run_leave_group_out
@@ -18,7 +19,7 @@ from ensue.evaluation.probes.task import make_pool, make_task
 from ensue.evaluation.probes.verification import run_verification
 from ensue.evaluation.represent import Represents, by_mfcc, by_model
 from ensue.models.loading import untrained_like
-from ensue.models.traits import EncodingModel
+from ensue.models.traits import EncodingModel, PoolsCells
 from ensue.training.progress import Progress
 
 
@@ -70,12 +71,19 @@ def measure(
 
 
 def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Represents]:
-    """Make the baselines: MFCC if the data are sound, and the same network untrained."""
+    """Make the baselines: hand-made features of the data, and the same network untrained.
+
+    MFCC of sound; raw pixels, HOG and k-means patch features of images, the last of these pooled
+    over the same cells as the model's embedding, or over 2 x 2 where the model doesn't say.
+    """
     features: dict[str, Represents] = {}
     if isinstance(codec, DecodesSound):
         features["MFCC with deltas"] = by_mfcc(
             codec.sample_rate, lambda x: torch.from_numpy(codec.decode(x))
         )
+    if isinstance(codec, DecodesImages):
+        cells = model.cells if isinstance(model, PoolsCells) else CELLS
+        features |= image_baselines(codec, cells=cells, seed=seed)
     for name, config in model.untrained_variants().items():
         features[f"untrained, {name}"] = by_model(untrained_like(model, config, seed))
     return features
