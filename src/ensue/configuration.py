@@ -13,16 +13,16 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import wraps
 from numbers import Real
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 
 from ensue.errors import CheckpointError, ConfigError, unknown
+from ensue.hints import bare, choices, help_of, is_tuple, options_of
 
 FORMAT = 1
 STRICT = ConfigDict(extra="forbid", revalidate_instances="always")
@@ -145,21 +145,10 @@ def settings(cls: type) -> list[Setting]:
         if f.metadata.get("from_data") or f.name in ("format", "family", "name"):
             continue
         classes, hint = choices(cls).get(f.name, {}), hints[f.name]
-        kind = Literal[tuple(classes)] if classes else _bare(hint)
-        options.append(Setting(name=f.name, type=kind, default=f.default, help=_help(hint)))
+        kind = Literal[tuple(classes)] if classes else bare(hint)
+        options.append(Setting(name=f.name, type=kind, default=f.default, help=help_of(hint)))
         options += [option for one in classes.values() for option in settings(one)]
     return list({option.name: option for option in options}.values())
-
-
-@cache
-def choices(cls: type) -> dict[str, dict[str, type]]:
-    """Return the fields that hold one of several classes of settings, and these by their names."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    named = {
-        f.name: {_own_name(c): c for c in _options(_bare(hints[f.name])) if _own_name(c)}
-        for f in dataclasses.fields(cls)
-    }
-    return {name: classes for name, classes in named.items() if classes}
 
 
 def takes_flat(cls: type[C]) -> type[C]:
@@ -183,18 +172,13 @@ def takes_flat(cls: type[C]) -> type[C]:
     return cls
 
 
-def _own_name(cls: Any) -> str:
-    """Return the default of a field ``name``, or the empty text."""
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    return next((str(f.default) for f in fields if f.name == "name"), "")
-
-
 def _with_choices(
     section: str, cls: type, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values with those of each chosen class as an instance of it, and the problems.
 
-    A setting of a class that isn't chosen may be there, as in older files, with its default.
+    A setting of a class that isn't chosen may be there, as in older files, with its default, or
+    with any value where it is among the ``unread`` of its class.
     """
     values, problems = dict(values), []
     for place, classes in choices(cls).items():
@@ -203,13 +187,17 @@ def _with_choices(
         if values.get(place) is None and given:
             able = set.intersection(*(set(owners[name]) for name in given))
             values[place] = next((name for name in classes if name in able), None)
+            if not able:
+                several = " and ".join(given)
+                problems.append(f"{section}: {several} are of different {place}s; choose one")
+                continue
         chosen = values.get(place)
         own = {name: value for name, value in given.items() if chosen in owners[name]}
         problems += [
             f"{section}: {name} is for the {place} {' or '.join(owners[name])}, not {chosen!r}; "
             "leave it out"
             for name, value in given.items()
-            if name not in own and value != getattr(classes[owners[name][0]], name)
+            if name not in own and not _is_unread(classes[owners[name][0]], name, value)
         ]
         if isinstance(chosen, str) and chosen in classes:
             try:
@@ -218,6 +206,31 @@ def _with_choices(
                 problems += [_problem(section, cls, e) for e in error.errors()]
                 del values[place]
     return values, problems
+
+
+def _is_unread(cls: Any, name: str, value: Any) -> bool:
+    return value == getattr(cls, name) or name in getattr(cls, "unread", ())
+
+
+def refuse_foreign(config: Any, names: Iterable[str]) -> None:
+    """Refuse settings of a class that isn't the chosen one, such as of another encoder.
+
+    Args:
+        config: The configuration that was made of them.
+        names: The settings that a user gave.
+
+    Raises:
+        ConfigError: One of them would be read by nothing.
+    """
+    for place, classes in choices(type(config)).items():
+        chosen = getattr(getattr(config, place), "name", getattr(config, place))
+        owners = _owners(classes)
+        for name in names:
+            if chosen is not None and chosen not in owners.get(name, [chosen]):
+                raise ConfigError(
+                    f"{name} is for the {place} {' or '.join(owners[name])}, not {chosen!r}; "
+                    "leave it out"
+                )
 
 
 def _owners(classes: Mapping[str, type]) -> dict[str, list[str]]:
@@ -339,7 +352,7 @@ def _problem(section: str, cls: type, error: Any) -> str:
 
 def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Split the text of a setting that takes several values at its commas."""
-    several = {s.name for s in settings(cls) if any(map(_is_tuple, _options(s.type)))}
+    several = {s.name for s in settings(cls) if any(map(is_tuple, options_of(s.type)))}
     return {
         name: [part for part in value.split(",") if part]
         if name in several and isinstance(value, str)
@@ -348,28 +361,9 @@ def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_tuple(hint: Any) -> bool:
-    return typing.get_origin(_bare(hint)) is tuple
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    """Return the types that a union offers, or the type itself."""
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if union else (hint,)
-
-
-def _bare(hint: Any) -> Any:
-    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
-
-
-def _help(hint: Any) -> str:
-    found = [m.description for m in getattr(hint, "__metadata__", ()) if isinstance(m, FieldInfo)]
-    return next((d for d in found if d), "")
-
-
 def type_name(hint: Any) -> str:
     """Return a type as the help shows it: ``int``, ``waveform|log_mel``, ``float|none``."""
-    hint = _bare(hint)
+    hint = bare(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return "|".join(str(a) for a in arguments)

@@ -40,6 +40,7 @@ class Case:
         noisy: Whether its training draws from torch's own generator, as dropout does.
         stretch: ``stretch(num, steps)``: items of so many steps each, where they have a length.
         source: What an item is written from, a function of the item; or None.
+        streams: Whether it runs step by step, and sees nothing of what is to come.
     """
 
     family: str
@@ -50,6 +51,7 @@ class Case:
     longest: int = 100_000
     noisy: bool = False
     source: Callable[[Tensor], Source] | None = None
+    streams: bool = True
 
     def given(self, items: list[Tensor]) -> dict[str, Source]:
         """What items are written from, as an argument; nothing where that is nothing."""
@@ -167,6 +169,16 @@ def cpc(**settings: Any) -> Callable[[], CPC]:
     return lambda: CPC(CPCConfig(**{**small, "num_negatives": 8, **settings}))
 
 
+def cpc_of_images(**settings: Any) -> Callable[[], CPC]:
+    small = {"shape": (3, 14, 12), "num_tokens": 6, "channels": 8, "context_size": 6, "patch": 4}
+    few = {"num_negatives": 8, "horizon": 2, "patch_width": 4, "num_context_layers": 2}
+    return lambda: CPC(CPCConfig(**{**small, **few, **settings}))
+
+
+def photos(num: int) -> list[Tensor]:
+    return [torch.randint(0, 5, (3, 14, 12)) for _ in range(num)]
+
+
 OF_IMAGES: dict[str, Any] = {
     "num_features": None,
     "hidden_sizes": (64, 64),
@@ -217,6 +229,38 @@ CASES = [
         name="aligned, two GRU layers of torch",
         build=cpc(encoder="log_mel", candidates="aligned", num_context_layers=2, recurrent="torch"),
         items=waveforms,
+    ),
+    Case(
+        family="cpc",
+        name="forward and backward",
+        build=cpc(directions=("forward", "backward"), embedding="both"),
+        items=waveforms,
+        streams=False,
+    ),
+    Case(family="cpc", name="patches", build=cpc_of_images(), items=photos, streams=False),
+    Case(
+        family="cpc",
+        name="patches changed in training, four directions, cells",
+        build=cpc_of_images(
+            directions=("down", "up", "right", "left"),
+            pooling="cells",
+            patch_crop=1,
+            patch_flip=True,
+            patch_color=0.3,
+            patch_gray=0.3,
+            nearest=2,
+        ),
+        items=photos,
+        streams=False,
+    ),
+    Case(
+        family="cpc",
+        name="patches by a ResNet, aligned",
+        build=cpc_of_images(
+            encoder="patch_resnet", resnet_width=4, patch_width=64, candidates="aligned"
+        ),
+        items=photos,
+        streams=False,
     ),
     Case(family="charrnn", name="lstm", build=charrnn(cell="lstm"), items=texts, stretch=tokens),
     Case(
@@ -408,6 +452,10 @@ assert {case.family for case in CASES} == set(FAMILIES), "every family needs a c
 def cases_with(contract: str) -> list[Case]:
     """The cases whose family claims a contract in the registry."""
     return [case for case in CASES if contract in FAMILIES[case.family].contracts]
+
+
+def cases_that_stream(contract: str) -> list[Case]:
+    return [case for case in cases_with(contract) if case.streams]
 
 
 def label(case: Case) -> str:

@@ -13,14 +13,14 @@ from ensue.generation import Drawing, GenerationConfig, collect
 from ensue.models.loading import load_model
 from ensue.models.protocols import CONTRACTS, HasLogProb, select
 from ensue.models.registry import FAMILIES, config_class, model_class
-from tests.contracts.families import CASES, Case, batch_of, cases_with, label
+from tests.contracts.families import CASES, Case, batch_of, cases_that_stream, cases_with, label
 from tests.generation.recorder import Recorder
 
 every = pytest.mark.parametrize("case", CASES, ids=label)
 encoding = pytest.mark.parametrize("case", cases_with("encodes"), ids=label)
 scoring = pytest.mark.parametrize("case", cases_with("scores"), ids=label)
 drawing = pytest.mark.parametrize("case", cases_with("samples"), ids=label)
-stepping = pytest.mark.parametrize("case", cases_with("steps"), ids=label)
+stepping = pytest.mark.parametrize("case", cases_that_stream("steps"), ids=label)
 recordable = pytest.mark.parametrize(
     "case",
     [c for c in cases_with("codes") if c.build().prompts(1).recordable(GenerationConfig())],
@@ -28,7 +28,7 @@ recordable = pytest.mark.parametrize(
 )
 layered = pytest.mark.parametrize(
     ("case", "layer"),
-    [(case, name) for case in cases_with("layers") for name in case.build().layers],
+    [(case, name) for case in cases_that_stream("layers") for name in case.build().layers],
     ids=lambda value: value if isinstance(value, str) else label(value),
 )
 
@@ -192,7 +192,7 @@ def test_selected_rows_of_a_state_stream_on_as_they_would_have(case: Case, seed:
     torch.testing.assert_close(chosen.context, everyone.context[rows], rtol=1e-6, atol=1e-8)
 
 
-@encoding
+@pytest.mark.parametrize("case", cases_that_stream("encodes"), ids=label)
 def test_future_does_not_change_past(case: Case, seed: int) -> None:
     """Change every sample after frame t's receptive field: frames <= t are bit-equal."""
     model = case.build().eval()
@@ -264,7 +264,7 @@ def test_every_layer_shares_the_weights_of_the_model(case: Case, layer: str) -> 
     assert model.up_to(layer).training
 
 
-@pytest.mark.parametrize("case", cases_with("layers"), ids=label)
+@pytest.mark.parametrize("case", cases_that_stream("layers"), ids=label)
 def test_layers_end_where_the_model_does(case: Case, seed: int) -> None:
     model, x = case.build().eval(), torch.randn(2, 3200)
     whole, layers = model.encode(x), model.layers

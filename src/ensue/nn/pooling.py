@@ -152,23 +152,3 @@ def _with(value: Tensor, x: Tensor) -> Tensor:
 
 def _root(variance: Tensor) -> Tensor:
     return (variance + SMALLEST_VARIANCE).sqrt()
-
-
-def pool_cells(x: Tensor, num_cells: int = CELLS) -> Tensor:
-    r"""(B, Y, X, D) to (B, Q Q D): the means of Q x Q cells, row by row.
-
-    .. math:: m_{ij} = \frac1{|R_i| |C_j|} \sum_{y \in R_i} \sum_{x \in C_j} x_{yx}, \qquad
-        R_i = \{\lfloor i Y / Q \rfloor, \ldots, \lceil (i + 1) Y / Q \rceil - 1\}
-
-    and C likewise: where Y or X isn't a multiple of Q, neighbors share a row or a column.
-
-    Args:
-        x: Frames.
-        num_cells: Q.
-
-    Example:
-        >>> pool_cells(torch.arange(4.0).view(1, 2, 2, 1), 1)
-        tensor([[1.5000]])
-    """
-    pooled = torch.nn.functional.adaptive_avg_pool2d(x.movedim(-1, 1), num_cells)
-    return pooled.movedim(1, -1).flatten(1)

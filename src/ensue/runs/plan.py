@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensue.configuration import lengths, settings, split_sections, to_plain, validate_all
+from ensue.configuration import (
+    lengths,
+    refuse_foreign,
+    settings,
+    split_sections,
+    to_plain,
+    validate_all,
+)
 from ensue.data.config import DataConfig
 from ensue.errors import ConfigError
 from ensue.models.registry import config_class
@@ -70,7 +77,9 @@ def make_plan(
     if isinstance(of_data.get("regions"), str | Path):
         # A run is used from other folders than it was trained in.
         of_data["regions"] = str(Path(of_data["regions"]).absolute())
-    configs, notes = fitted(validate_all(merged), settings, known_lengths)
+    valid = validate_all(merged)
+    refuse_foreign(valid["model"], user_settings["model"])
+    configs, notes = fitted(valid, settings, known_lengths)
     return Plan(family, data, configs, notes)
 
 

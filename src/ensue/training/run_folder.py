@@ -332,7 +332,8 @@ class RunFolder:
 
 def _question(probe: Mapping[str, Any]) -> tuple[str, ...]:
     # The first version had one kind of probe.
-    return (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
+    asked = (*(probe[n] for n in ("source", "label", "level")), probe.get("kind", "accuracy"))
+    return (*asked, probe.get("pooled", ""))
 
 
 def _holds_files(folder: Path) -> bool:

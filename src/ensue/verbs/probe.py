@@ -19,8 +19,9 @@ from ensue.evaluation.probes.plan import make_plan
 from ensue.evaluation.probes.probe import ProbeResult
 from ensue.evaluation.probes.table import print_probe
 from ensue.evaluation.represent import by_model
-from ensue.models.traits import EncodingModel
+from ensue.nn.pooling import Pooled, Pooling
 from ensue.report import write_report
+from ensue.runs.encoder import encoder_of
 from ensue.runs.loaded import load
 from ensue.runs.plan import describe
 from ensue.runs.prepare import warn_of_lookalikes
@@ -53,6 +54,8 @@ def probe(
     label: str,
     level: Literal["frame", "item"] | None = None,
     baselines: bool = True,
+    pooling: Pooling | None = None,
+    embedding: Pooled | None = None,
     knn: int | None = None,
     num_labels: str | int | Sequence[int] = (),
     label_fractions: str | float | Sequence[float] = (),
@@ -84,6 +87,12 @@ def probe(
     baselines
         Also hand-made features (MFCC of sound; raw pixels, HOG and k-means patch features of
         images) and the same network untrained.
+    pooling
+        Of a CPC: mean, statistics, dynamics, extremes or cells (3 x 3 parts of an image); by
+        default the run's own. The baselines are pooled alike.
+    embedding
+        Of a CPC: frames that one vector per item is pooled from: context, local or both; by
+        default the run's own.
     knn
         Also the vote of this many nearest neighbors, by the cosine of standardized features.
     num_labels
@@ -141,15 +150,17 @@ def probe(
     loaded = load(run).on_best_device()
     folder = RunFolder(loaded.path)
     folder.read_probes()  # refuse a damaged file before the work
-    model = loaded.model_as(EncodingModel, "encodes")
+    model = encoder_of(loaded, pooling=pooling, embedding=embedding)
+    pooled = " of ".join(option for option in (pooling, embedding) if option is not None)
     opened = open_data(loaded, data, **reading)
     warn_of_lookalikes(label, _values(opened.store, label, separator))
     features = {
         **(baselines_of(model, loaded.codec, seed) if baselines else {}),
-        f"{loaded.family} (this run)": by_model(model),
+        f"{loaded.family}{pooled and f', {pooled}'} (this run)": by_model(model),
     }
     result = measure(plan, opened.store, features, model, opened.progress)
-    folder.write_probe({"source": describe(data), **dataclasses.asdict(result)})
+    asked = {"source": describe(data), **({"pooled": pooled} if pooled else {})}
+    folder.write_probe({**asked, **dataclasses.asdict(result)})
     write_card(folder, model)
     if report:
         write_report(folder)

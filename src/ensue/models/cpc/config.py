@@ -1,7 +1,7 @@
 """Settings of a CPC: those of all, and those of each encoder."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,8 @@ class LogMelConfig:
     """Log-mel bands and a few convolutions: what learns in minutes on a CPU."""
 
     __pydantic_config__ = STRICT
+    unread: ClassVar[tuple[str, ...]] = ("num_mels", "num_conv_layers")
+    """Settings that saved runs have beside other encoders, where nothing reads them."""
 
     name: Literal["log_mel"] = "log_mel"
     num_mels: Annotated[int, Field(gt=0, description="bands of the log_mel encoder")] = 80

@@ -16,6 +16,7 @@ from ensue.models.protocols import Features
 from ensue.nn import GRU, ConvBlock, StridedStack
 from ensue.nn.patches import PatchFrames
 from ensue.nn.pooling import (
+    CELLS,
     Pooled,
     Pooling,
     RunningStatistics,
@@ -129,7 +130,7 @@ class FrameModel(nn.Module, ABC):
         x = torch.cat([*frames.values()], dim=-1) if both else frames[self.embedding]
         if self.pooling == "cells":
             assert grid is not None
-            return pool_cells(x.unflatten(1, grid))
+            return pool_cells(x.unflatten(1, grid), CELLS)
         return pool(add_frames(no_statistics(len(x), x.shape[-1], x), x, num_frames), self.pooling)
 
     def init_state(self, batch: int) -> CPCState:

@@ -46,6 +46,7 @@ from ensue.models.saved import SavedModel
 from ensue.nn import GRU, StridedStack
 from ensue.nn.grid_context import GridContext
 from ensue.nn.patches import PatchFrames
+from ensue.nn.pooling import CELLS
 
 
 class CPC(
@@ -188,6 +189,11 @@ class CPC(
         if isinstance(self.encoder, StridedStack):
             return self.encoder.num_whole_frames(num_samples)
         return num_samples // self.hop
+
+    @property
+    def cells(self) -> int:
+        """Cells along each side of an image that the embedding is pooled over."""
+        return CELLS if self.pooling == "cells" else 1
 
     @property
     def any_size(self) -> bool:
