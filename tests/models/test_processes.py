@@ -23,6 +23,17 @@ def cpc(**settings: Any) -> tuple[Any, Batch]:
     return CPC(config).double(), Batch(x=x.double(), lengths=lengths)
 
 
+def cpc_of_images(**settings: Any) -> tuple[Any, Batch]:
+    torch.manual_seed(0)
+    small = {"patch": 4, "channels": 8, "context_size": 6, "num_negatives": 5, "patch_width": 4}
+    changed = {"patch_crop": 1, "patch_flip": True, "patch_color": 0.3, "patch_gray": 0.3}
+    several = {"directions": ("down", "up", "right", "left"), "horizon": 2}
+    config = CPCConfig(
+        shape=(3, 12, 14), num_tokens=257, **{**small, **changed, **several, **settings}
+    )
+    return CPC(config).double(), Batch(x=torch.randint(0, 256, (4, 3, 12, 14)))
+
+
 def vae(free_bits: float, kind: Any) -> tuple[Any, Batch]:
     """Of free bits that some of the units, or sequences, have used and others haven't."""
     torch.manual_seed(0)
@@ -47,6 +58,12 @@ VARIANTS = {
     "other throats": partial(
         cpc, encoder="log_mel", sample_rate=16000, vocal_tract_perturbation=0.2
     ),
+    "forward and backward": partial(cpc, directions=("forward", "backward")),
+    "images, own and others": cpc_of_images,
+    "images, others only": partial(cpc_of_images, own_sequence=False, num_anchors=7),
+    "images, own only": partial(cpc_of_images, num_negatives=0),
+    "images, aligned": partial(cpc_of_images, candidates="aligned"),
+    "images, nearest skipped": partial(cpc_of_images, nearest=2),
     "free bits of sequences": partial(vae, 0.12, "sequence"),
     "free bits of the batch": partial(vae, 0.01, "batch"),
     "free bits of units": partial(vae, 0.1, "unit"),
@@ -61,7 +78,8 @@ def work(rank: int, variant: str, folder: str) -> None:
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
     model, batch = VARIANTS[variant]()
     own = slice(2 * rank, 2 * rank + 2)
-    loss = model.loss(Batch(x=batch.x[own], lengths=batch.lengths[own]), step=7)
+    lengths = None if batch.lengths is None else batch.lengths[own]
+    loss = model.loss(Batch(x=batch.x[own], lengths=lengths), step=7)
     loss.total.backward()
     gradient, total, count = gradient_of(model), loss.total.detach(), loss.count
     for value in (gradient, total, count):
