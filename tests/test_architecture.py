@@ -23,6 +23,7 @@ from ensue.verbs import VERBS
 SOURCE = Path(ensue.__file__).parent
 ROOMS = [
     {"errors"},
+    {"hints"},
     {"configuration"},
     {"files"},
     {"nn"},

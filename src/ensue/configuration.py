@@ -6,7 +6,7 @@ a configuration.
 
 A field may hold one of several classes of settings, each with a ``name`` of its own, such as the
 encoder of a CPC. Where people read and write settings (the command line, recipes, saved files)
-these are flat: the name in the field, and the settings of that class beside it.
+these are flat: the name in the field, and the settings of that class next to it.
 """
 
 import dataclasses

@@ -71,7 +71,7 @@ def own_and_others(
     others: Tensor | None = None,
     others_count: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """All frames of the own sequence, then sampled ones of others, and which of them count.
+    """All frames of each sequence, then sampled ones of others, and which of them count.
 
     Args:
         z: (B, T, D) the own frames.

@@ -1,6 +1,6 @@
 """InfoNCE: tell the one true future among N candidates (van den Oord et al. 2018).
 
-What a future is, and which candidates there are, stands in ``futures`` and ``candidates``.
+Futures and candidates are in the modules of these names.
 """
 
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def contrast(
     """
     B, A, K, D = predicted.shape
     if not candidates.shape[1]:
-        raise ConfigError("there are no candidates: give frames of the own sequence or of others")
+        raise ConfigError("there are no candidates: give frames of the sequence or of others")
     scores = (predicted.reshape(B, A * K, D) @ candidates.transpose(1, 2)).view(B, A, K, -1)
     if count is not None:
         scores = scores.masked_fill(~count[:, None, None], -torch.inf)

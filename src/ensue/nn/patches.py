@@ -99,7 +99,7 @@ class PatchConvs(nn.Module):
         in_channels: C.
         out_features: D.
         width: Channels of the first convolution; the others have twice as many.
-        norm: ``channel`` normalizes each patch by itself; ``batch`` looks at the others, too.
+        norm: ``channel`` normalizes each patch alone; ``batch`` looks at the others, too.
 
     Example:
         >>> PatchConvs(3, 16, width=8)(torch.zeros(5, 3, 8, 8)).shape

@@ -35,7 +35,7 @@ class LogMelConfig:
 
     __pydantic_config__ = STRICT
     unread: ClassVar[tuple[str, ...]] = ("num_mels", "num_conv_layers")
-    """Settings that saved runs have beside other encoders, where nothing reads them."""
+    """Settings that saved runs have next to other encoders, where nothing reads them."""
 
     name: Literal["log_mel"] = "log_mel"
     num_mels: Annotated[int, Field(gt=0, description="bands of the log_mel encoder")] = 80
@@ -65,7 +65,7 @@ class LogMelConfig:
 class PatchConfig:
     """Abstract: overlapping patches of images, and how each is changed in training.
 
-    Each patch of each step is cropped, flipped and recolored by itself, so that what runs on
+    Each patch of each step is cropped, flipped and recolored alone, so that what runs on
     across an edge can't give the answer away (van den Oord et al. 2018, section 3.2).
     """
 

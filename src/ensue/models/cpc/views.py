@@ -92,7 +92,7 @@ class Draws:
 
 
 def changed_patches(patches: Tensor, settings: PatchConfig, uniform: Draws) -> Tensor:
-    """Patches (B, T, C, P, P) from -1 to 1, each cropped, flipped and recolored by itself."""
+    """Patches (B, T, C, P, P) from -1 to 1, each cropped, flipped and recolored alone."""
     T, C = patches.shape[1:3]
     if settings.patch_crop or settings.patch_flip:
         patches = _moved(patches, settings, uniform)
