@@ -59,13 +59,15 @@ def train_and_ask(
     questions: Mapping[str, tuple[Path, Mapping[str, Any]]],
     folder: Path,
     seed: int,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Train once by a recipe, with the time that it took, then ask every question by name."""
     from ensue import load, train
 
     out, cache = folder / f"run-{seed}", folder / "cache"
     begun, cpu = time.monotonic(), time.process_time()
-    trained = train("cpc", pretrain_on, out=out, recipe=recipe, seed=seed, cache=cache, quiet=True)
+    common: dict[str, Any] = {"seed": seed, "cache": cache, "quiet": True, **settings}
+    trained = train("cpc", pretrain_on, out=out, recipe=recipe, **common)
     spent = round(time.monotonic() - begun, 1), round(time.process_time() - cpu, 1)
     answers = {
         name: ask(out, manifest, cache, seed, question)

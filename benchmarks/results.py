@@ -21,6 +21,7 @@ ROWS = {
     "digits": "bits a dimension of small handwritten digits, causal and any-order, three seeds",
     "pixelcnn": "drawing from a gated PixelCNN beside a loop of whole passes",
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
+    "cpc_images": "CPC of images beside baselines (ROW='cpc_images mnist|cifar|caltech FOLDER')",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
     "small_tables": "flows with no settings on five small tables (ROW='small_tables FOLDER')",

@@ -17,7 +17,7 @@ class GridContext(nn.Module):
 
         h_0 &= W z, \qquad
         h_{l+1} = h_l + P_l \, \sigma(V_l * \sigma(H_l * \sigma(U_l \, \sigma(h_l)))) \\
-        c &= h_L
+        c &= \sigma(h_L), \qquad \sigma = \mathrm{relu}
 
     with :math:`H` across a row and :math:`V` up a column, after the network of PixelCNN's kind in
     section 3.2 of van den Oord et al. 2018. The own row is seen whole: what is predicted lies in
@@ -46,7 +46,7 @@ class GridContext(nn.Module):
         h = self.first(z.movedim(-1, 1))
         for layer in self.layers:
             h = h + layer(h)
-        return h.movedim(1, -1)
+        return relu(h).movedim(1, -1)
 
 
 class _Layer(nn.Module):

@@ -95,10 +95,15 @@ class PatchFrames(nn.Module):
 class PatchConvs(nn.Module):
     r"""Small patches (N, C, P, P) to vectors (N, D): three convolutions, and their mean over space.
 
+    .. math:: h_l = \mathrm{relu}(\mathrm{norm}(W_l * h_{l-1})), \qquad z = \mathrm{mean}(h_3)
+
+    The second and third have a stride of two. What is averaged is no less than 0, as in k-means
+    features and in a ResNet: a mean of linear features would tell less.
+
     Args:
         in_channels: C.
         out_features: D.
-        width: Channels of the first convolution; the others have twice as many.
+        width: Channels of the first convolution; the second has twice as many, the third D.
         norm: ``channel`` normalizes each patch alone; ``batch`` looks at the others, too.
 
     Example:
@@ -115,19 +120,18 @@ class PatchConvs(nn.Module):
         norm: Literal["channel", "batch", "none"] = "channel",
     ) -> None:
         super().__init__()
-        channels = (in_channels, width, 2 * width, 2 * width)
+        channels, strides = (in_channels, width, 2 * width, out_features), (1, 2, 2)
         layers: list[nn.Module] = []
-        for i, (before, after) in enumerate(pairwise(channels)):
+        for (before, after), stride in zip(pairwise(channels), strides, strict=True):
             layers += [
-                nn.Conv2d(before, after, 3, 1 + (i == 1), padding=1, bias=norm == "none"),
+                nn.Conv2d(before, after, 3, stride, padding=1, bias=norm == "none"),
                 _norm(norm, after),
                 nn.ReLU(),
             ]
         self.layers = nn.Sequential(*layers)
-        self.last = nn.Linear(channels[-1], out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.layers(x).mean((2, 3)))
+        return self.layers(x).mean((2, 3))
 
 
 def _norm(norm: str, channels: int) -> nn.Module:
