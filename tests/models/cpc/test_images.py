@@ -135,6 +135,15 @@ def test_settings_choose_the_encoder_that_has_them() -> None:
         CPCConfig(num_mels=9, patch=9)
 
 
+@pytest.mark.parametrize(("side", "patch", "grid"), [(32, 8, 7), (28, 7, 8), (256, 64, 7)])
+def test_patch_is_a_quarter_of_the_image_unless_it_is_set(side: int, patch: int, grid: int) -> None:
+    config = CPCConfig(shape=(1, side, side), num_tokens=257, channels=4, context_size=4)
+    model = CPC(config)
+    assert model.encoder.size == patch
+    assert model.encoder.grid((side, side)) == (grid, grid)
+    assert model.config.encoder.patch == patch
+
+
 def test_paper_form_builds_with_1024_features(seed: int) -> None:
     """Patches of 64 pixels from 256 with half overlap give 7 x 7 frames."""
     sizes = {"encoder": "patch_resnet", "patch": 64, "depth": 18, "resnet_width": 4}

@@ -1,7 +1,7 @@
 """Settings of a CPC: those of all, and those of each encoder."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -71,7 +71,14 @@ class PatchConfig:
 
     __pydantic_config__ = STRICT
 
-    patch: Annotated[int, Field(gt=1, description="pixels on a side of a patch of an image")] = 8
+    patch: Annotated[
+        int | None,
+        Field(
+            gt=1,
+            description="pixels on a side of a patch of an image; none: a quarter of the shorter "
+            "side, which gives 7 rows and columns or 8",
+        ),
+    ] = None
     stride: Annotated[
         int | None, Field(gt=0, description="pixels from patch to patch; none: half a patch")
     ] = None
@@ -97,13 +104,13 @@ class PatchConfig:
         float, Field(ge=0, le=1, description="part of the patches that are gray in training")
     ] = 0.0
 
-    @property
-    def step(self) -> int:
-        """Pixels from patch to patch."""
-        return self.stride or max(self.patch // 2, 1)
+    def fitted(self, shape: tuple[int, int, int]) -> Self:
+        """The same with a size and a stride, for images (C, H, W)."""
+        patch = self.patch or max(min(shape[1:]) // 4, 2)
+        return replace(self, patch=patch, stride=self.stride or max(patch // 2, 1))
 
     def __post_init__(self) -> None:
-        if self.patch_crop >= self.patch:
+        if self.patch is not None and self.patch_crop >= self.patch:
             raise ConfigError(
                 f"patch_crop is {self.patch_crop}; it must be below patch, {self.patch}"
             )
@@ -257,12 +264,18 @@ class CPCConfig(FamilyConfig):
         Raises:
             ConfigError: There are some.
         """
-        encoder = self.encoder or self.usual_encoder()
+        encoder = self.encoder or self._usual_encoder()
         if isinstance(encoder, LogMelConfig) and self.sample_rate is not None:
             require_bands(self.sample_rate, encoder.num_mels)
 
-    def usual_encoder(self) -> Encoder:
-        """The encoder of data for which none was chosen."""
+    def with_encoder(self) -> "CPCConfig":
+        """The same with an encoder, where none was chosen, and with the sizes of its patches."""
+        encoder = self.encoder or self._usual_encoder()
+        if isinstance(encoder, PatchConfig) and self.shape is not None:
+            encoder = encoder.fitted(self.shape)
+        return replace(self, encoder=encoder)
+
+    def _usual_encoder(self) -> Encoder:
         return LogMelConfig() if self.shape is None else ConvPatchConfig()
 
     def on_a_line(self) -> "CPCConfig":

@@ -100,7 +100,7 @@ def _resnet_patches(config: CPCConfig, encoder: ResNetPatchConfig) -> nn.Module:
         depth=encoder.depth,
         width=encoder.resnet_width,
         norm=config.norm,
-        stem="large" if encoder.patch > LARGEST_OF_SMALL_STEM else "small",
+        stem="large" if (encoder.patch or 0) > LARGEST_OF_SMALL_STEM else "small",
         checkpoint=encoder.checkpoint,
     )
     return _patch_frames(config, encoder, network)
@@ -112,10 +112,12 @@ LARGEST_OF_SMALL_STEM = 32
 
 def _patch_frames(config: CPCConfig, encoder: PatchConfig, network: nn.Module) -> nn.Module:
     assert config.num_tokens is not None
+    assert encoder.patch is not None
+    assert encoder.stride is not None
     return PatchFrames(
         network,
         size=encoder.patch,
-        stride=encoder.step,
+        stride=encoder.stride,
         num_features=config.channels,
         num_levels=config.num_tokens - 1,
     )

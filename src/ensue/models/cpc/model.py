@@ -82,9 +82,7 @@ class CPC(
 
     def __init__(self, config: CPCConfig) -> None:
         super().__init__()
-        config = validate(CPCConfig, config, section="model")
-        if config.encoder is None:
-            config = dataclasses.replace(config, encoder=config.usual_encoder())
+        config = validate(CPCConfig, config, section="model").with_encoder()
         if config.norm == "batch":
             warnings.warn(
                 "batch norm takes its statistics over time: in training the future leaks into the "
