@@ -10,6 +10,7 @@ from ensue.configuration import validate
 from ensue.errors import ConfigError, DataError
 from ensue.models.cpc import CPC, CPCConfig
 from ensue.models.cpc.config import ConvPatchConfig
+from ensue.models.cpc.objective import surprise_told
 from ensue.models.cpc.views import Draws, changed_patches
 from ensue.nn.patches import PatchConvs, PatchFrames
 
@@ -103,6 +104,64 @@ def test_embedding_is_the_mean_of_frames_or_of_cells(seed: int) -> None:
     expected = [z[:, a:b, c:d].mean((1, 2)) for a, b in ends[0] for c, d in ends[1]]
     torch.testing.assert_close(cells, torch.cat(expected, -1))
     assert torch.equal(model.encode(x).embedding, f.embedding), "the model itself stays as it was"
+
+
+MOVES = {"down": (1, 0), "up": (-1, 0), "right": (0, 1), "left": (0, -1)}
+
+
+@pytest.mark.parametrize(
+    ("directions", "nearest"), [(("down",), 2), (("up", "right"), 1), (("left", "down", "up"), 1)]
+)
+def test_surprise_of_a_patch_is_the_mean_loss_of_those_who_predict_it(
+    directions: tuple, nearest: int, seed: int
+) -> None:
+    """By a plain loop over patches, in float64."""
+    model = cpc(directions=directions, horizon=3, nearest=nearest, norm="none").double()
+    x, (Y, X) = pictures(2), (4, 5)
+    f = model.encode(x)
+    z, every = f.local.unflatten(1, (Y, X)), f.context.chunk(len(directions), dim=-1)
+    losses: dict[tuple[int, int, int], list[torch.Tensor]] = {}
+    for branch, context in zip(model.branches, every, strict=True):
+        down, right = MOVES[branch.direction]
+        for b, y, column in np.ndindex(2, Y, X):
+            c = context.unflatten(1, (Y, X))[b, y, column]
+            for k, prediction in enumerate(branch.predictor(c).view(-1, 8), nearest):
+                place = y + k * down, column + k * right
+                if 0 <= place[0] < Y and 0 <= place[1] < X:
+                    scores = (z[b] @ prediction).flatten()
+                    loss = scores.logsumexp(0) - z[b][place] @ prediction
+                    losses.setdefault((b, *place), []).append(loss)
+    surprise = model.patch_surprise(x)
+    assert surprise.shape == (2, Y, X)
+    for place in np.ndindex(2, Y, X):
+        if place in losses:
+            expected = torch.stack(losses[place]).mean()
+            torch.testing.assert_close(surprise[place], expected, rtol=1e-10, atol=1e-10)
+        else:
+            assert surprise[place].isnan()
+    assert len(losses) < 2 * Y * X or len(directions) > 1, "a first row is predicted by nothing"
+
+
+def test_surprise_by_patch_is_information_by_another_name(seed: int) -> None:
+    """What contexts told and what patches cost add up to chance, over all predictions."""
+    model, x = cpc(directions=("down", "left"), horizon=2), pictures(1)
+    terms = model.score(x).terms
+    assert terms is not None
+    num_told = int(terms.isfinite().sum())
+    down, left = (4 * 5 + 3 * 5) - 5 - 5, (5 * 4 + 4 * 4) - 4 - 4
+    assert num_told == down + left
+    nats = sum(
+        surprise_told(model.config, b, model.encoder(x)[0], None, (4, 5))[..., 0].sum()
+        for b in model.branches
+    )
+    told = terms.nansum()
+    torch.testing.assert_close(nats + told, torch.tensor(num_told * np.log(20.0)).float())
+
+
+def test_sound_has_no_patches() -> None:
+    model = CPC(CPCConfig(sample_rate=16000, channels=8, context_size=6))
+    with pytest.raises(ConfigError, match="only images have patches; score gives"):
+        model.patch_surprise(torch.zeros(1, 3200))
 
 
 def test_images_of_another_size_have_another_grid(seed: int) -> None:

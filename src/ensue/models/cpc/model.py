@@ -37,6 +37,7 @@ from ensue.models.cpc.objective import (
     information_told,
     joined,
     metrics_of,
+    surprise_told,
 )
 from ensue.models.cpc.parity import CountsAsCDCK2, read_cdck2
 from ensue.models.cpc.views import Views, views_of
@@ -275,6 +276,48 @@ class CPC(
         each = [information_told(self.config, b, z, num_frames, grid) for b in self.branches]
         terms = torch.cat(each, dim=-1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
+
+    def patch_surprise(self, x: Tensor) -> Tensor:
+        r"""The nats that each patch of images cost those who predicted it.
+
+        .. math::
+            u_j = \frac{1}{n_j} \sum_{t,k: \, j(t,k) = j} \mathcal{L}_{tk}
+
+        the mean of the InfoNCE losses (eq. 4, van den Oord et al. 2018) of the n_j predictions of
+        patch j, over all directions and horizons, among the patches of its own image.
+
+        Args:
+            x: (B, C, H, W) images.
+
+        Returns:
+            (B, Y, X) nats by row and column of patches; log(Y X) is chance, NaN is a patch that
+            nothing predicts, such as one of the first row where all look down.
+
+        Raises:
+            ConfigError: The model isn't of images.
+
+        Memory: as :meth:`score`.
+
+        Example:
+            >>> config = CPCConfig(shape=(1, 8, 8), num_tokens=257, channels=8, patch=4)
+            >>> surprise = CPC(config).patch_surprise(torch.zeros(1, 1, 8, 8))
+            >>> surprise.isnan()
+            tensor([[[ True,  True,  True],
+                     [False, False, False],
+                     [False, False, False]]])
+        """
+        grid = self.grid_of(x)
+        if grid is None:
+            raise ConfigError("only images have patches; score gives the information of frames")
+        z, _ = self.encoder(x)
+        each = [surprise_told(self.config, b, z, None, grid) for b in self.branches]
+        nats, count = torch.stack(each).sum(0).unbind(-1)
+        return (nats / count).unflatten(1, grid)
+
+    @property
+    def step_unit(self) -> str:
+        """What ``hop`` and ``receptive_field`` count: pixels of images, else samples."""
+        return "pixels" if isinstance(self.encoder, PatchFrames) else "samples"
 
     @property
     def layers(self) -> tuple[str, ...]:
