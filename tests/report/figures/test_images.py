@@ -27,7 +27,7 @@ def subject_of(model: Model, codec: Codec | None = None) -> Subject:
     """Random pictures, the last two of which are the same."""
     images = torch.randint(0, 256, (NUM, 3, *SIZE)).numpy()
     images[-1] = images[-2]
-    labels = {"label": ["a", "", *"bcdefgh"]}
+    labels = {"label": ["a", "", *"bcdefgh"], "split": ["train"] * NUM}
     return Subject(
         model=model,
         untrained=model,

@@ -25,19 +25,14 @@ from ensue.information import Contrast
 from ensue.models.cpc.config import USER_PARTS, CPCConfig
 from ensue.models.cpc.directions import Branch
 from ensue.models.cpc.encoders import ENTRY_POINTS, build_encoder, untrained_twins
-from ensue.models.cpc.features import (
-    LowerLayers,
-    UserEncoder,
-    layer_names,
-    lower_layers,
-)
+from ensue.models.cpc.features import LowerLayers, UserEncoder, layer_names, lower_layers
 from ensue.models.cpc.objective import (
     Objective,
     contrasts,
     information_told,
     joined,
     metrics_of,
-    surprise_told,
+    surprise_by_patch,
 )
 from ensue.models.cpc.parity import CountsAsCDCK2, read_cdck2
 from ensue.models.cpc.views import Views, views_of
@@ -278,46 +273,17 @@ class CPC(
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
 
     def patch_surprise(self, x: Tensor) -> Tensor:
-        r"""The nats that each patch of images cost those who predicted it.
+        """The nats (B, Y, X) that each patch of images (B, C, H, W) cost those who predicted it.
 
-        .. math::
-            u_j = \frac{1}{n_j} \sum_{t,k: \, j(t,k) = j} \mathcal{L}_{tk}
-
-        the mean of the InfoNCE losses (eq. 4, van den Oord et al. 2018) of the n_j predictions of
-        patch j, over all directions and horizons, among the patches of its own image.
-
-        Args:
-            x: (B, C, H, W) images.
-
-        Returns:
-            (B, Y, X) nats by row and column of patches; log(Y X) is chance, NaN is a patch that
-            nothing predicts, such as one of the first row where all look down.
+        NaN where nothing predicts a patch; log(Y X) is chance. Memory: as :meth:`score`.
 
         Raises:
             ConfigError: The model isn't of images.
-
-        Memory: as :meth:`score`.
-
-        Example:
-            >>> config = CPCConfig(shape=(1, 8, 8), num_tokens=257, channels=8, patch=4)
-            >>> surprise = CPC(config).patch_surprise(torch.zeros(1, 1, 8, 8))
-            >>> surprise.isnan()
-            tensor([[[ True,  True,  True],
-                     [False, False, False],
-                     [False, False, False]]])
         """
         grid = self.grid_of(x)
         if grid is None:
             raise ConfigError("only images have patches; score gives the information of frames")
-        z, _ = self.encoder(x)
-        each = [surprise_told(self.config, b, z, None, grid) for b in self.branches]
-        nats, count = torch.stack(each).sum(0).unbind(-1)
-        return (nats / count).unflatten(1, grid)
-
-    @property
-    def step_unit(self) -> str:
-        """What ``hop`` and ``receptive_field`` count: pixels of images, else samples."""
-        return "pixels" if isinstance(self.encoder, PatchFrames) else "samples"
+        return surprise_by_patch(self.config, self.branches, self.encoder(x)[0], grid)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -153,18 +153,27 @@ def information_told(
     return order.turn_back((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
 
 
-def surprise_told(
-    config: CPCConfig, branch: Branch, z: Tensor, num_frames: Tensor | None, grid: Grid | None
+def surprise_by_patch(
+    config: CPCConfig, branches: Sequence[Branch], z: Tensor, grid: Grid
 ) -> Tensor:
-    r"""(B, T, 2) summed nats that each frame cost those who predicted it, and how many did.
+    r"""(B, Y, X) nats that each patch j cost those who predicted it, of frames (B, T, D).
 
-    .. math:: u_j = \sum_{t,k: \, j(t,k) = j} \mathcal{L}_{tk}
+    .. math::
+        u_j = \frac{1}{n_j} \sum_{t,k: \, j(t,k) = j} \mathcal{L}_{tk}
 
-    The same losses as in :func:`information_told`, by the frame j that was predicted rather than by
-    the context that predicted it.
+    the mean of the InfoNCE losses (eq. 4, van den Oord et al. 2018) of its n_j predictions, over
+    all directions and horizons: the losses of :func:`information_told`, by the patch that was
+    predicted instead of the context that predicted it. NaN where nothing predicts a patch.
     """
-    order = order_of(branch.direction, num_frames, z.shape[1], grid)
-    told, target = _told_within(config, branch, order.turn(z), num_frames, order.grid)
+    each = [_surprise_told(config, branch, z, grid) for branch in branches]
+    nats, count = torch.stack(each).sum(0).unbind(-1)
+    return (nats / count).unflatten(1, grid)
+
+
+def _surprise_told(config: CPCConfig, branch: Branch, z: Tensor, grid: Grid) -> Tensor:
+    """(B, T, 2) summed nats that each frame cost, and the number of its predictions."""
+    order = order_of(branch.direction, None, z.shape[1], grid)
+    told, target = _told_within(config, branch, order.turn(z), None, order.grid)
     met = torch.stack([told.loss, told.valid.to(told.loss)], dim=-1).flatten(1, 2)
     place = target.flatten(1)[..., None].expand_as(met)
     return order.turn_back(met.new_zeros(*z.shape[:2], 2).scatter_add(1, place, met))

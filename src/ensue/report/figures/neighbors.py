@@ -56,7 +56,7 @@ def make(subject: Subject) -> Figure | None:
         rows.append(
             [
                 _picture(subject, codec, int(items[query])),
-                *(_picture(subject, codec, int(items[i]), cosines[query, i]) for i in found),
+                *(_picture(subject, codec, int(items[i]), float(cosines[query, i])) for i in found),
             ]
         )
     return Figure(num_items=len(items), rows=rows)
@@ -94,9 +94,9 @@ def _picture(
     image = codec.decode(subject.store[row][0])
     return Picture(
         item=subject.store.ids[row],
-        labels={name: value for name, (value,) in subject.labels(np.array([row])).items()},
+        labels=subject.labels_of(row),
         file=File(f"neighbors/{row}.png", thumbnail(image, MOST_PIXELS)),
-        cosine=None if cosine is None else round(float(cosine), 3),
+        cosine=None if cosine is None else round(cosine, 3),
     )
 
 

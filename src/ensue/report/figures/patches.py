@@ -1,4 +1,4 @@
-"""Patch surprise: pictures, each beside a map of how well its patches were predicted."""
+"""Surprise by patch: pictures, each with a map of the nats that its patches cost."""
 
 import html
 import math
@@ -106,7 +106,7 @@ def _picture(subject: Subject, codec: DecodesImages, row: int, nats: np.ndarray)
     rounded = [[None if math.isnan(u) else round(u, 3) for u in line] for line in nats.tolist()]
     return Picture(
         item=subject.store.ids[row],
-        labels={name: value for name, (value,) in subject.labels(np.array([row])).items()},
+        labels=subject.labels_of(row),
         surprise=rounded,
         file=File(
             f"patches/{row}.png", thumbnail(codec.decode(subject.store[row][0]), MOST_PIXELS)
@@ -115,7 +115,7 @@ def _picture(subject: Subject, codec: DecodesImages, row: int, nats: np.ndarray)
 
 
 def draw(figure: Figure) -> str:
-    """Each picture beside itself in gray, the color of a patch the deeper the more it cost."""
+    """Each picture, and next to it the same in gray, colored the deeper the more a patch cost."""
     known = [u for p in figure.pictures for line in p.surprise for u in line if u is not None]
     low, high = min(*known, figure.chance), max(*known, figure.chance)
     caption = (

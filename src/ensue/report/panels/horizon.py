@@ -15,7 +15,7 @@ STEPS = {
     "right": "columns to the right",
     "left": "columns to the left",
 }
-"""What k counts in each direction."""
+"""Names of what k counts, by direction."""
 ROWS, COLUMNS = {"down", "up"}, {"right", "left"}
 Curves = Mapping[str, Sequence[float]]
 """Values from the nearest step to the farthest, by direction."""
@@ -66,7 +66,7 @@ def _directions(run: RunFolder, metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _unit(directions: Mapping[str, str]) -> str:
-    """What k counts in all of them."""
+    """A name of what k counts in all of them."""
     if len(directions) == 1:
         return STEPS[next(iter(directions))]
     if directions.keys() <= ROWS:
