@@ -14,6 +14,7 @@ from ensue.configuration import validate
 from ensue.data.codecs import Codec
 from ensue.data.kinds.image.codec import ImageCodec
 from ensue.models.cpc import CPC, CPCConfig
+from ensue.models.flows.realnvp import RealNVP, RealNVPConfig
 from ensue.models.traits import Model
 from ensue.report.figures import clips, map, neighbors, patches
 from ensue.report.saved import File
@@ -62,6 +63,17 @@ def test_neighbors_are_the_nearest_by_brute_force(seed: int) -> None:
         assert [p.cosine for p in found] == pytest.approx(shown, abs=6e-4)  # rounded
         assert shown == sorted(shown, reverse=True)
         assert max(cosines.values()) <= shown[-1]
+
+
+def test_every_family_that_encodes_pictures_shows_neighbors(seed: int) -> None:
+    facts = {"shape": (3, *SIZE), "num_tokens": 257, "bos": 256}
+    subject = subject_of(
+        RealNVP(RealNVPConfig(depth=2, channels=4, num_blocks=1, num_scales=1, **facts)).eval()
+    )
+    figure = neighbors.make(subject)
+    assert figure is not None
+    assert [p.item for p in figure.rows[-1][:2]] == ["item8", "item7"]
+    assert patches.make(subject) is None
 
 
 def test_a_picture_that_is_there_twice_is_its_own_nearest_neighbor(seed: int) -> None:
