@@ -16,6 +16,8 @@ OF_MODELS = {
     traits.TakesWholeItems: {"vae", "seq2seq"},
     traits.HasShortestItem: set(FAMILIES) - {"masked"},
     traits.HasGeometry: {"cpc", "causal", "charrnn"},
+    traits.NamesSteps: {"cpc"},
+    traits.SurprisesByPatch: {"cpc"},
     traits.HasFlow: {"maf", "realnvp"},
     traits.BeginsWithVectors: {"vae"},
     traits.Standardizes: {"maf", "realnvp", "seq2seq"},

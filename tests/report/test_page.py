@@ -191,6 +191,37 @@ def test_pairs_of_columns_are_shown_and_a_wide_table_is_cut(
     assert not seen.complaints
 
 
+def test_pictures_are_shown_with_neighbors_surprise_and_places(
+    opened: Any, picture_run: Path
+) -> None:
+    seen = opened(picture_run)
+    names = [link.inner_text() for link in seen.page.locator("nav a").all()]
+    assert "Listening" not in names
+    assert seen.page.locator("#neighbors .near").count() == 6
+    assert seen.page.locator("#neighbors .near").first.locator("img").count() == 6
+    pairs = seen.page.locator("#patches figure")
+    assert pairs.count() == 6
+    picture, beside = (pairs.first.locator(tag).bounding_box() for tag in ("img", "svg"))
+    assert picture["width"] == pytest.approx(beside["width"], abs=1)
+    assert picture["height"] == pytest.approx(beside["height"], abs=1)
+    maps = seen.page.locator("#patches").get_by_role("img", name="surprise by patch of")
+    assert maps.count() == 6
+    seen.page.locator("#map circle").first.dispatch_event("click")
+    shown = seen.page.locator("#map [data-told] img")
+    assert shown.evaluate("i => i.decode().then(() => [i.naturalHeight, i.naturalWidth])") == [
+        14,
+        12,
+    ]
+    assert "click" not in seen.page.locator("#map [data-told]").inner_text().lower()
+    assert not seen.complaints
+    assert all(url.startswith("data:") for url in seen.requests[1:])
+
+
+def test_pictures_fit_a_narrow_screen(opened: Any, picture_run: Path) -> None:
+    page = opened(picture_run, viewport={"width": 400, "height": 800}).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
 def test_what_a_user_names_is_shown_as_text(opened: Any, probed_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(probed_run, run)

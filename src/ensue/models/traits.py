@@ -46,6 +46,7 @@ __all__ = [
     "LatentModel",
     "Model",
     "ModelSettings",
+    "NamesSteps",
     "PoolsCells",
     "PredictsAhead",
     "RefusesTraining",
@@ -56,6 +57,7 @@ __all__ = [
     "Standardizes",
     "Streams",
     "SuitsRows",
+    "SurprisesByPatch",
     "TakesAnySize",
     "TakesWholeItems",
     "WritesFromSources",
@@ -109,6 +111,14 @@ class HasGeometry(Protocol):
 
 
 @runtime_checkable
+class NamesSteps(Protocol):
+    """Says what its ``hop`` and ``receptive_field`` count, in the plural, such as pixels."""
+
+    @property
+    def step_unit(self) -> str: ...
+
+
+@runtime_checkable
 class HasSampleRate(Protocol):
     """Of a model or settings: steps of an item a second, in Hz, or None where time has no unit."""
 
@@ -133,6 +143,17 @@ class PoolsCells(Protocol):
 
     @property
     def cells(self) -> int: ...
+
+
+@runtime_checkable
+class SurprisesByPatch(HasGeometry, Protocol):
+    """Of images (B, C, H, W): the nats (B, Y, X) that each patch cost those who predicted it.
+
+    NaN where nothing predicts a patch, log(Y X) is chance. Patch (y, x) is the square of
+    ``receptive_field`` pixels that begins at pixel (y, x) ``hop``.
+    """
+
+    def patch_surprise(self, x: Tensor) -> Tensor: ...
 
 
 @runtime_checkable

@@ -7,8 +7,10 @@ import numpy as np
 import soundfile
 import soxr
 import torch
+from PIL import Image
 from torch import Tensor
 
+from ensue.data.png import png
 from ensue.nn.spectral import LogMel, frame_geometry, most_bands
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -57,6 +59,15 @@ def heat_map(values: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, values, cmap="magma", format="png")
     return buffer.getvalue()
+
+
+def thumbnail(image: np.ndarray, most: int) -> bytes:
+    """An image (H, W) or (H, W, 3) of 8 bits as PNG, shrunk to at most ``most`` pixels a side."""
+    longest = max(image.shape[:2])
+    if longest <= most:
+        return png(image)
+    height, width = (max(side * most // longest, 1) for side in image.shape[:2])
+    return png(np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX)))
 
 
 def envelope(samples: np.ndarray, num: int) -> list[tuple[float, float]]:

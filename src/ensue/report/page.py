@@ -26,6 +26,8 @@ PAGE: Sequence[Panel | FigureRow] = (
     Panel("evaluation", "Evaluation", "ensue.report.panels.evaluation"),
     Panel("probes", "What the features tell", "ensue.report.panels.probes"),
     FigureRow("map", "Embedding map", "ensue.report.figures.map"),
+    FigureRow("neighbors", "Nearest neighbors", "ensue.report.figures.neighbors"),
+    FigureRow("patches", "Surprise by patch", "ensue.report.figures.patches"),
     FigureRow("listening", "Listening", "ensue.report.figures.clips"),
     FigureRow("density", "Density and samples", "ensue.report.figures.density"),
     FigureRow("molecules", "Molecules", "ensue.report.figures.molecules"),

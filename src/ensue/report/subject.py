@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ensue.data.codecs import Codec, decoded, usual_length
+from ensue.data.labels import SPLIT
 from ensue.data.store import Store
 from ensue.data.windows import Conditions
 from ensue.evaluation.represent import by_model
@@ -84,6 +85,10 @@ class Subject:
     def labels(self, rows: np.ndarray) -> dict[str, list[str]]:
         """The label columns of some items."""
         return {n: np.asarray(v)[rows].tolist() for n, v in self.store.labels.items()}
+
+    def labels_of(self, row: int) -> dict[str, str]:
+        """The labels of an item, but for what it is meant for: training or test."""
+        return {n: values[row] for n, values in self.store.labels.items() if n != SPLIT}
 
 
 def embeddings_of(model: FeatureModule, store: Store, rows: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from ensue.data.kinds import KINDS
 from ensue.errors import CheckpointError
 from ensue.files import write_text
 from ensue.models.registry import family_row
-from ensue.models.traits import HasGeometry, HasSampleRate, Model
+from ensue.models.traits import HasGeometry, HasSampleRate, Model, NamesSteps
 from ensue.training.kept import read_kept
 from ensue.training.probes import ask_of, caption_of, measure_of, notes_of, rows_of
 from ensue.training.run_folder import RunFolder
@@ -63,7 +63,9 @@ def model_card(run: RunFolder, model: Model) -> str:
     """Return the text of the card, from the run's settings, metrics, data and probes."""
     config = run.read_config()
     row = family_row(config["family"])
-    header = ModelCardData(library_name="ensue", tags=[config["family"], *row.kinds])
+    facts = run.read_data()
+    kinds = row.kinds if facts is None else (facts["kind"],)
+    header = ModelCardData(library_name="ensue", tags=[config["family"], *kinds])
     return CARD.format(
         header=header.to_yaml(),
         family=config["family"],
@@ -93,7 +95,7 @@ def _geometry(model: Model) -> list[tuple[str, str]]:
     rate = model.config.sample_rate if isinstance(model.config, HasSampleRate) else None
     if rate is not None:
         rows.append(("sample rate", f"{rate:,} Hz"))
-    unit = "samples" if rate is not None else "tokens"
+    unit = model.step_unit if isinstance(model, NamesSteps) else "tokens"
     if isinstance(model, HasGeometry):
         for name, steps in (("hop", model.hop), ("receptive field", model.receptive_field)):
             seconds = "" if rate is None else f" ({1000 * steps / rate:.1f} ms)"

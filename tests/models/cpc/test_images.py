@@ -105,6 +105,59 @@ def test_embedding_is_the_mean_of_frames_or_of_cells(seed: int) -> None:
     assert torch.equal(model.encode(x).embedding, f.embedding), "the model itself stays as it was"
 
 
+MOVES = {"down": (1, 0), "up": (-1, 0), "right": (0, 1), "left": (0, -1)}
+
+
+@pytest.mark.parametrize(
+    ("directions", "nearest"), [(("down",), 2), (("up", "right"), 1), (("left", "down", "up"), 1)]
+)
+def test_surprise_of_a_patch_is_the_mean_loss_of_those_who_predict_it(
+    directions: tuple, nearest: int, seed: int
+) -> None:
+    """By a plain loop over patches, in float64."""
+    model = cpc(directions=directions, horizon=3, nearest=nearest, norm="none").double()
+    x, (Y, X) = pictures(2), (4, 5)
+    f = model.encode(x)
+    z, every = f.local.unflatten(1, (Y, X)), f.context.chunk(len(directions), dim=-1)
+    losses: dict[tuple[int, int, int], list[torch.Tensor]] = {}
+    for branch, context in zip(model.branches, every, strict=True):
+        down, right = MOVES[branch.direction]
+        for b, y, column in np.ndindex(2, Y, X):
+            c = context.unflatten(1, (Y, X))[b, y, column]
+            for k, prediction in enumerate(branch.predictor(c).view(-1, 8), nearest):
+                place = y + k * down, column + k * right
+                if 0 <= place[0] < Y and 0 <= place[1] < X:
+                    scores = (z[b] @ prediction).flatten()
+                    loss = scores.logsumexp(0) - z[b][place] @ prediction
+                    losses.setdefault((b, *place), []).append(loss)
+    surprise = model.patch_surprise(x)
+    assert surprise.shape == (2, Y, X)
+    for place in np.ndindex(2, Y, X):
+        if place in losses:
+            expected = torch.stack(losses[place]).mean()
+            torch.testing.assert_close(surprise[place], expected, rtol=1e-10, atol=1e-10)
+        else:
+            assert surprise[place].isnan()
+    assert len(losses) < 2 * Y * X or len(directions) > 1, "a first row is predicted by nothing"
+
+
+def test_surprise_by_patch_is_information_by_another_name(seed: int) -> None:
+    """Over all predictions, what contexts told and what patches cost add up to chance."""
+    model, x = cpc(directions=("down",), horizon=1), pictures(1)
+    terms = model.score(x).terms
+    assert terms is not None
+    surprise = model.patch_surprise(x)
+    assert surprise[:, 0].isnan().all()
+    assert int(surprise.isfinite().sum()) == int(terms.isfinite().sum()) == 3 * 5
+    torch.testing.assert_close(surprise.nanmean() + terms.nanmean(), torch.tensor(20.0).log())
+
+
+def test_sound_has_no_patches() -> None:
+    model = CPC(CPCConfig(sample_rate=16000, channels=8, context_size=6))
+    with pytest.raises(ConfigError, match="only images have patches; score gives"):
+        model.patch_surprise(torch.zeros(1, 3200))
+
+
 def test_images_of_another_size_have_another_grid(seed: int) -> None:
     model = cpc()
     assert model.encode(pictures(1, 26, 18)).grid == (6, 4)

@@ -79,6 +79,11 @@ class FrameModel(nn.Module, ABC):
         return self.encoder.receptive_field
 
     @property
+    def step_unit(self) -> str:
+        """The unit of ``hop`` and ``receptive_field``: pixels of images, else samples."""
+        return "pixels" if isinstance(self.encoder, PatchFrames) else "samples"
+
+    @property
     def frame_rate(self) -> float | None:
         """Frames a second, where the sample rate is known."""
         return None if self.sample_rate is None else self.sample_rate / self.hop

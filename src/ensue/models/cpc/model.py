@@ -25,18 +25,14 @@ from ensue.information import Contrast
 from ensue.models.cpc.config import USER_PARTS, CPCConfig
 from ensue.models.cpc.directions import Branch
 from ensue.models.cpc.encoders import ENTRY_POINTS, build_encoder, untrained_twins
-from ensue.models.cpc.features import (
-    LowerLayers,
-    UserEncoder,
-    layer_names,
-    lower_layers,
-)
+from ensue.models.cpc.features import LowerLayers, UserEncoder, layer_names, lower_layers
 from ensue.models.cpc.objective import (
     Objective,
     contrasts,
     information_told,
     joined,
     metrics_of,
+    surprise_by_patch,
 )
 from ensue.models.cpc.parity import CountsAsCDCK2, read_cdck2
 from ensue.models.cpc.views import Views, views_of
@@ -273,6 +269,19 @@ class CPC(
         each = [information_told(self.config, b, z, num_frames, grid) for b in self.branches]
         terms = torch.cat(each, dim=-1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
+
+    def patch_surprise(self, x: Tensor) -> Tensor:
+        """The nats (B, Y, X) that each patch of images (B, C, H, W) cost those who predicted it.
+
+        NaN where nothing predicts a patch; log(Y X) is chance. Memory: as :meth:`score`.
+
+        Raises:
+            ConfigError: The model isn't of images.
+        """
+        grid = self.grid_of(x)
+        if grid is None:
+            raise ConfigError("only images have patches; score gives the information of frames")
+        return surprise_by_patch(self.config, self.branches, self.encoder(x)[0], grid)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -149,23 +149,56 @@ def information_told(
     The candidates are all frames of the same item; NaN where there is no such future.
     """
     order = order_of(branch.direction, num_frames, z.shape[1], grid)
-    z = order.turn(z)
-    c, objective = (
-        branch.contexts(z, order.grid),
-        Objective(config, branch, torch.Generator(), order.grid),
-    )
+    told, _ = _told_within(config, branch, order.turn(z), num_frames, order.grid)
+    return order.turn_back((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
+
+
+def surprise_by_patch(
+    config: CPCConfig, branches: Sequence[Branch], z: Tensor, grid: Grid
+) -> Tensor:
+    r"""(B, Y, X) nats that each patch j cost those who predicted it, of frames (B, T, D).
+
+    .. math::
+        u_j = \frac{1}{n_j} \sum_{t,k: \, j(t,k) = j} \mathcal{L}_{tk}
+
+    the mean of the InfoNCE losses (eq. 4, van den Oord et al. 2018) of its n_j predictions, over
+    all directions and horizons: the losses of :func:`information_told`, by the patch that was
+    predicted instead of the context that predicted it. NaN where nothing predicts a patch.
+    """
+    each = [_surprise_told(config, branch, z, grid) for branch in branches]
+    nats, count = torch.stack(each).sum(0).unbind(-1)
+    return (nats / count).unflatten(1, grid)
+
+
+def _surprise_told(config: CPCConfig, branch: Branch, z: Tensor, grid: Grid) -> Tensor:
+    """(B, T, 2) summed nats that each frame cost, and the number of its predictions."""
+    order = order_of(branch.direction, None, z.shape[1], grid)
+    told, target = _told_within(config, branch, order.turn(z), None, order.grid)
+    met = torch.stack([told.loss, told.valid.to(told.loss)], dim=-1).flatten(1, 2)
+    place = target.flatten(1)[..., None].expand_as(met)
+    return order.turn_back(met.new_zeros(*z.shape[:2], 2).scatter_add(1, place, met))
+
+
+def _told_within(
+    config: CPCConfig, branch: Branch, z: Tensor, num_frames: Tensor | None, grid: Grid | None
+) -> tuple[Contrast, Tensor]:
+    """All contexts of turned frames (B, T, D) among the frames of the same item.
+
+    With the places (B, T, K) of the futures that they told; some place where there is none.
+    """
+    c, objective = branch.contexts(z, grid), Objective(config, branch, torch.Generator(), grid)
     candidates, count = own_and_others(z, num_frames)
-    (B, T, _), blocks = z.shape, []
+    (B, T, _), blocks, targets = z.shape, [], []
     for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
         future = objective.future(t.expand(B, -1), T if num_frames is None else num_frames, T)
         predicted = objective.predict(c[:, t])
-        told = contrast(predicted, candidates, future.target, future.valid, count)
-        blocks.append((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
-    return order.turn_back(torch.cat(blocks, dim=1))
+        blocks.append(contrast(predicted, candidates, future.target, future.valid, count))
+        targets.append(future.target)
+    return joined(blocks), torch.cat(targets, dim=1)
 
 
 def joined(contrasts: Sequence[Contrast]) -> Contrast:
-    """Those of several directions as one, the anchors of one after those of another."""
+    """Several as one, the anchors of one after those of another."""
     if len(contrasts) == 1:
         return contrasts[0]
     fields = ("loss", "correct", "valid", "chance")

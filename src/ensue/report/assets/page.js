@@ -116,6 +116,12 @@ class EmbeddingMap {
     const labels = Object.entries(this.data.labels).map(([n, v]) => `${n} ${v[i] || "(none)"}`);
     const listen = this.data.sounds.length ? " Click or press Enter to listen." : "";
     this.told.textContent = `${[this.data.items[i], ...labels].join(", ")}.${listen}`;
+    if (this.data.pictures.length) this.told.prepend(this.picture(i));
+  }
+
+  picture(i) {
+    const src = `data:image/png;base64,${this.data.pictures[i]}`;
+    return Object.assign(document.createElement("img"), { src, alt: "" });
   }
 
   play() {

@@ -1,4 +1,4 @@
-"""The embedding map: items in two dimensions, by PCA and t-SNE, to point at and listen to."""
+"""The embedding map: items in two dimensions, by PCA and t-SNE, to point at, to see and to hear."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensue.data.codecs.protocols import DecodesSound
+from ensue.data.codecs.protocols import DecodesImages, DecodesSound
 from ensue.evaluation.embedding_map import embedding_map
 from ensue.models.protocols import Encodes
-from ensue.report.media import mp3
+from ensue.report.media import mp3, thumbnail
 from ensue.report.saved import Attached, File, saved
 from ensue.report.subject import Subject
 
-MAP_SECONDS = 2.5
+MAP_SECONDS, MOST_PIXELS = 2.5, 48
 FEWEST = 3
 MAP = """\
 <div class="map" data-map>
@@ -43,6 +43,7 @@ class Figure:
         pca: Places by PCA.
         tsne: Places by t-SNE, or None of few items.
         sounds: The beginning of each as MP3, of sound.
+        pictures: Each as PNG, of images.
     """
 
     items: Sequence[str]
@@ -51,6 +52,7 @@ class Figure:
     pca: Points
     tsne: Points | None
     sounds: Sequence[Attached]
+    pictures: Sequence[Attached] = ()
 
 
 def make(subject: Subject) -> Figure | None:
@@ -66,6 +68,7 @@ def make(subject: Subject) -> Figure | None:
         pca=_points(position.pca),
         tsne=None if position.tsne is None else _points(position.tsne),
         sounds=_sounds(subject, rows),
+        pictures=_pictures(subject, rows),
     )
 
 
@@ -78,6 +81,14 @@ def _sounds(subject: Subject, rows: np.ndarray) -> list[File]:
     return [File(f"map/{n}.mp3", mp3(samples, rate)) for n, samples in enumerate(beginnings)]
 
 
+def _pictures(subject: Subject, rows: np.ndarray) -> Sequence[File]:
+    codec = subject.codec
+    if not isinstance(codec, DecodesImages):
+        return ()
+    images = (codec.decode(subject.store[int(row)][0]) for row in rows)
+    return [File(f"map/{n}.png", thumbnail(image, MOST_PIXELS)) for n, image in enumerate(images)]
+
+
 def _points(xy: np.ndarray) -> Points:
     return [(x, y) for x, y in xy.astype(float).round(3).tolist()]
 
@@ -86,6 +97,7 @@ def draw(figure: Figure) -> str:
     """The map, which the page's script draws from the same values as the file's."""
     values = json.loads(saved(figure).text)
     values["sounds"] = [sound.base64 for sound in figure.sounds]
+    values["pictures"] = [picture.base64 for picture in figure.pictures]
     # "<" would end the script early.
     data = json.dumps(values).replace("<", "\\u003c")
     first, second = (*figure.explained, 0.0)[:2]
