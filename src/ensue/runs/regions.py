@@ -191,7 +191,7 @@ def looker_at(regions: str | None, known: str | None) -> Looker | None:
     if known is not None and looker.hash != known:
         raise ConfigError(
             f"regions is {regions!r}, whose weights aren't those that this run was trained with; "
-            "give the folder of that run by --regions, or train anew"
+            "give the folder of that run by --regions, or train again"
         )
     return looker
 
