@@ -111,7 +111,8 @@ class DataConfig:
         str | None,
         Field(
             description="file that the rows or paths of questions point into: features of regions "
-            "(.npz, .parquet) or images (.npz); none: the path of each is a picture"
+            "(.npz, .parquet) or images (.npz); or a run of CPC on images, whose features of "
+            "patches are the regions of the pictures; none: these are patches themselves"
         ),
     ] = None
     patch_size: Annotated[

@@ -72,12 +72,14 @@ class Question:
         text: The question; empty where it is to be written.
         answer: Its answer, or None.
         concepts: What there is in the picture.
+        problem: Why its picture can't be used, where that is known already.
     """
 
     source: "Picture | int | str | np.ndarray"
     text: str = ""
     answer: str | None = None
     concepts: tuple[str, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True)

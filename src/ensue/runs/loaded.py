@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ensue.configuration import require_at_least, to_plain
+from ensue.configuration import require_at_least
 from ensue.data.batches import Source
 from ensue.data.codecs import decoded, load_codec
 from ensue.data.codecs.protocols import BeginsItems, Codec, HasSources
@@ -26,7 +24,9 @@ from ensue.models.registry import require_contract
 from ensue.models.traits import LatentModel, Model
 from ensue.runs.classes import class_condition, classes_known_to, classes_of
 from ensue.runs.draws import new_generator, require_place_for, with_usual_length
+from ensue.runs.hashing import hash_of
 from ensue.runs.latents import Latents
+from ensue.runs.regions import seen
 from ensue.training.machine import best_device
 from ensue.training.run_folder import RunFolder
 
@@ -330,8 +330,9 @@ class Loaded:
         """Return the sources of items as an argument of the model, for kinds that have sources."""
         if not isinstance(self.codec, HasSources):
             return {}
-        source = self.codec.source_of(self._raws(raws), self.config["data"].get("regions"))
-        return {"condition": source.to(self.device)}
+        regions, known = self.config["data"].get("regions"), self.config.get("regions_hash")
+        raws, file = seen(self._raws(raws), regions, self.codec, known=known)
+        return {"condition": self.codec.source_of(raws, file).to(self.device)}
 
     def classes_in(self, labels: Mapping[str, Sequence[str]]) -> Tensor:
         """Return the (N,) classes of items, from the label column that the run was trained with.
@@ -348,12 +349,7 @@ class Loaded:
     @property
     def hash(self) -> str:
         """Return the hash of the model's settings and weights, and of the codec."""
-        digest = hashlib.sha256()
-        for part in (self.model.config, self.codec):
-            digest.update(json.dumps(to_plain(part), sort_keys=True).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:32]
+        return hash_of(self.model, self.codec)
 
     @property
     def device(self) -> torch.device:

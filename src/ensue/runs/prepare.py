@@ -6,7 +6,7 @@ All refusals happen here, before anything is written into the run folder.
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from ensue.configuration import fill, refuse_unread
 from ensue.data.batches import Batch
 from ensue.data.codecs import Codec, fit_codec
 from ensue.data.codecs.protocols import DecodesImages
+from ensue.data.config import DataConfig
 from ensue.data.crops import require_fits
 from ensue.data.items import Items, require_few_skipped
-from ensue.data.kinds import require_settings_of
+from ensue.data.kinds import KINDS, require_settings_of
 from ensue.data.lookalikes import lookalikes, told_alike
 from ensue.data.sources import Wanted, open_items
 from ensue.data.splits import train_validation, with_held_out_part
@@ -32,18 +33,23 @@ from ensue.models.traits import Model, RefusesTraining, SuitsRows, TakesAnySize,
 from ensue.runs.classes import classes_of
 from ensue.runs.plan import Plan
 from ensue.runs.reading import encode, require_kind, sources_in
+from ensue.runs.regions import Looked, look
 from ensue.training.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A model, its codec, its data, the items left out, and the fingerprint of the data."""
+    """A model, its codec, its data, the items left out, and the fingerprint of the data.
+
+    ``regions_hash`` is that of the weights of the run that made the regions of questions, if any.
+    """
 
     model: Model
     codec: Codec
     data: TrainingData
     skipped: list[tuple[str, str]]
     fingerprint: str
+    regions_hash: str | None = None
 
 
 def prepare(
@@ -66,6 +72,10 @@ def prepare(
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
     items = with_held_out_part(items, data.validation, data.window_tokens, trained_on=trained_on)
+    print_of_data = items.fingerprint
+    looked = _looked(items, data, cache, progress)
+    if looked is not None:
+        items, data = looked.marked(items), replace(data, regions=str(looked.file))
     chosen, held_out = train_validation(items, data.validation)
     codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
     facts = {**codec.facts(), "classes": _classes(plan, items)}
@@ -80,14 +90,37 @@ def prepare(
     ids = np.asarray(items.ids)
     # By name: unreadable items aren't in the store.
     rows, held = (np.flatnonzero(np.isin(store.ids, ids[side])) for side in (chosen, held_out))
-    condition: Conditions | None = sources_in(items, store, codec, cache, data.regions)
+    condition: Conditions | None = sources_in(
+        items, store.ids, codec, cache, looked or data.regions
+    )
     if data.condition is not None:
         condition = classes_of(store.labels[data.condition], facts["classes"])
     training_data = _training_data(plan, store, codec, model, rows, held, condition)
     skipped = [*store.skipped, *_left_out(training_data, data.max_skipped)]
     return Prepared(
-        model=model, codec=codec, data=training_data, skipped=skipped, fingerprint=items.fingerprint
+        model=model,
+        codec=codec,
+        data=training_data,
+        skipped=skipped,
+        fingerprint=print_of_data,
+        regions_hash=None if looked is None else looked.hash,
     )
+
+
+def _looked(items: Items, data: DataConfig, cache: Path, progress: Progress) -> Looked | None:
+    """Return the regions of questions, where a run makes them.
+
+    Raises:
+        ConfigError: The run can't, or settings say how to read what nothing reads then.
+    """
+    if not KINDS[items.kind].has_sources:
+        return None
+    looked = look(items, data.regions, cache, progress)
+    if looked is not None:
+        own = "regions that are patches of pixels, and here a run makes them"
+        names = ("patch_size", "patch_stride", "image_size", "grayscale", "white")
+        refuse_unread(data, dict.fromkeys(names, own))
+    return looked
 
 
 def _require_crop(plan: Plan, codec: Codec, model: Model) -> None:

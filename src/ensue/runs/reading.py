@@ -26,6 +26,7 @@ from ensue.models.registry import FAMILIES, family_row
 from ensue.models.traits import HasShortestItem, Model
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
+from ensue.runs.regions import Looked, look
 from ensue.training.progress import Progress
 
 MAX_SKIPPED = 0.05
@@ -106,11 +107,12 @@ def open_data(
         max_skipped=max_skipped,
     )
     codec = loaded.codec
+    regions = regions or loaded.config["data"].get("regions")
+    looked = look_for(loaded, items, cache, progress, regions)
+    items = looked.marked(items) if looked else items
     store = encode(items, codec, loaded.model, cache, max_skipped=max_skipped, progress=progress)
     _warn_of_unknown_tokens(codec, store)
-    sources = sources_in(
-        items, store, codec, cache, regions or loaded.config["data"].get("regions")
-    )
+    sources = sources_in(items, store.ids, codec, cache, looked or regions)
     return Opened(items=items, store=store, sources=sources, progress=progress)
 
 
@@ -211,13 +213,28 @@ def cache_of(cache: str | Path | None, run: Path) -> Path:
     return Path(cache) if cache is not None else run.absolute().parent / "cache"
 
 
+def look_for(
+    loaded: Loaded, items: Items, cache: Path, progress: Progress, regions: str | None
+) -> Looked | None:
+    """Return the regions of questions for a trained run, where another run makes them.
+
+    Raises:
+        ConfigError: That run has moved or changed, or doesn't encode images by patch.
+    """
+    if not KINDS[items.kind].has_sources:
+        return None
+    return look(items, regions, cache, progress, known=loaded.config.get("regions_hash"))
+
+
 def sources_in(
-    items: Items, store: Store, codec: Codec, cache: Path, regions: str | None
+    items: Items, ids: Sequence[str], codec: Codec, cache: Path, regions: Looked | str | None
 ) -> Sources | None:
-    """Return the sources of the items of a store, or None where the items have none."""
-    return (
-        codec.sources(items, store.ids, cache, regions) if isinstance(codec, HasSources) else None
-    )
+    """Return the sources of the items with these names, or None where the items have none."""
+    if not isinstance(codec, HasSources):
+        return None
+    if isinstance(regions, Looked):
+        return regions.sources(codec, items, ids)
+    return codec.sources(items, ids, cache, regions)
 
 
 def encode(

@@ -27,7 +27,7 @@ from ensue.models.loading import untrained_like
 from ensue.models.registry import FAMILIES
 from ensue.models.traits import LatentModel, WritingModel
 from ensue.runs.loaded import Loaded
-from ensue.runs.reading import Opened, cache_of, trained_on
+from ensue.runs.reading import Opened, cache_of, look_for, sources_in, trained_on
 from ensue.runs.scores import scores_of
 
 MOST_REFERENCES = 10_000
@@ -150,7 +150,9 @@ class QuestionsMaker:
         try:
             items, chosen = evaluation.trained_on
             ids, cache = [items.ids[i] for i in chosen], cache_of(None, loaded.path)
-            return loaded.codec.sources(items, ids, cache, loaded.config["data"]["regions"]), []
+            regions, progress = loaded.config["data"]["regions"], evaluation.opened.progress
+            looked = look_for(loaded, items, cache, progress, regions)
+            return sources_in(items, ids, loaded.codec, cache, looked or regions), []
         except EnsueError as error:
             return None, [
                 f"the data that it was trained on can't be read, so no baselines: {error}"

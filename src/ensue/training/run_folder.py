@@ -189,6 +189,18 @@ class RunFolder:
                 "restore them, or start a new run, from these weights with --init-from"
             )
 
+    def require_regions(self, regions_hash: str | None) -> None:
+        """Refuse to continue with regions by other weights than the run was begun with.
+
+        Raises:
+            ConfigError: The weights of the run that makes the regions have changed.
+        """
+        if self.read_config().get("regions_hash") != regions_hash:
+            raise ConfigError(
+                "the run that makes the regions has changed since this run began; restore it, or "
+                "start a new run"
+            )
+
     def write_environment(self) -> None:
         """Write ``environment.json``: versions, machine, command."""
         facts = {

@@ -28,9 +28,11 @@ from ensue.models.traits import WritesFromSources
 from ensue.runs.drawing import Drawing, place_of, settings_of
 from ensue.runs.draws import new_generator
 from ensue.runs.loaded import Loaded, load
-from ensue.runs.reading import cache_of
+from ensue.runs.reading import cache_of, look_for, sources_in
+from ensue.runs.regions import seen
 from ensue.runs.results import Written
 from ensue.runs.tables import write_table
+from ensue.training.progress import Silence
 
 SOURCES_AT_A_TIME = 64
 
@@ -82,7 +84,8 @@ def ask(
     out
         File to write: .csv, .parquet or .npz; by default samples/questions.csv in the run.
     regions
-        The file that rows point into; by default the run's own.
+        The file that rows point into, or where the run that makes regions is now; by default the
+        run's own.
     drawing
         Options of the draw.
 
@@ -137,12 +140,17 @@ def _pictures(
         )
     if data is None:
         question = codec.of_user(one)
-        source = codec.source_of([question], regions)
+        known = loaded.config.get("regions_hash")
+        raws, file = seen([question], regions, codec, known=known)
+        source = codec.source_of(raws, file)
         return Pictures([""], [question.answer or ""], iter([(0, source)]))
     items = _manifest(loaded, data, regions)
     for name, question in zip(items.ids, items.raw, strict=True):
         _require_known(codec, name, question)
-    sources = codec.sources(items, items.ids, cache_of(None, loaded.path), regions)
+    cache = cache_of(None, loaded.path)
+    looked = look_for(loaded, items, cache, Silence(), regions)
+    sources = sources_in(items, items.ids, codec, cache, looked or regions)
+    assert sources is not None
     batches = (
         (start, sources[np.arange(start, min(start + SOURCES_AT_A_TIME, len(items)))])
         for start in range(0, len(items), SOURCES_AT_A_TIME)

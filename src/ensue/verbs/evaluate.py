@@ -75,7 +75,8 @@ def evaluate(
     seed
         Seed of all draws.
     regions
-        For questions: the file that the rows of DATA point into; by default the run's own.
+        For questions: the file that the rows of DATA point into, or where the run that makes
+        regions is now; by default the run's own.
     reading
         Options for reading the data.
     """

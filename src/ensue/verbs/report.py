@@ -47,7 +47,8 @@ def make_report(
         Data for the embedding map, the recordings to listen to, and the samples. By default
         the page keeps the figures that it has.
     regions
-        For questions: the file that the rows of data point into; by default the run's own.
+        For questions: the file that the rows of data point into, or where the run that makes
+        regions is now; by default the run's own.
     seed
         Seed of t-SNE, of samples and of untrained weights.
     reading

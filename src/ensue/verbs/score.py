@@ -58,7 +58,8 @@ def score(
     by_answer
         For questions: also the answer of the run that makes each question the likeliest.
     regions
-        For questions: the file that the rows of DATA point into; by default the run's own.
+        For questions: the file that the rows of DATA point into, or where the run that makes
+        regions is now; by default the run's own.
     reading
         Options for reading the data.
     """

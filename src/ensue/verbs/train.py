@@ -134,6 +134,7 @@ def train(
     ready = prepare(plan, cache_of(cache, run.path), progress, trained_on=begun)
     if resume:
         run.require_fingerprint(ready.fingerprint)
+        run.require_regions(ready.regions_hash)
     if not run.has_weights:
         begin(ready, init_from)
     try:
@@ -156,6 +157,8 @@ def _write_begun(
         write_changes(plan, run)
     else:
         begun = {} if init_from is None else {"init_from": str(Path(init_from).resolve())}
+        if ready.regions_hash is not None:
+            begun["regions_hash"] = ready.regions_hash
         run.write_config({**plan.plain(), **begun, "fingerprint": ready.fingerprint})
     write_begun(run.checkpoints, ready.model, ready.codec)
     run.write_environment()

@@ -57,7 +57,11 @@ def build_encoder(config: CPCConfig) -> nn.Module:
     assert encoder is not None
     row = ENCODERS[encoder.name]
     if config.shape is not None and "image" not in row.kinds:
-        raise ConfigError(f"the encoder {encoder.name} takes {', '.join(row.kinds)}, not images")
+        others = " or ".join(name for name, row in ENCODERS.items() if "image" in row.kinds)
+        raise ConfigError(
+            f"the encoder {encoder.name} takes {', '.join(row.kinds)}, not images; leave it and "
+            f"its settings out, or use --encoder {others}"
+        )
     return row.build(config, encoder)
 
 
@@ -127,8 +131,8 @@ def _shape_of(config: CPCConfig) -> tuple[int, int, int]:
     shape: ImageShape = config.shape
     if shape is None or config.num_tokens is None:
         raise ConfigError(
-            f"shape is {shape} and num_tokens {config.num_tokens}; the codec of the images gives "
-            "them, and patches are of images"
+            f"patches are of images, and here shape is {shape} and num_tokens {config.num_tokens}, "
+            "which a codec of images gives; for sound leave patch and what goes with it out"
         )
     return shape
 

@@ -359,6 +359,11 @@ class CPC(
         if grid is not None:
             sides = ["rows" if b.direction in ("down", "up") else "columns" for b in self.branches]
             fewest, side = min((grid[side == "columns"], side) for side in sides)
+            if fewest == 1:
+                raise ConfigError(
+                    f"the images have one of the {side} of patches, and so no future; use a "
+                    "smaller patch or stride, or larger images"
+                )
             if fewest <= horizon:
                 raise ConfigError(
                     f"horizon is {horizon} but the images have {fewest} {side} of patches; use "

@@ -116,6 +116,8 @@ class QuestionCodec:
         text = _spaced(raw.text) if self.text.tokens == "words" else raw.text
         if not text.strip():
             raise DataError("the question is empty")
+        if raw.problem is not None:
+            raise DataError(raw.problem)
         if isinstance(raw.source, Picture):
             require_picture(raw.source, self.picture.white if self.picture else None)
         self.encode_answer(raw)

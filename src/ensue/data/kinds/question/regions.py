@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, unfold
 
 from ensue.data.cells import as_text
+from ensue.data.config import DataConfig
 from ensue.errors import DataError
 from ensue.files import open_file, problem_of
 
@@ -138,6 +139,16 @@ def patches(pictures: Tensor, size: int, stride: int) -> Tensor:
 def _sum_of(regions: Tensor, num: Tensor) -> Tensor:
     there = torch.arange(regions.shape[1]) < num[:, None]
     return (regions * there[..., None]).sum(1)
+
+
+def file_of_regions(config: DataConfig) -> Path | None:
+    """The file that questions point into; None where each has a picture.
+
+    A folder is a run, which looks at the pictures: the room of runs makes features of them.
+    """
+    if config.regions is None or Path(config.regions).is_dir():
+        return None
+    return Path(config.regions)
 
 
 def read_regions(path: Path) -> Features | tuple[np.ndarray, Sequence[str]]:

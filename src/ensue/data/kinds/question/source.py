@@ -22,6 +22,7 @@ from ensue.data.items import (
     group_of,
     listed,
 )
+from ensue.data.kinds.question.regions import file_of_regions
 from ensue.data.labels import ITEM, label_columns
 from ensue.data.manifest import PATH, with_path
 from ensue.data.origin import Origin
@@ -95,15 +96,19 @@ def _sources(
     origin: Origin, columns: pa.Table, config: DataConfig
 ) -> tuple[list[Picture | int | str], list[object]]:
     """The source of each question, and what changes when these do."""
-    if config.regions is None and PATH not in columns.column_names:
+    file = file_of_regions(config)
+    if file is None and PATH not in columns.column_names:
+        is_run = config.regions is not None
+        remedy = "regions is a run, which looks at pictures; give the column path"
         raise ConfigError(
-            f"the manifest {origin.name!r} has rows of a file; name it by the setting regions"
+            f"the manifest {origin.name!r} has rows of a file; "
+            f"{remedy if is_run else 'name it by the setting regions'}"
         )
-    if config.regions is not None:
+    if file is not None:
         own = ROW if ROW in columns.column_names else PATH
         names = as_text(columns, own)
         found = _rows(names) if own == ROW else names
-        return [*found], [file_facts(Path(config.regions))]
+        return [*found], [file_facts(file)]
     names = as_text(columns, PATH)
     pictures = [Picture(Path(os.path.normpath(origin.folder / name))) for name in names]
     return [*pictures], [file_facts(p) for p in sorted({p.path for p in pictures})]

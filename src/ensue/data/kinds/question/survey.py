@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Picture
 from ensue.data.kinds.question.codec import require_picture, words_of
-from ensue.data.kinds.question.regions import Features, read_regions
+from ensue.data.kinds.question.regions import Features, file_of_regions, read_regions
 from ensue.data.surveyed import Surveyed
 from ensue.errors import DataError
 
@@ -57,9 +56,10 @@ def survey_question(items: Items, config: DataConfig, on_item: Callable[[], None
 
 def _of_file(config: DataConfig) -> tuple[list[tuple[str, str]], int | None]:
     """Look at the file of regions, where one is named."""
-    if config.regions is None:
+    file = file_of_regions(config)
+    if file is None:
         return [], None
-    found = read_regions(Path(config.regions))
+    found = read_regions(file)
     if isinstance(found, Features):
         shape = " x ".join(map(str, found.values.shape[1:]))
         return [("regions x features", shape)], len(found)
