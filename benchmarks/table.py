@@ -110,8 +110,9 @@ def paper_image_rows() -> list[tuple[str, ...]]:
     """CPC of images at the sizes of the paper: a step on the CPU, and the rate on a GPU."""
     found, command = read("paper_images"), "`make results ROW=paper_images`"
     kept, again = (
-        f"{of['cpu_seconds']:.1f} s of CPU; tensors {of['peak_tensor_megabytes_of_gradients']} MB at most, "
-        f"{of['peak_tensor_megabytes']} MB with Adam's moments"
+        f"{of['cpu_seconds']:.1f} s of CPU; tensors of loss and gradients "
+        f"{of['peak_tensor_megabytes_of_gradients']} MB at most, with Adam's moments "
+        f"{of['peak_tensor_megabytes']} MB"
         for of in (found["cpu"][how] for how in ("kept", "computed again"))
     )
     millions = sum(found["parameters"].values()) / 1e6
