@@ -127,6 +127,7 @@ class PatchConvs(nn.Module):
         self.last = nn.Linear(channels[-1], out_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, P, P) to (N, D)."""
         return self.last(self.layers(x).mean((2, 3)))
 
 
