@@ -45,6 +45,7 @@ bench: $(STAMP)  ## the speed benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks.any_order
 	$(BIN)/python -m benchmarks.sequence_vae
 	$(BIN)/python -m benchmarks.seq2seq
+	$(BIN)/python -m benchmarks.paper_images
 
 results: $(STAMP)  ## make a published figure again: make results ROW=speech
 	$(BIN)/python -m benchmarks.results $(ROW)

@@ -106,6 +106,42 @@ def info_nce_rows() -> list[tuple[str, ...]]:
     return [(what, measured, "than gathering (B, N, T, C); equal losses", "`make bench`")]
 
 
+def paper_image_rows() -> list[tuple[str, ...]]:
+    """CPC of images at the sizes of the paper: a step on the CPU, and the rate on a GPU."""
+    found, command = read("paper_images"), "`make results ROW=paper_images`"
+    kept, again = (
+        f"{of['cpu_seconds']:.1f} s of CPU; tensors of loss and gradients "
+        f"{of['peak_tensor_megabytes_of_gradients']} MB at most, with Adam's moments "
+        f"{of['peak_tensor_megabytes']} MB"
+        for of in (found["cpu"][how] for how in ("kept", "computed again"))
+    )
+    millions = sum(found["parameters"].values()) / 1e6
+    rows = [
+        (
+            "CPC of images at the paper's sizes (7 x 7 patches of 64, ResNet-101, "
+            f"{millions:.1f} million parameters), {found['batch']} images, one thread: a step",
+            kept,
+            f"with `--checkpoint` {again}",
+            command,
+        )
+    ]
+    if isinstance(found["gpu"], dict):
+        best = max(
+            (row for row in found["gpu"]["kept"].values() if isinstance(row, dict)),
+            key=lambda row: row["images_a_second"],
+        )
+        share = f", {best['share_of_peak']:.0%} of its peak" if "share_of_peak" in best else ""
+        rows.append(
+            (
+                f"the same on {found['gpu']['device']} in bf16",
+                f"{best['images_a_second']:.0f} images a second{share}",
+                f"{best['peak_megabytes'] / 1024:.1f} GB",
+                command,
+            )
+        )
+    return rows
+
+
 def store_rows() -> list[tuple[str, ...]]:
     """What the store gives beside what training takes, and the cost of a long recording."""
     found = read("store")
@@ -575,6 +611,7 @@ SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "Molecules and sentences": vae_rows,
     "Questions about pictures": question_rows,
     "InfoNCE": info_nce_rows,
+    "CPC of images": paper_image_rows,
     "Windows and long recordings": store_rows,
     "Stopped commands": interrupted_rows,
     "Last and best weights": kept_rows,

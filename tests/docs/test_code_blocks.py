@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from ensue.cli import main
 from ensue.data.kinds import KINDS
@@ -36,7 +37,7 @@ def name(page: Path) -> str:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader has: recordings of two speakers, and a run trained on them."""
+    """What a reader has: recordings of two speakers, a run trained on them, and much else."""
     folder = tmp_path_factory.mktemp("reader")
     recordings = folder / "my_recordings"
     rng = np.random.default_rng(0)
@@ -53,12 +54,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "my_texts" / f"{i}.txt").write_text(
             f"Once upon a time there were {i} texts. " * 4
         )
+    write_pictures(folder / "my_pictures")
     for name in ("my_molecules.smi", "unseen.smi"):
         (folder / name).write_text("".join(f"{'C' * i}O\nC{'N' * (i % 3)}C\n" for i in range(1, 9)))
     write_questions(folder)
     words = f"train cpc {recordings} --out {folder / 'runs' / 'mine'} {TINY} --quiet"
     assert main(words.split()) == 0
     return folder
+
+
+def write_pictures(folder: Path) -> None:
+    """Eight pictures in color of two classes, each in a folder of its name."""
+    rng = np.random.default_rng(0)
+    for label in ("day", "night"):
+        (folder / label).mkdir(parents=True)
+        for i in range(4):
+            light = 128 if label == "day" else 0
+            pixels = light + rng.integers(0, 128, (32, 32, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{i}.png")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_numbers_in_the_text_are_those_of_the_figure() -> None:
     assert math.log(16) < 2.8
 
 
-@pytest.mark.parametrize("name", ["collapse", "songs", "windows"])
+@pytest.mark.parametrize("name", ["collapse", "patches", "songs", "windows"])
 def test_a_figure_is_drawn_alike_each_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FIGURES.parent))
     monkeypatch.syspath_prepend(str(FIGURES.parent / "_ext"))

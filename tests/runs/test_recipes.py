@@ -16,6 +16,7 @@ from ensue.verbs.train import train
 from tests.questions import write_questions
 
 DATA = {
+    "imagenet-cpc": "builtin:digits",
     "cpc": "builtin:speech",
     "fsdd-wavenet": "builtin:speech",
     "digits": "builtin:digits",
@@ -52,6 +53,9 @@ def test_recipe_runs_for_two_steps(
     small["precision"] = "float32"  # not every machine has hardware for bf16
     if data == "builtin:speech":
         small["window_seconds"] = 0.4 if family == "cpc" else 0.05
+    if name == "imagenet-cpc":
+        small |= {"depth": 18, "resnet_width": 4, "channels": 8, "context_size": 8}
+        small |= {"image_size": (75, 75), "crop": (64, 64), "patch": 16, "stride": 8}
     if name == "embeddings":
         data = tmp_path / "embeddings.parquet"
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.random.randn(40 * 6)), 6)

@@ -131,7 +131,12 @@ class PatchConvs(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+<<<<<<< HEAD
         return self.layers(x).mean((2, 3))
+=======
+        """(N, C, P, P) to (N, D)."""
+        return self.last(self.layers(x).mean((2, 3)))
+>>>>>>> h-docs
 
 
 def _norm(norm: str, channels: int) -> nn.Module:

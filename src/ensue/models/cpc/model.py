@@ -191,7 +191,7 @@ class CPC(
 
     @property
     def any_size(self) -> bool:
-        """Whether items may have another shape than those it was made for: images may."""
+        """Whether items may have another shape than those it was made for, as images may."""
         return isinstance(self.encoder, PatchFrames)
 
     @property
