@@ -131,12 +131,8 @@ class PatchConvs(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-<<<<<<< HEAD
-        return self.layers(x).mean((2, 3))
-=======
         """(N, C, P, P) to (N, D)."""
-        return self.last(self.layers(x).mean((2, 3)))
->>>>>>> h-docs
+        return self.layers(x).mean((2, 3))
 
 
 def _norm(norm: str, channels: int) -> nn.Module:
