@@ -13,6 +13,7 @@ import dataclasses
 import math
 import types
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -212,24 +213,21 @@ def _is_unread(cls: Any, name: str, value: Any) -> bool:
     return value == getattr(cls, name) or name in getattr(cls, "unread", ())
 
 
-def refuse_foreign(config: Any, names: Iterable[str]) -> None:
-    """Refuse settings of a class that isn't the chosen one, such as of another encoder.
+def warn_of_unread(config: Any, names: Iterable[str]) -> None:
+    """Warn of settings of a class that isn't the chosen one, such as of another encoder.
 
     Args:
         config: The configuration that was made of them.
         names: The settings that a user gave.
-
-    Raises:
-        ConfigError: One of them would be read by nothing.
     """
     for place, classes in choices(type(config)).items():
         chosen = getattr(getattr(config, place), "name", getattr(config, place))
         owners = _owners(classes)
         for name in names:
             if chosen is not None and chosen not in owners.get(name, [chosen]):
-                raise ConfigError(
-                    f"{name} is for the {place} {' or '.join(owners[name])}, not {chosen!r}; "
-                    "leave it out"
+                able = " or ".join(owners[name])
+                warnings.warn(
+                    f"{name} is for the {place} {able}, and {chosen} doesn't read it; leave it out"
                 )
 
 

@@ -57,7 +57,7 @@ def contrast_aligned(
         count,
     )
     parts = (told.loss, told.correct, told.valid, told.chance)
-    return Contrast(*(x[..., 0].t().unflatten(1, (A, K)) for x in parts))
+    return Contrast(*(x[..., 0].t().unflatten(1, (A, K)).contiguous() for x in parts))
 
 
 def _by_place(x: Tensor) -> Tensor:

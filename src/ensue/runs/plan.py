@@ -11,11 +11,11 @@ from typing import Any
 
 from ensue.configuration import (
     lengths,
-    refuse_foreign,
     settings,
     split_sections,
     to_plain,
     validate_all,
+    warn_of_unread,
 )
 from ensue.data.config import DataConfig
 from ensue.errors import ConfigError
@@ -78,7 +78,7 @@ def make_plan(
         # A run is used from other folders than it was trained in.
         of_data["regions"] = str(Path(of_data["regions"]).absolute())
     valid = validate_all(merged)
-    refuse_foreign(valid["model"], user_settings["model"])
+    warn_of_unread(valid["model"], user_settings["model"])
     configs, notes = fitted(valid, settings, known_lengths)
     return Plan(family, data, configs, notes)
 
