@@ -307,7 +307,7 @@ def test_text_of_another_encoding_and_broken_json_are_refused(tmp_path: Path) ->
 
 # Both in one place
 
-GUARDS = {"open_file", "problem_of", "require_file", "_file"}
+GUARDS = {"open_file", "problem_of", "require_file", "reading_table", "_file"}
 LIBRARIES = {
     *(
         "Image.open",
@@ -326,6 +326,7 @@ ELSEWHERE = {
     "runs/tables.py": "the parts of a table, just written",
     "data/columns.py:_read_parquet": "what read_columns has looked at",
     "data/store.py:read_once": "the file that the store has opened",
+    "data/kinds/image/npz.py:_shapes": "a part of the file that it has opened",
 }
 
 
@@ -350,7 +351,12 @@ def test_files_are_opened_and_drafts_are_named_in_one_place() -> None:
             continue
         text = path.read_text()
         tree = ast.parse(text)
-        wrong += [f"{place}: {ast.unparse(c)}" for c in calls(tree) if opens(c)]
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        known = [f for f in functions if f"{place}:{f.name}" in ELSEWHERE]
+        allowed = {call for function in known for call in calls(function)}
+        wrong += [
+            f"{place}: {ast.unparse(c)}" for c in calls(tree) if opens(c) and c not in allowed
+        ]
         wrong += [f"{place} names a draft"] if ".tmp" in text else []
         if not any(name.rpartition(".")[2] in text for name in LIBRARIES):
             continue

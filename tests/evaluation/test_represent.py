@@ -34,6 +34,7 @@ class Sums(nn.Module):
             local=frames,
             lengths=lengths,
             frame_rate=None if lengths is None else 7.0,
+            grid=None,
         )
 
     def score(self, x: Tensor, lengths: Tensor | None) -> Any:

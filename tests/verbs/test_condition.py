@@ -64,7 +64,7 @@ def test_what_is_drawn_is_of_the_class(family: str, manifest: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("train cpc {list} --out {out} --condition shade", "models audio"),
+        ("train cpc {list} --out {out} --condition shade", "no place for a condition"),
         ("train charrnn {text} --out {out} --condition shade", "no place for a condition"),
         ("train masked {list} --out {out} --condition shade", "families that do: causal, pixelcnn"),
         ("train causal {list} --out {out} --condition shad", "did you mean 'shade'"),

@@ -99,7 +99,7 @@ def test_the_report_shows_them(image_run: Path) -> None:
         ("complete {text} --prompt a --known 0.5", "known is the part of an image"),
         ("train causal {data} --out {new} --levels 1", "levels is '1'"),
         ("train causal {data} --out {new} --tokens words", "for data of kind text"),
-        ("train charrnn {data} --out {new}", "families for image: causal, masked"),
+        ("train charrnn {data} --out {new}", "families for image: cpc, causal, masked"),
     ],
 )
 def test_rubbish_is_told(

@@ -27,7 +27,7 @@ from ensue.data.kinds.question.regions import Features
 from ensue.data.store import Store, open_store
 from ensue.errors import ConfigError, DataError, EnsueError
 from ensue.evaluation.represent import by_model
-from ensue.files import writing, written_whole
+from ensue.files import require_file, writing, written_whole
 from ensue.models.traits import EncodingModel
 from ensue.runs.hashing import hash_of, hash_of_weights
 from ensue.training.machine import best_device
@@ -100,6 +100,7 @@ class Looked:
         Raises:
             DataError: The codec's regions are others, or a picture has none.
         """
+        require_file(self.file)
         values = np.load(self.file, mmap_mode="r")
         _require_size(codec, values.shape[2])
         where = {name: i for i, name in enumerate(items.ids)}

@@ -68,6 +68,8 @@ def embed(
     represent = by_model(model, layer=layer)
     opened = open_data(loaded, data, **reading)
     store = opened.store
+    if level == "frame" and not store.sequence:
+        _require_grid(next(iter(represent(store, [0]))))
     parts = list(_parts(store, most_steps))
     key = _key(loaded, store, level, layer, pooling, embedding)
     table = TableParts(path, key=key)
@@ -153,6 +155,11 @@ def _frame_tables(
         num = len(r.frames)
         labels = {name: value * num for name, value in labeled(store, [r.row]).items()}
         yield {**labels, **_places(r, num), "features": r.frames}
+
+
+def _require_grid(r: Represented) -> None:
+    if r.frames is None or r.grid is None:
+        raise ConfigError("this family has no features by frame; use --level item")
 
 
 def _places(r: Represented, num: int) -> dict[str, np.ndarray]:

@@ -3,6 +3,10 @@
 from tests.golden.commands import case, complete, embed, packed, sample, score
 
 CAUSAL = "--channels 8 --skip-channels 8 --num-layers 2"
+PATCHES = (
+    "--patch 2 --stride 1 --patch-width 4 --channels 8 --context-size 6 --horizon 2 "
+    "--num-negatives 4 --directions down,left"
+)
 MASKED = "--channels 6 --embedding-size 3 --num-layers 1"
 DENSE = "--levels 16 --hidden-size 24 --num-layers 1"
 TABLE = "--depth 2 --hidden-sizes 8"
@@ -48,6 +52,14 @@ CASES = (
         "probe {run} data/gray.csv --label shade --quiet",
         "report {run} --quiet",
         "evaluate {run} data/gray.csv --quiet",
+    ),
+    case(
+        "cpc images",
+        f"cpc data/colored {PATCHES}",
+        embed("data/colored"),
+        score("data/colored"),
+        "probe {run} data/gray.csv --label shade --pooling cells --quiet",
+        loads="colored image",
     ),
     case(
         "masked images",

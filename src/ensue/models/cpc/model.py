@@ -71,9 +71,9 @@ class CPC(
         >>> features = model.encode(torch.randn(2, 3200))
         >>> features.local.shape, features.context.shape, features.embedding.shape
         (torch.Size([2, 20, 32]), torch.Size([2, 20, 16]), torch.Size([2, 32]))
-        >>> config = CPCConfig(shape=(3, 16, 16), num_tokens=257, channels=8, context_size=6)
-        >>> CPC(config).encode(torch.zeros(2, 3, 16, 16)).context.shape
-        torch.Size([2, 9, 6])
+        >>> config = CPCConfig(shape=(3, 32, 32), num_tokens=257, channels=8, context_size=6)
+        >>> CPC(config).encode(torch.zeros(2, 3, 32, 32)).context.shape
+        torch.Size([2, 49, 6])
     """
 
     def __init__(self, config: CPCConfig) -> None:

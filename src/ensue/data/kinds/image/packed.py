@@ -57,16 +57,16 @@ class Packed:
     row: int
     name: str
 
-    def open(self) -> tuple[str, BytesIO | Path]:
+    def content(self) -> tuple[str, BytesIO | Path]:
         """Return its name in messages, and its content or the file that its row names.
 
         Raises:
             DataError: There is none, or the table can't be read.
         """
-        content = self.column.read(self.file, self.row)
-        if isinstance(content, Picture):
-            return str(content.path), content.path
-        return self.name, BytesIO(content)
+        cell = self.column.read(self.file, self.row)
+        if isinstance(cell, Picture):
+            return str(cell.path), cell.path
+        return self.name, BytesIO(cell)
 
 
 def picture_columns(schema: pa.Schema) -> list[str]:

@@ -125,7 +125,7 @@ def file_of(picture: Picture | Packed) -> Iterator[Image.Image]:
         DataError: It can't be read, here or in the block.
     """
     is_packed = isinstance(picture, Packed)
-    name, file = picture.open() if is_packed else (str(picture.path), picture.path)
+    name, file = picture.content() if is_packed else (str(picture.path), picture.path)
     if isinstance(file, Path):
         require_file(file)
     try:

@@ -16,6 +16,9 @@ from ensue.errors import ConfigError, DataError
 
 MOST_KNOTS = 64
 
+SMALLEST = 1e-300
+"""Part of the width below which a distance from a bound is taken alone: 1 - exp(-t) is t there."""
+
 
 class ColumnMap(Protocol):
     """A monotonic map of the values of a column, with the logarithm of its slope."""
@@ -80,12 +83,17 @@ class Bounded:
         return np.logaddexp.reduce([self._log_slope_of_side(u) for u in sides])
 
     def _straightened(self, u: np.ndarray) -> np.ndarray:
-        if self.width is None:
-            return np.log(u)
-        return u + self.width * np.log(-np.expm1(-u / self.width))
+        return np.log(u) if self.width is None else u + self.width * self._log_rise(u)
 
     def _log_slope_of_side(self, u: np.ndarray) -> np.ndarray:
-        return -np.log(u if self.width is None else -np.expm1(-u / self.width))
+        return -np.log(u) if self.width is None else -self._log_rise(u)
+
+    def _log_rise(self, u: np.ndarray) -> np.ndarray:
+        """log(1 - exp(-u / w)); next to a bound u / w is no number above 0 any more."""
+        assert self.width is not None
+        with np.errstate(divide="ignore"):
+            rise = np.log(-np.expm1(-u / self.width))
+        return np.where(u / self.width > SMALLEST, rise, np.log(u) - np.log(self.width))
 
     def _from_one(self, y: np.ndarray) -> np.ndarray:
         """u of f(u) = y."""
