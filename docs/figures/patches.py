@@ -42,7 +42,7 @@ def _image(axes: Axes, ink: str) -> None:
         corner = (STRIDE * x, STRIDE * y)
         axes.add_patch(Rectangle(corner, PATCH, PATCH, fc="none", ec=color, lw=2))
     axes.text(0, -10, f"{PIXELS} x {PIXELS} pixels", color=ink)
-    axes.text(0, PIXELS + 20, f"patches of {PATCH}, one each {STRIDE}", color=OTHER)
+    axes.text(0, PIXELS + 20, f"patches of {PATCH}, one every {STRIDE}", color=OTHER)
 
 
 def _grid(axes: Axes, grid: tuple[int, int], paper: str) -> None:

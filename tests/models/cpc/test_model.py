@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from ensue.data.batches import Batch
-from ensue.errors import ConfigError
 from ensue.models.cpc import CPC, CPCConfig, objective
 
 SMALL = {"sample_rate": 16000, "channels": 16, "context_size": 12, "horizon": 3}
@@ -142,13 +141,6 @@ def test_another_throat_is_heard_in_training_and_never_predicted(
         torch.testing.assert_close(predicted, plain_z, rtol=0, atol=0)
     for one, two in ((c, plain_c), (other_c, plain_c), (c, other_c)):
         assert (one - two).abs().max() > 1e-3
-
-
-def test_batch_without_negatives_is_refused(seed: int) -> None:
-    model = CPC(CPCConfig(**SMALL, num_negatives=8, own_sequence=False))
-    batch = Batch(x=torch.randn(4, 3200), item=torch.zeros(4, dtype=torch.long))
-    with pytest.raises(ConfigError, match="the batch is of one item, and own_sequence is false"):
-        model.loss(batch, step=0)
 
 
 def test_windows_of_one_recording_are_no_negatives_of_each_other(seed: int) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ensue.errors import ConfigError
 from ensue.information import (
     Contrast,
     Future,
@@ -86,21 +85,12 @@ class Objective:
             others = drawn.of(everyone)[own]
             if item is not None:
                 items = gather_rows(item)[0]
-                differ = items[drawn.row] != items[:, None]
-                self._require_negatives(differ)
-                count = differ[own]
+                count = (items[drawn.row] != items[:, None])[own]
         if self.config.own_sequence:
             candidates, count = own_and_others(z, num_frames, others, count)
             return contrast(predicted, candidates, future.target, future.valid, count)
         assert others is not None
         return contrast(predicted, others, at(z, future.target), future.valid, count)
-
-    def _require_negatives(self, of_others: Tensor) -> None:
-        if not self.config.own_sequence and not bool(of_others.any()):
-            raise ConfigError(
-                "there are no negatives: the batch is of one item, and own_sequence is false; set "
-                "own_sequence true, or give more items"
-            )
 
     def _aligned(self, c: Tensor, everyone: Tensor, global_frames: Tensor, row: int) -> Contrast:
         """Candidates of the whole batch at the same place."""
