@@ -34,12 +34,13 @@ class EncoderRow:
         kinds: Kinds of data that it makes frames of.
         build: From the settings of the CPC and its own to the module, from (x, lengths) to
             (z, lengths).
-        twins: The untrained networks that a trained one is compared with, as settings by name.
+        twins: The untrained networks that a trained one is compared with, as settings by name;
+            None: the same network alone.
     """
 
     kinds: tuple[str, ...]
     build: Callable[[CPCConfig, Any], nn.Module]
-    twins: Callable[[CPCConfig], Mapping[str, CPCConfig]]
+    twins: Callable[[CPCConfig], Mapping[str, CPCConfig]] | None = None
 
 
 def build_encoder(config: CPCConfig) -> nn.Module:
@@ -70,7 +71,8 @@ def untrained_twins(config: CPCConfig) -> Mapping[str, CPCConfig]:
     encoder = config.encoder
     if encoder is None or isinstance(encoder, str):
         return {str(encoder): config}
-    return ENCODERS[encoder.name].twins(config)
+    twins = ENCODERS[encoder.name].twins
+    return {encoder.name: config} if twins is None else twins(config)
 
 
 def _waveform(config: CPCConfig, encoder: WaveformConfig) -> nn.Module:
@@ -151,15 +153,9 @@ def _twins_of_sound(config: CPCConfig) -> dict[str, CPCConfig]:
     return twins
 
 
-def _itself(config: CPCConfig) -> dict[str, CPCConfig]:
-    encoder = config.encoder
-    assert isinstance(encoder, PatchConfig)
-    return {str(getattr(encoder, "name", "")): config}
-
-
 ENCODERS = {
     "waveform": EncoderRow(kinds=("audio",), build=_waveform, twins=_twins_of_sound),
     "log_mel": EncoderRow(kinds=("audio",), build=_log_mel, twins=_twins_of_sound),
-    "patches": EncoderRow(kinds=("image",), build=_conv_patches, twins=_itself),
-    "patch_resnet": EncoderRow(kinds=("image",), build=_resnet_patches, twins=_itself),
+    "patches": EncoderRow(kinds=("image",), build=_conv_patches),
+    "patch_resnet": EncoderRow(kinds=("image",), build=_resnet_patches),
 }
