@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ensue.errors import ConfigError, DataError
 from ensue.models.cpc.directions import Branch, context_of, order_of
+from ensue.models.cpc.layouts import Layout, OnAGrid, layout_of
 from ensue.models.protocols import Features
 from ensue.nn import GRU, ConvBlock, StridedStack
-from ensue.nn.patches import PatchFrames
 from ensue.nn.pooling import (
     CELLS,
     Pooled,
@@ -63,6 +63,11 @@ class FrameModel(nn.Module, ABC):
         return ()
 
     @property
+    def layout(self) -> Layout:
+        """How the frames lie."""
+        return layout_of(self.encoder)
+
+    @property
     def hop(self) -> int:
         """Samples per frame."""
         return self.encoder.hop
@@ -81,7 +86,7 @@ class FrameModel(nn.Module, ABC):
     @property
     def step_unit(self) -> str:
         """The unit of ``hop`` and ``receptive_field``: pixels of images, else samples."""
-        return "pixels" if isinstance(self.encoder, PatchFrames) else "samples"
+        return self.layout.step_unit
 
     @property
     def frame_rate(self) -> float | None:
@@ -112,9 +117,7 @@ class FrameModel(nn.Module, ABC):
 
     def grid_of(self, x: Tensor) -> tuple[int, int] | None:
         """Rows and columns of the frames of items, or None where they lie on a line."""
-        if not isinstance(self.encoder, PatchFrames):
-            return None
-        return self.encoder.grid((x.shape[-2], x.shape[-1]))
+        return self.layout.grid_of(x)
 
     def contexts(
         self, z: Tensor, num_frames: Tensor | None = None, grid: tuple[int, int] | None = None
@@ -144,7 +147,7 @@ class FrameModel(nn.Module, ABC):
         Raises:
             ConfigError: A module is a user's, which can't stream.
         """
-        if isinstance(self.encoder, PatchFrames):
+        if isinstance(self.layout, OnAGrid):
             raise ConfigError("images have no stream: all patches are there at once; use encode")
         if not (isinstance(self.encoder, StridedStack) and _is_gru_or_none(self.context)):
             raise ConfigError("a CPC of user modules can't stream; its own encoders and GRU can")

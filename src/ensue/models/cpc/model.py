@@ -40,8 +40,6 @@ from ensue.models.foreign import load_renamed
 from ensue.models.protocols import Loss, Score
 from ensue.models.saved import SavedModel
 from ensue.nn import GRU, StridedStack
-from ensue.nn.grid_context import GridContext
-from ensue.nn.patches import PatchFrames
 from ensue.nn.pooling import CELLS
 
 
@@ -85,7 +83,7 @@ class CPC(
                 "past, and processes don't share them; norm 'channel' does neither"
             )
         self.encoder = build_encoder(config)
-        self.config = config = _completed(config, self.encoder)
+        self.config = config = self.layout.completed(config)
         self._take_settings(config)
         try:
             config.require_trainable()
@@ -107,13 +105,8 @@ class CPC(
     def _networks(self) -> tuple[nn.Module, nn.Linear]:
         """A context network, and the predictors that read it."""
         config, D = self.config, self.encoder.num_features
-        C, num_layers = config.context_size, config.num_context_layers or 1
-        if isinstance(self.encoder, PatchFrames):
-            context: nn.Module = GridContext(D, C, num_layers=num_layers)
-        else:
-            make = GRU if config.recurrent == "ensue" else nn.GRU
-            context = make(D, C, num_layers, batch_first=True)
-        return context, nn.Linear(C, config.num_predictions * D)
+        context = self.layout.context_network(config, D)
+        return context, nn.Linear(config.context_size, config.num_predictions * D)
 
     @property
     def branches(self) -> tuple[Branch, ...]:
@@ -192,21 +185,17 @@ class CPC(
     @property
     def any_size(self) -> bool:
         """Whether items may have another shape than those it was made for, as images may."""
-        return isinstance(self.encoder, PatchFrames)
+        return self.layout.any_size
 
     @property
     def shortest(self) -> int:
         """Samples of the shortest waveform that has a future to predict; an image is one step."""
-        if isinstance(self.encoder, PatchFrames):
-            return 1
-        return (self.config.horizon + 1) * self.hop
+        return self.layout.shortest(self.config.horizon or 0)
 
     @property
     def shortest_item(self) -> int:
         """Samples of the shortest waveform that has a frame; an image is one step."""
-        if isinstance(self.encoder, PatchFrames):
-            return 1
-        return getattr(self.encoder, "shortest", self.hop)
+        return self.layout.shortest_item
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
         """InfoNCE over all directions, anchors and horizons (eq. 4, van den Oord et al. 2018).
@@ -328,7 +317,7 @@ class CPC(
         """
         config = validate(CPCConfig, dataclasses.replace(self.config, **settings), section="model")
         other = copy.copy(self)
-        other.config = config = _completed(config, self.encoder)
+        other.config = config = self.layout.completed(config)
         other._take_settings(config)
         return other
 
@@ -354,27 +343,13 @@ class CPC(
         return _loss_of(told)
 
     def _require_future(self, num_frames: int, grid: tuple[int, int] | None) -> None:
-        horizon, rate = self.config.horizon, self.frame_rate
-        assert horizon is not None
-        if grid is not None:
-            sides = ["rows" if b.direction in ("down", "up") else "columns" for b in self.branches]
-            fewest, side = min((grid[side == "columns"], side) for side in sides)
-            if fewest == 1:
-                raise ConfigError(
-                    f"the images have one of the {side} of patches, and so no future; use a "
-                    "smaller patch or stride, or larger images"
-                )
-            if fewest <= horizon:
-                raise ConfigError(
-                    f"horizon is {horizon} but the images have {fewest} {side} of patches; use "
-                    f"--horizon {fewest - 1} or less, a smaller stride, or larger images"
-                )
-        elif num_frames <= horizon:
-            seconds = "" if rate is None else f" ({num_frames / rate:.2f} s at {rate:g} Hz)"
-            raise ConfigError(
-                f"horizon is {horizon} but the clips have {num_frames} frames{seconds}; "
-                f"use --horizon {num_frames - 1} or less, or longer clips"
-            )
+        self.layout.require_future(
+            self.config.horizon or 0,
+            self.config.directions,
+            num_frames=num_frames,
+            grid=grid,
+            frame_rate=self.frame_rate,
+        )
 
     def _predict(self, c: Tensor) -> Tensor:
         return self.branches[0].predict(c, self.config.num_predictions)
@@ -383,14 +358,6 @@ class CPC(
 def _loss_of(told: Mapping[str, Contrast]) -> Loss:
     whole = joined(list(told.values()))
     return Loss(whole.loss.sum(), whole.valid.sum(), metrics_of(told))
-
-
-def _completed(config: CPCConfig, encoder: nn.Module) -> CPCConfig:
-    """The settings with what was left open filled in, as the frames lie."""
-    if not isinstance(encoder, PatchFrames):
-        return config.on_a_line()
-    assert config.shape is not None
-    return config.on_a_grid(min(encoder.grid(config.shape[1:])))
 
 
 def _kaiming_fan_out(module: nn.Module) -> None:

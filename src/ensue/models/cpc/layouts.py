@@ -1,0 +1,146 @@
+"""Layouts: how the frames of an item lie, on a line or on a grid, and all that depends on it.
+
+A model asks its layout, and never which encoder made the frames.
+
+Dims: B batch, T frames, D local and C context features.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ensue.errors import ConfigError
+from ensue.models.cpc.config import CPCConfig, Direction
+from ensue.models.cpc.directions import Grid
+from ensue.nn import GRU
+from ensue.nn.grid_context import GridContext
+from ensue.nn.patches import PatchFrames
+
+
+@dataclass(frozen=True)
+class OnALine:
+    """Frames one after another, each a hop of samples later than the one before.
+
+    Attributes:
+        hop: Samples from frame to frame.
+        shortest_item: Samples of the shortest item that has a frame.
+    """
+
+    hop: int
+    shortest_item: int
+    step_unit = "samples"
+    any_size = False
+
+    def grid_of(self, x: Tensor) -> None:
+        """Rows and columns of the frames of items: there are none."""
+
+    def completed(self, config: CPCConfig) -> CPCConfig:
+        """The settings with what was left open filled in."""
+        return config.on_a_line()
+
+    def shortest(self, horizon: int) -> int:
+        """Samples of the shortest item that has a future to predict."""
+        return (horizon + 1) * self.hop
+
+    def context_network(self, config: CPCConfig, num_features: int) -> nn.Module:
+        """A new network from frames (B, T, D) to contexts (B, T, C)."""
+        make = GRU if config.recurrent == "ensue" else nn.GRU
+        layers = config.num_context_layers or 1
+        return make(num_features, config.context_size, layers, batch_first=True)
+
+    def require_future(
+        self,
+        horizon: int,
+        directions: Iterable[Direction],
+        *,
+        num_frames: int,
+        grid: Grid | None,
+        frame_rate: float | None,
+    ) -> None:
+        """Refuse items with fewer frames than a prediction needs.
+
+        Raises:
+            ConfigError: They have fewer.
+        """
+        if num_frames > horizon:
+            return
+        seconds = ""
+        if frame_rate is not None:
+            seconds = f" ({num_frames / frame_rate:.2f} s at {frame_rate:g} Hz)"
+        raise ConfigError(
+            f"horizon is {horizon} but the clips have {num_frames} frames{seconds}; "
+            f"use --horizon {num_frames - 1} or less, or longer clips"
+        )
+
+
+@dataclass(frozen=True)
+class OnAGrid:
+    """Frames in rows and columns, each of a patch of an image.
+
+    Attributes:
+        frames: What makes them.
+    """
+
+    frames: PatchFrames
+    shortest_item = 1
+    step_unit = "pixels"
+    any_size = True
+
+    def grid_of(self, x: Tensor) -> Grid:
+        """Rows and columns of the frames of images (B, C, H, W)."""
+        return self.frames.grid((x.shape[-2], x.shape[-1]))
+
+    def completed(self, config: CPCConfig) -> CPCConfig:
+        """The settings with what was left open filled in."""
+        assert config.shape is not None
+        return config.on_a_grid(min(self.frames.grid(config.shape[1:])))
+
+    def shortest(self, horizon: int) -> int:
+        """An image is one step, whatever its size."""
+        return 1
+
+    def context_network(self, config: CPCConfig, num_features: int) -> nn.Module:
+        """A new network from frames (B, Y, X, D) to contexts (B, Y, X, C)."""
+        layers = config.num_context_layers or 1
+        return GridContext(num_features, config.context_size, num_layers=layers)
+
+    def require_future(
+        self,
+        horizon: int,
+        directions: Iterable[Direction],
+        *,
+        num_frames: int,
+        grid: Grid | None,
+        frame_rate: float | None,
+    ) -> None:
+        """Refuse images with fewer rows or columns than a prediction needs.
+
+        Raises:
+            ConfigError: They have fewer.
+        """
+        assert grid is not None
+        sides = ["rows" if name in ("down", "up") else "columns" for name in directions]
+        fewest, side = min((grid[side == "columns"], side) for side in sides)
+        if fewest == 1:
+            raise ConfigError(
+                f"the images have one of the {side} of patches, and so no future; use a "
+                "smaller patch or stride, or larger images"
+            )
+        if fewest <= horizon:
+            raise ConfigError(
+                f"horizon is {horizon} but the images have {fewest} {side} of patches; use "
+                f"--horizon {fewest - 1} or less, a smaller stride, or larger images"
+            )
+
+
+Layout = OnALine | OnAGrid
+
+
+def layout_of(encoder: nn.Module) -> Layout:
+    """How the frames of an encoder lie."""
+    if isinstance(encoder, PatchFrames):
+        return OnAGrid(encoder)
+    hop = encoder.hop
+    assert isinstance(hop, int)
+    return OnALine(hop, getattr(encoder, "shortest", hop))
