@@ -233,6 +233,10 @@ def test_a_run_starts_from_the_weights_of_another(images: Path, run: Path, tmp_p
             "use --encoder patches",
         ),
         ("train cpc {data} --out {new} --encoder waveform --max-steps 1 --quiet", "leave"),
+        (
+            "train cpc {data} --out {new} {one} --own-sequence false",
+            "own_sequence is false and batch_size is 1, so there are no negatives; leave own",
+        ),
         ("sample {run} --num 2", "families that do: causal"),
         ("complete {run} {data}", "families that do: causal"),
         ("compress {run} {data} --out {new}.ensue", "families that do"),
@@ -250,7 +254,12 @@ def test_what_does_not_fit_is_one_line(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    paths = {"run": run, "data": images, "sound": recordings}
+    paths = {
+        "run": run,
+        "data": images,
+        "sound": recordings,
+        "one": WORDS.replace("--batch-size 4", "--batch-size 1"),
+    }
     status = main(words.format(**paths, new=tmp_path / "new", cpc=WORDS).split())
     err = capsys.readouterr().err
     assert status == 2
@@ -268,6 +277,16 @@ def test_one_picture_has_its_own_patches_as_negatives(
     assert "too few items to hold some out" in capsys.readouterr().err
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert line["chance_loss"] == pytest.approx(np.log(30), abs=1e-4)
+
+
+def test_one_picture_has_no_negatives_in_others(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = images / "red" / "0.png"
+    words = f"train cpc {one} --out {tmp_path}/run {WORDS} --patch 4 --own-sequence false"
+    assert main(words.split()) == 2
+    assert "own_sequence is false and there is one item, so" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_stream_says_why_there_is_none(run: Path) -> None:

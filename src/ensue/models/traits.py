@@ -47,6 +47,7 @@ __all__ = [
     "Model",
     "ModelSettings",
     "NamesSteps",
+    "NeedsOthers",
     "PoolsCells",
     "PredictsAhead",
     "RefusesTraining",
@@ -217,6 +218,13 @@ class RefusesTraining(Protocol):
     """Of settings: a model of them may be loaded, but not always trained."""
 
     def require_trainable(self) -> None: ...
+
+
+@runtime_checkable
+class NeedsOthers(Protocol):
+    """Of settings: a model of them may learn nothing unless a batch has several items."""
+
+    def require_others(self, *, num_items: int, batch_size: int) -> None: ...
 
 
 @runtime_checkable

@@ -29,7 +29,14 @@ from ensue.data.windows import Conditions, TrainingData, Windows
 from ensue.errors import ConfigError, DataError, unknown
 from ensue.models.flows.sizes import told
 from ensue.models.registry import FAMILIES, config_class, family_row, model_class
-from ensue.models.traits import Model, RefusesTraining, SuitsRows, TakesAnySize, TakesWholeItems
+from ensue.models.traits import (
+    Model,
+    NeedsOthers,
+    RefusesTraining,
+    SuitsRows,
+    TakesAnySize,
+    TakesWholeItems,
+)
 from ensue.runs.classes import classes_of
 from ensue.runs.plan import Plan
 from ensue.runs.reading import encode, require_kind, sources_in
@@ -225,6 +232,8 @@ def _training_data(
         validation = _validation(windows, held) if data.validation else None
         # Data too small to be held out are used for training.
         train = windows(rows if validation else np.union1d(rows, held))
+        if isinstance(model.config, NeedsOthers):
+            model.config.require_others(num_items=len(train.rows), batch_size=training.batch_size)
         model.loss(train.draw(0, min(2, training.batch_size)), step=0)
     if validation is None and training.patience is not None:
         raise ConfigError(

@@ -268,6 +268,22 @@ class CPCConfig(FamilyConfig):
         if isinstance(encoder, LogMelConfig) and self.sample_rate is not None:
             require_bands(self.sample_rate, encoder.num_mels)
 
+    def require_others(self, *, num_items: int, batch_size: int) -> None:
+        """Refuse to learn without the own sequence's negatives where there are no others.
+
+        Raises:
+            ConfigError: There are none.
+        """
+        if self.candidates == "aligned" or self.own_sequence or min(num_items, batch_size) > 1:
+            return
+        what, remedy = ("there is one item", "more items")
+        if num_items > 1:
+            what, remedy = ("batch_size is 1", "a larger batch_size")
+        raise ConfigError(
+            f"own_sequence is false and {what}, so there are no negatives; leave own_sequence "
+            f"true, or give {remedy}"
+        )
+
     def with_encoder(self) -> "CPCConfig":
         """The same with an encoder, where none was chosen, and with the sizes of its patches."""
         encoder = self.encoder or self._usual_encoder()
