@@ -68,8 +68,9 @@ PARTS = {"mnist": parts_of_mnist, "cifar": parts_of_cifar, "caltech": parts_of_c
 """From a source and a folder to the data of pretraining, and all data with splits and labels."""
 
 
-def run(name: str, source: Path, seeds: tuple[str, ...], **settings: Any) -> dict[str, Any]:
-    """The figures of a set with several seeds."""
+def run(name: str, source: Path, seeds: tuple[str, ...], **settings: Any) -> None:
+    """Save the figures of a set with several seeds, after each seed those so far."""
+    recipe, runs = f"{name}-cpc", []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         train, everything = PARTS[name](source, folder)
@@ -78,16 +79,16 @@ def run(name: str, source: Path, seeds: tuple[str, ...], **settings: Any) -> dic
             for question, options in QUESTIONS[name].items()
             for pooling, vector in POOLINGS.items()
         }
-        recipe = f"{name}-cpc"
-        runs = [train_and_ask(recipe, train, asked, folder, int(s), **settings) for s in seeds]
-    return {"recipe": recipe, "settings": settings, "runs": runs}
+        for seed in map(int, seeds):
+            runs.append(train_and_ask(recipe, train, asked, folder, seed, **settings))
+            save(f"{name}_cpc", {"recipe": recipe, "settings": settings, "runs": runs})
 
 
 def main(name: str = "", source: str = "", *seeds: str) -> None:
     source = source or os.environ.get(f"ENSUE_{name.upper()}", "")
     if name not in PARTS or not source:
         sys.exit(f"give one of {', '.join(PARTS)} and its folder")
-    save(f"{name}_cpc", run(name, Path(source), seeds or SEEDS))
+    run(name, Path(source), seeds or SEEDS)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def digits(source: Path, seed: int) -> dict[str, Any]:
         def probes(run: Path) -> dict[str, Any]:
             cache = folder / "cache"
             few = {"label": "digit", "num_labels": 100, "draws": 10}
-            digit, _ = ask(run, manifest, cache, seed, few)
-            speaker, _ = ask(run, manifest, cache, seed, {"label": "speaker"})
+            digit = ask(run, manifest, cache, seed, few).figures
+            speaker = ask(run, manifest, cache, seed, {"label": "speaker"}).figures
             ours = "cpc (this run)"
             return {"digits, 100 labels": digit[ours], "speakers": speaker[ours]}
 

@@ -7,6 +7,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +34,49 @@ def write_manifest(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any
     return path
 
 
-def ask(
-    run: Path, manifest: Path, cache: Path, seed: int, question: Mapping[str, Any]
-) -> tuple[dict[str, tuple[float, float, float]], dict[str, dict[str, float]]]:
-    """A probe's figure by kind of features with its 95 % interval; and by group, where left out."""
+Figure = tuple[float, float, float]
+"""A value and its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe found, by kind of features.
+
+    Attributes:
+        figures: Accuracy, or what else it measured.
+        balanced: The mean over classes, where it measured accuracy on one test part.
+        by_group: Accuracy by group, where groups were left out in turn.
+    """
+
+    figures: dict[str, Figure]
+    balanced: dict[str, Figure]
+    by_group: dict[str, dict[str, float]]
+
+
+def ask(run: Path, manifest: Path, cache: Path, seed: int, question: Mapping[str, Any]) -> Answer:
     from ensue.training.probes import rows_of
     from ensue.verbs.probe import probe
 
     result = probe(run, manifest, seed=seed, cache=cache, quiet=True, **question).result
     plain = dataclasses.asdict(result)
-    figures = {
-        r.features: (round(r.value, 4), round(r.low, 4), round(r.high, 4)) for r in rows_of(plain)
-    }
-    found = {a["features"]: a.get("by_group") for a in plain.get("accuracies", ())}
-    return figures, {
-        features: {group: round(value, 4) for group, value in by_group.items()}
-        for features, by_group in found.items()
-        if by_group
-    }
+    rows = plain.get("accuracies", ())
+    return Answer(
+        figures={r.features: _rounded(r.value, r.low, r.high) for r in rows_of(plain)},
+        balanced={
+            r["features"]: _rounded(r["balanced"], r["balanced_low"], r["balanced_high"])
+            for r in rows
+            if r["balanced_low"] is not None
+        },
+        by_group={
+            r["features"]: {group: round(value, 4) for group, value in r["by_group"].items()}
+            for r in rows
+            if r["by_group"]
+        },
+    )
+
+
+def _rounded(value: float, low: float, high: float) -> Figure:
+    return round(value, 4), round(low, 4), round(high, 4)
 
 
 def train_and_ask(
@@ -80,8 +106,9 @@ def train_and_ask(
         "loss": round(trained.loss, 4),
         "chance_loss": round(trained.chance_loss, 4),
         "parameters": sum(p.numel() for p in load(out).model.parameters()),
-        "probes": {name: figures for name, (figures, _) in answers.items()},
-        "by_group": {name: by_group for name, (_, by_group) in answers.items() if by_group},
+        "probes": {name: answer.figures for name, answer in answers.items()},
+        "balanced": {name: answer.balanced for name, answer in answers.items()},
+        "by_group": {name: a.by_group for name, a in answers.items() if a.by_group},
     }
 
 

@@ -97,6 +97,17 @@ def test_text_of_a_setting_of_several_values_is_split_at_commas() -> None:
     assert validate(Boat, {"names": ["a,b"]}, section="boat").names == ("a,b",)
 
 
+@pytest.mark.parametrize("side", [28, "28", [28], "28,28", (28, 28)])
+def test_one_number_stands_for_both_sides_of_an_image(side: Any) -> None:
+    assert validate(DataConfig, {"image_size": side}, section="data").image_size == (28, 28)
+
+
+@pytest.mark.parametrize("side", [0, 2.5, True, "28,28,28", "wide"])
+def test_what_is_no_size_is_refused_by_name(side: Any) -> None:
+    with pytest.raises(ConfigError, match=r"data\.image_size is "):
+        validate(DataConfig, {"image_size": side}, section="data")
+
+
 def test_settings_are_the_fields_that_a_user_can_set() -> None:
     found = {s.name: s for s in settings(Boat)}
     assert list(found) == ["masts", "rig", "names", "draft"]

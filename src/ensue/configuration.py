@@ -345,18 +345,30 @@ def _problem(section: str, cls: type, error: Any) -> str:
     where = f"{section}.{name}" if name else section
     if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"{where} is missing"
+    if error["type"] == "tuple_type":
+        return f"{where} is {error['input']!r}: it takes values with commas between them"
     return f"{where} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Split the text of a setting that takes several values at its commas."""
-    several = {s.name for s in settings(cls) if any(map(is_tuple, options_of(s.type)))}
+    """Return the values with those of settings that take several as lists; see `_several`."""
+    hints = {s.name: h for s in settings(cls) for h in options_of(s.type) if is_tuple(h)}
     return {
-        name: [part for part in value.split(",") if part]
-        if name in several and isinstance(value, str)
-        else value
+        name: _several(hints[name], value) if name in hints else value
         for name, value in values.items()
     }
+
+
+def _several(hint: Any, value: Any) -> Any:
+    """Split a text at its commas; one value alone stands for as many as the setting takes."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        value = [value]
+    kinds = typing.get_args(bare(hint))
+    if ... not in kinds and isinstance(value, list) and len(value) == 1:
+        return value * len(kinds)
+    return value
 
 
 def type_name(hint: Any) -> str:

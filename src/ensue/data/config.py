@@ -85,14 +85,18 @@ class DataConfig:
     ] = 256
     image_size: Annotated[
         tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,
-        Field(description="height and width that images are resized to; none: as they are"),
+        Field(
+            description="height and width that images are resized to, or one number for both; "
+            "none: as they are"
+        ),
     ] = None
     grayscale: Annotated[bool, Field(description="images in color become gray")] = False
     crop: Annotated[
         tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,
         Field(
-            description="height and width of the part of an image that a training window shows, "
-            "another one each time, and in validation the center; none: whole images"
+            description="height and width, or one number for both, of the part of an image that a "
+            "training window shows, another one each time, and in validation the center; none: "
+            "whole images"
         ),
     ] = None
     flip: Annotated[

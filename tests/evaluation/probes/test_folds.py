@@ -7,7 +7,11 @@ from sklearn.metrics import balanced_accuracy_score
 from ensue.data.store import Store
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.probes.classifiers import Reader, frozen
-from ensue.evaluation.probes.intervals import bootstrap_mean, student_interval
+from ensue.evaluation.probes.intervals import (
+    bootstrap_class_mean,
+    bootstrap_mean,
+    student_interval,
+)
 from ensue.evaluation.probes.label_curve import draw_examples, run_label_curve, sizes_of
 from ensue.evaluation.probes.leave_group_out import run_leave_group_out
 from ensue.evaluation.probes.probe import balanced_accuracy, run_probe
@@ -195,6 +199,30 @@ def test_interval_over_draws_and_items_is_wider_than_over_items_where_draws_diff
     both = bootstrap_mean(right, items, rng)
     pooled = [bootstrap_mean(row[None], items, rng) for row in right]
     assert both[1] - both[0] > 1.5 * np.mean([high - low for low, high in pooled])
+
+
+def test_interval_of_classes_is_that_of_all_where_classes_are_even_and_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label, items = np.tile(np.arange(2), 500), np.arange(1000)
+    right = rng.random((1, 1000)) < 0.7
+    of_all = bootstrap_mean(right, items, rng)
+    of_classes = bootstrap_class_mean(right, label, items, rng)
+    # Quantiles of 1,000 draws, whose standard error is about a tenth of the half-width.
+    np.testing.assert_allclose(of_classes, of_all, atol=0.012)
+
+
+def test_interval_of_classes_is_as_wide_as_their_means_vary(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label, items = np.repeat([0, 1, 1, 1], 200), np.arange(800)
+    share = np.where(label == 0, 0.5, 0.9)
+    means = []
+    for _ in range(400):
+        right = rng.random(800) < share
+        means.append((right[:200].mean() + right[200:].mean()) / 2)
+    low, high = bootstrap_class_mean(right[None], label, items, rng)
+    assert high - low == pytest.approx(
+        np.quantile(means, 0.975) - np.quantile(means, 0.025), rel=0.3
+    )
 
 
 def test_balanced_accuracy_is_that_of_scikit_learn(seed: int) -> None:

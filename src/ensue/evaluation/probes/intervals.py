@@ -114,6 +114,41 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
+def bootstrap_class_mean(
+    right: np.ndarray, label: np.ndarray, unit: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float]:
+    r"""The interval of the mean over classes c of the share of each that is right.
+
+    .. math:: a = \frac{\sum_d v_d \sum_c a_{dc}}{C \sum_d v_d}, \quad
+        a_{dc} = \frac{\sum_i w_i r_{dic}}{\sum_i w_i n_{ic}}
+
+    with the weights v and w of :func:`bootstrap_mean`; a class of which no unit is drawn doesn't
+    count in that draw.
+
+    Args:
+        right: (D, M) booleans, a row for each draw of the training examples.
+        label: (M,) the true class of each value.
+        unit: (M,) the unit of each value.
+        rng: Draws the bootstrap.
+
+    Example:
+        >>> right, label = np.array([[True, True, False]]), np.array([*"aab"])
+        >>> bootstrap_class_mean(right, label, np.arange(3), np.random.default_rng(0))
+        (0.0, 1.0)
+    """
+    (_, unit), (_, label) = (np.unique(x, return_inverse=True) for x in (unit, label))
+    C, place = label.max() + 1, unit * (label.max() + 1) + label
+    cells = (unit.max() + 1) * C
+    w = draw_weights(unit.max() + 1, rng)
+    v = draw_weights(len(right), rng) if len(right) > 1 else np.ones((len(w), 1))
+    n = w @ np.bincount(place, minlength=cells).reshape(-1, C)
+    with np.errstate(invalid="ignore"):
+        each = [w @ np.bincount(place, r, cells).reshape(-1, C) / n for r in right]
+    means = np.einsum("bd,db->b", v, np.nanmean(each, axis=2)) / v.sum(1)
+    low, high = np.quantile(means, LEVELS)
+    return float(low), float(high)
+
+
 def student_interval(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
     r"""The interval of a pooled mean over groups g that are themselves a sample.
 

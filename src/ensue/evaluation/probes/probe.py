@@ -11,7 +11,11 @@ import numpy as np
 
 from ensue.data.store import Store
 from ensue.evaluation.probes.classifiers import Kind, chance
-from ensue.evaluation.probes.intervals import proportion_interval
+from ensue.evaluation.probes.intervals import (
+    at_an_end,
+    bootstrap_class_mean,
+    proportion_interval,
+)
 from ensue.evaluation.probes.task import Level, Moments, Task
 from ensue.evaluation.probes.unseen import Unseen, unseen_in
 from ensue.training.progress import Progress, Silence
@@ -37,6 +41,8 @@ class Accuracy:
         low: Lower end of its 95 % interval.
         high: Upper end of its 95 % interval.
         balanced: The mean over classes of the share of each that was read right.
+        balanced_low: Lower end of its 95 % interval, where groups weren't left out in turn.
+        balanced_high: Upper end of it.
         num_labels: Labeled training moments of a draw, in a label curve.
         by_group: Accuracy in each group, where groups were left out in turn.
         exact_over: Number of units that the interval is exact over, if it is exact.
@@ -47,6 +53,8 @@ class Accuracy:
     low: float
     high: float
     balanced: float | None = None
+    balanced_low: float | None = None
+    balanced_high: float | None = None
     num_labels: int | None = None
     by_group: dict[str, float] | None = None
     exact_over: int | None = None
@@ -156,10 +164,15 @@ def accuracy_of(
     right = np.stack([p == truth.label for p in predicted])
     interval = proportion_interval(right, truth.row, rng)
     balanced = float(np.mean([balanced_accuracy(truth.label, p) for p in predicted]))
+    # Of a generator of its own, so that the intervals of later rows don't depend on it.
+    drawn = bootstrap_class_mean(right, truth.label, truth.row, rng.spawn(1)[0])
+    low, high, _ = at_an_end(balanced, drawn, len(np.unique(truth.row)))
     return Accuracy(
         features=features,
         accuracy=float(right.mean()),
         balanced=balanced,
+        balanced_low=low,
+        balanced_high=high,
         num_labels=num_labels,
         **interval._asdict(),
     )
