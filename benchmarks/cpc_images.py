@@ -5,6 +5,7 @@
 ``index.csv`` (file, label, split). Pretraining sees the training part only, without labels.
 """
 
+import json
 import os
 import sys
 import tarfile
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.labelled import index_of, train_and_ask, write_manifest
-from benchmarks.measure import save
+from benchmarks.measure import RESULTS, save
+from ensue.runs.recipes import read_recipe
 
 SEEDS = ("0", "1", "2")
 POOLINGS = {
@@ -68,9 +70,14 @@ PARTS = {"mnist": parts_of_mnist, "cifar": parts_of_cifar, "caltech": parts_of_c
 """From a source and a folder to the data of pretraining, and all data with splits and labels."""
 
 
-def run(name: str, source: Path, seeds: tuple[str, ...], **settings: Any) -> None:
-    """Save the figures of a set with several seeds, after each seed those so far."""
-    recipe, runs = f"{name}-cpc", []
+def run(name: str, source: Path, seeds: tuple[str, ...]) -> None:
+    """Save the figures of a set with several seeds, after each seed those so far.
+
+    Runs of other seeds that are there already are kept, if the recipe is the same.
+    """
+    recipe = f"{name}-cpc"
+    settings = read_recipe(recipe, "cpc")
+    runs = _kept(RESULTS / f"{name}_cpc.json", settings, seeds)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         train, everything = PARTS[name](source, folder)
@@ -80,8 +87,16 @@ def run(name: str, source: Path, seeds: tuple[str, ...], **settings: Any) -> Non
             for pooling, vector in POOLINGS.items()
         }
         for seed in map(int, seeds):
-            runs.append(train_and_ask(recipe, train, asked, folder, seed, **settings))
+            runs.append(train_and_ask(recipe, train, asked, folder, seed))
+            runs.sort(key=lambda run: run["seed"])
             save(f"{name}_cpc", {"recipe": recipe, "settings": settings, "runs": runs})
+
+
+def _kept(path: Path, settings: Mapping[str, Any], seeds: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = json.loads(path.read_text()) if path.exists() else {}
+    if found.get("settings") != settings:
+        return []
+    return [run for run in found["runs"] if str(run["seed"]) not in seeds]
 
 
 def main(name: str = "", source: str = "", *seeds: str) -> None:
