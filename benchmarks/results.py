@@ -22,7 +22,7 @@ ROWS = {
     "pixelcnn": "drawing from a gated PixelCNN beside a loop of whole passes",
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
     "cpc_images": "CPC of images beside baselines (ROW='cpc_images mnist|cifar|caltech FOLDER')",
-    "cpc_image_choices": "CPC of images: directions, nearest row, norm (ROW='cpc_image_choices FOLDER')",
+    "cpc_image_choices": "choices in CPC of images, three seeds (ROW='cpc_image_choices FOLDER')",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",
     "small_tables": "flows with no settings on five small tables (ROW='small_tables FOLDER')",
