@@ -16,7 +16,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from numbers import Real
 from typing import Any, Literal, TypeVar
 
@@ -135,13 +135,14 @@ def to_plain(config: Any) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
 
-def settings(cls: type) -> list[Setting]:
+@cache
+def settings(cls: type) -> tuple[Setting, ...]:
     """Return the options that a configuration class offers, in the order of its fields.
 
     After a field that holds one of several classes come the options of each of these.
     """
     hints = typing.get_type_hints(cls, include_extras=True)
-    options = []
+    options: list[Setting] = []
     for f in dataclasses.fields(cls):
         if f.metadata.get("from_data") or f.name in ("format", "family", "name"):
             continue
@@ -149,7 +150,7 @@ def settings(cls: type) -> list[Setting]:
         kind = Literal[tuple(classes)] if classes else bare(hint)
         options.append(Setting(name=f.name, type=kind, default=f.default, help=help_of(hint)))
         options += [option for one in classes.values() for option in settings(one)]
-    return list({option.name: option for option in options}.values())
+    return tuple({option.name: option for option in options}.values())
 
 
 def takes_flat(cls: type[C]) -> type[C]:
@@ -352,23 +353,32 @@ def _problem(section: str, cls: type, error: Any) -> str:
 
 def _listed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values with those of settings that take several as lists; see `_several`."""
-    hints = {s.name: h for s in settings(cls) for h in options_of(s.type) if is_tuple(h)}
+    takes = _how_many(cls)
     return {
-        name: _several(hints[name], value) if name in hints else value
+        name: _several(takes[name], value) if name in takes else value
         for name, value in values.items()
     }
 
 
-def _several(hint: Any, value: Any) -> Any:
+@cache
+def _how_many(cls: type) -> dict[str, int | None]:
+    """Return the settings that take several values, and how many; None for any number."""
+    kinds = {
+        s.name: typing.get_args(bare(hint))
+        for s in settings(cls)
+        for hint in options_of(s.type)
+        if is_tuple(hint)
+    }
+    return {name: None if ... in of else len(of) for name, of in kinds.items()}
+
+
+def _several(how_many: int | None, value: Any) -> Any:
     """Split a text at its commas; one value alone stands for as many as the setting takes."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part]
     elif isinstance(value, int | float) and not isinstance(value, bool):
         value = [value]
-    kinds = typing.get_args(bare(hint))
-    if ... not in kinds and isinstance(value, list) and len(value) == 1:
-        return value * len(kinds)
-    return value
+    return value * how_many if how_many and isinstance(value, list) and len(value) == 1 else value
 
 
 def type_name(hint: Any) -> str:
