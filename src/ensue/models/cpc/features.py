@@ -64,8 +64,8 @@ class FrameModel(nn.Module, ABC):
 
     @property
     def layout(self) -> Layout:
-        """How the frames lie."""
-        return layout_of(self.encoder)
+        """Where frames lie: on a line or on a grid."""
+        return layout_of(self.encoder, self.frame_rate)
 
     @property
     def hop(self) -> int:

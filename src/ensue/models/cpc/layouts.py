@@ -5,13 +5,12 @@ A model asks its layout, and never which encoder made the frames.
 Dims: B batch, T frames, D local and C context features.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from ensue.errors import ConfigError
-from ensue.models.cpc.config import CPCConfig, Direction
+from ensue.models.cpc.config import CPCConfig
 from ensue.models.cpc.directions import Grid
 from ensue.nn import GRU
 from ensue.nn.grid_context import GridContext
@@ -25,10 +24,12 @@ class OnALine:
     Attributes:
         hop: Samples from frame to frame.
         shortest_item: Samples of the shortest item that has a frame.
+        frame_rate: Frames a second, or None where it isn't known.
     """
 
     hop: int
     shortest_item: int
+    frame_rate: float | None
     step_unit = "samples"
     any_size = False
 
@@ -49,25 +50,16 @@ class OnALine:
         layers = config.num_context_layers or 1
         return make(num_features, config.context_size, layers, batch_first=True)
 
-    def require_future(
-        self,
-        horizon: int,
-        directions: Iterable[Direction],
-        *,
-        num_frames: int,
-        grid: Grid | None,
-        frame_rate: float | None,
-    ) -> None:
+    def require_future(self, config: CPCConfig, num_frames: int, grid: Grid | None) -> None:
         """Refuse items with fewer frames than a prediction needs.
 
         Raises:
             ConfigError: They have fewer.
         """
+        horizon, rate = config.horizon or 0, self.frame_rate
         if num_frames > horizon:
             return
-        seconds = ""
-        if frame_rate is not None:
-            seconds = f" ({num_frames / frame_rate:.2f} s at {frame_rate:g} Hz)"
+        seconds = "" if rate is None else f" ({num_frames / rate:.2f} s at {rate:g} Hz)"
         raise ConfigError(
             f"horizon is {horizon} but the clips have {num_frames} frames{seconds}; "
             f"use --horizon {num_frames - 1} or less, or longer clips"
@@ -105,22 +97,15 @@ class OnAGrid:
         layers = config.num_context_layers or 1
         return GridContext(num_features, config.context_size, num_layers=layers)
 
-    def require_future(
-        self,
-        horizon: int,
-        directions: Iterable[Direction],
-        *,
-        num_frames: int,
-        grid: Grid | None,
-        frame_rate: float | None,
-    ) -> None:
+    def require_future(self, config: CPCConfig, num_frames: int, grid: Grid | None) -> None:
         """Refuse images with fewer rows or columns than a prediction needs.
 
         Raises:
             ConfigError: They have fewer.
         """
         assert grid is not None
-        sides = ["rows" if name in ("down", "up") else "columns" for name in directions]
+        horizon = config.horizon or 0
+        sides = ["rows" if name in ("down", "up") else "columns" for name in config.directions]
         fewest, side = min((grid[side == "columns"], side) for side in sides)
         if fewest == 1:
             raise ConfigError(
@@ -137,10 +122,10 @@ class OnAGrid:
 Layout = OnALine | OnAGrid
 
 
-def layout_of(encoder: nn.Module) -> Layout:
-    """How the frames of an encoder lie."""
+def layout_of(encoder: nn.Module, frame_rate: float | None) -> Layout:
+    """Return the layout of the frames of an encoder."""
     if isinstance(encoder, PatchFrames):
         return OnAGrid(encoder)
     hop = encoder.hop
     assert isinstance(hop, int)
-    return OnALine(hop, getattr(encoder, "shortest", hop))
+    return OnALine(hop, getattr(encoder, "shortest", hop), frame_rate)

@@ -83,6 +83,7 @@ class CPC(
                 "past, and processes don't share them; norm 'channel' does neither"
             )
         self.encoder = build_encoder(config)
+        self.sample_rate = config.sample_rate
         self.config = config = self.layout.completed(config)
         self._take_settings(config)
         try:
@@ -100,7 +101,6 @@ class CPC(
         assert config.pooling is not None
         assert config.embedding is not None
         self.pooling, self.embedding = config.pooling, config.embedding
-        self.sample_rate = config.sample_rate
 
     def _networks(self) -> tuple[nn.Module, nn.Linear]:
         """A context network, and the predictors that read it."""
@@ -141,6 +141,7 @@ class CPC(
         model = cls.__new__(cls, config)
         nn.Module.__init__(model)
         model.config = config = config.on_a_line()
+        model.sample_rate = config.sample_rate
         model._take_settings(config)
         model.encoder = UserEncoder(encoder, hop)
         model.other_contexts, model.other_predictors = nn.ModuleDict(), nn.ModuleDict()
@@ -235,7 +236,7 @@ class CPC(
         if others:
             raise ConfigError("features of your own have one context; use one direction")
         num_frames = None if mask is None else mask.sum(-1)
-        self._require_future(z.shape[1], None)
+        self.layout.require_future(self.config, z.shape[1], None)
         objective = Objective(self.config, branch, torch.Generator().manual_seed(step))
         return _loss_of({branch.direction: objective.contrast(z, c, num_frames, None)})
 
@@ -338,18 +339,9 @@ class CPC(
     def _loss(
         self, views: Views, step: int, item: Tensor | None, grid: tuple[int, int] | None
     ) -> Loss:
-        self._require_future(views.predicted.shape[1], grid)
+        self.layout.require_future(self.config, views.predicted.shape[1], grid)
         told = contrasts(self.config, self.branches, views, grid=grid, item=item, step=step)
         return _loss_of(told)
-
-    def _require_future(self, num_frames: int, grid: tuple[int, int] | None) -> None:
-        self.layout.require_future(
-            self.config.horizon or 0,
-            self.config.directions,
-            num_frames=num_frames,
-            grid=grid,
-            frame_rate=self.frame_rate,
-        )
 
     def _predict(self, c: Tensor) -> Tensor:
         return self.branches[0].predict(c, self.config.num_predictions)
