@@ -9,7 +9,6 @@ from benchmarks.measure import RESULTS
 
 SETS = {
     "cifar": "CIFAR-10, 10,000 training images, as JPEG",
-    "caltech": "Caltech-101 at 48 pixels, mean over classes",
     "mnist": "MNIST",
 }
 BESIDE = {
@@ -28,11 +27,10 @@ def cpc_image_rows() -> list[tuple[str, ...]]:
 
 def _rows(name: str) -> list[tuple[str, ...]]:
     found = json.loads((RESULTS / f"{name}_cpc.json").read_text())
-    figure = "balanced" if name == "caltech" else "probes"
     minutes = max(run["training_seconds"] for run in found["runs"]) / 60
     rows = []
-    for question in found["runs"][0][figure]:
-        runs = [run[figure][question] for run in found["runs"]]
+    for question in found["runs"][0]["probes"]:
+        runs = [run["probes"][question] for run in found["runs"]]
         what = f"{SETS[name]}: {question}, after {minutes:.0f} minutes of two cores"
         beside = ", ".join(f"{short} {_mean(runs, long):.1%}" for long, short in BESIDE.items())
         rows.append(

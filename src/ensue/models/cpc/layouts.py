@@ -34,7 +34,7 @@ class OnALine:
     any_size = False
 
     def grid_of(self, x: Tensor) -> None:
-        """Rows and columns of the frames of items: there are none."""
+        """Return None: frames on a line have no rows or columns."""
 
     def completed(self, config: CPCConfig) -> CPCConfig:
         """The settings with what was left open filled in."""
