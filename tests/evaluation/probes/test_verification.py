@@ -36,7 +36,7 @@ def test_speakers_are_told_apart_where_features_know_them(
     num_speakers: int, unit: str, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    speaker = np.repeat(np.arange(num_speakers), 12)
+    speaker = np.repeat(np.arange(num_speakers), 24)  # half of them are test items
     noise = rng.standard_normal((len(speaker), 20))
     known = noise + 2 * rng.standard_normal((num_speakers, 20))[speaker]
     store = rows_with(speaker=[f"s{i}" for i in speaker])
