@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import save
-from ensue import embed, train
+from benchmarks.mnist import images, labels
+from ensue import embed, load, train
 from ensue.evaluation.probes.classifiers import choose_strength, fitted, logistic_regression
 
 SEEDS = ("0", "1", "2")
@@ -25,26 +26,38 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "the nearest row predicted, too": {"nearest": 1},
     "batch norm": {"norm": "batch"},
 }
-POOLINGS: Mapping[str, Mapping[str, Any]] = {
-    "mean of both": {"pooling": "mean"},
-    "mean of local": {"pooling": "mean", "embedding": "local"},
-    "3 x 3 cells of local": {"pooling": "cells", "embedding": "local"},
-}
 RECIPE, NUM_STEPS, NUM_LABELS, NUM_DRAWN = "mnist-cpc", 800, 4000, 100
-DRAWS = 10
+DRAWS, NUM_CELLS = 10, 9
 
 
-def accuracies(run: Path, source: Path, folder: Path, **pooling: Any) -> dict[str, float]:
+def vectors_of(run: Path, images: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+    """The vectors of images: means over the grid, which are those of its cells, and cells."""
+    out = folder / "vectors.npz"
+    out.unlink(missing_ok=True)
+    embed(
+        run,
+        images,
+        out=out,
+        pooling="cells",
+        embedding="both",
+        cache=folder / "cache",
+        quiet=True,
+    )
+    with np.load(out) as written:
+        cells = written["embedding"].reshape(len(images), NUM_CELLS, -1)
+    local = cells[..., : load(run).model.config.channels]
+    return {
+        "mean of both": cells.mean(1),
+        "mean of local": local.mean(1),
+        "3 x 3 cells of local": local.reshape(len(images), -1),
+    }
+
+
+def accuracies(x: np.ndarray, label: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """Of a linear classifier of frozen vectors, with many labels and with few."""
-    vectors = folder / "vectors.npz"
-    vectors.unlink(missing_ok=True)
-    embed(run, source, out=vectors, cache=folder / "cache", quiet=True, **pooling)
-    with np.load(vectors) as found:
-        x, label, is_test = found["embedding"], found["label"], found["split"] == "test"
-    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-    some = np.random.default_rng(0).permutation(train)[:NUM_LABELS]
+    some = np.flatnonzero(~test)
     strength = choose_strength(x[some], label[some], some)
-    few = [np.random.default_rng(draw).permutation(train)[:NUM_DRAWN] for draw in range(DRAWS)]
+    few = [np.random.default_rng(draw).permutation(some)[:NUM_DRAWN] for draw in range(DRAWS)]
 
     def accuracy(rows: np.ndarray, strength: float) -> float:
         classifier = fitted(logistic_regression(strength), x[rows], label[rows])
@@ -56,22 +69,37 @@ def accuracies(run: Path, source: Path, folder: Path, **pooling: Any) -> dict[st
     }
 
 
+def labelled(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some training images, drawn once, and all test images; their labels; which are test."""
+    some = np.random.default_rng(0).permutation(len(images(source, "train")))[:NUM_LABELS]
+    x = np.concatenate([images(source, "train")[some], images(source, "t10k")])
+    label = np.concatenate([labels(source, "train")[some], labels(source, "t10k")])
+    return x, label, np.arange(len(x)) >= NUM_LABELS
+
+
 def one(choice: str, source: Path, seed: int) -> dict[str, Any]:
     """Train with a choice, and read labels off each vector."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        images = source / "train-images-idx3-ubyte.gz"
+        training_images = source / "train-images-idx3-ubyte.gz"
         settings = {"max_steps": NUM_STEPS, "cache": folder / "cache", **CHOICES[choice]}
         trained = train(
-            "cpc", images, out=folder / "run", recipe=RECIPE, seed=seed, quiet=True, **settings
+            "cpc",
+            training_images,
+            out=folder / "run",
+            recipe=RECIPE,
+            seed=seed,
+            quiet=True,
+            **settings,
         )
+        x, label, test = labelled(source)
+        vectors = vectors_of(folder / "run", x, folder)
         return {
             "seed": seed,
             "loss": round(trained.loss, 4),
             "chance_loss": round(trained.chance_loss, 4),
             "accuracies": {
-                name: accuracies(folder / "run", source, folder, **pooling)
-                for name, pooling in POOLINGS.items()
+                name: accuracies(vector, label, test) for name, vector in vectors.items()
             },
         }
 

@@ -41,6 +41,11 @@ def images(folder: Path, part: str) -> np.ndarray:
         return np.frombuffer(file.read()[16:], np.uint8).reshape(-1, 28, 28)
 
 
+def labels(folder: Path, part: str) -> np.ndarray:
+    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
+        return np.frombuffer(file.read()[8:], np.uint8)
+
+
 def trained(
     data: np.ndarray,
     out: Path,
