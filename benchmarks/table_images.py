@@ -27,11 +27,11 @@ def cpc_image_rows() -> list[tuple[str, ...]]:
 
 def _rows(name: str) -> list[tuple[str, ...]]:
     found = json.loads((RESULTS / f"{name}_cpc.json").read_text())
-    minutes = max(run["training_seconds"] for run in found["runs"]) / 60
+    minutes = max(run["training_cpu_seconds"] for run in found["runs"]) / 60
     rows = []
     for question in found["runs"][0]["probes"]:
         runs = [run["probes"][question] for run in found["runs"]]
-        what = f"{SETS[name]}: {question}, after {minutes:.0f} minutes of two cores"
+        what = f"{SETS[name]}: {question}, after {minutes:.0f} CPU minutes"
         beside = ", ".join(f"{short} {_mean(runs, long):.1%}" for long, short in BESIDE.items())
         rows.append(
             (what, _measured(runs), beside, f"`make results ROW='cpc_images {name} FOLDER'`")
