@@ -5,6 +5,7 @@ vectors are read with 4,000 labels and with 100, and tested on the test images. 
 as many whatever the choice; of one direction there are fewer contexts.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import save
+from benchmarks.measure import RESULTS, save
 from benchmarks.mnist import images, labels
 from ensue import embed, load, train
 from ensue.evaluation.probes.classifiers import choose_strength, fitted, logistic_regression
+from ensue.runs.recipes import read_recipe
 
 SEEDS = ("0", "1", "2")
 CHOICES: Mapping[str, Mapping[str, Any]] = {
@@ -108,11 +110,23 @@ def main(source: str = "", *seeds: str) -> None:
     source = source or os.environ.get("ENSUE_MNIST", "")
     if not source:
         sys.exit("give the folder with MNIST's IDX files")
-    runs: dict[str, list[dict[str, Any]]] = {choice: [] for choice in CHOICES}
-    for seed in seeds or SEEDS:
+    settings = {"recipe": RECIPE, "steps": NUM_STEPS, "settings": read_recipe(RECIPE, "cpc")}
+    runs = _kept(settings)
+    for seed in map(int, seeds or SEEDS):
         for choice, found in runs.items():
-            found.append(one(choice, Path(source), int(seed)))
-            save("cpc_image_choices", {"recipe": RECIPE, "steps": NUM_STEPS, "runs": runs})
+            others = [run for run in found if run["seed"] != seed]
+            found[:] = sorted(
+                [*others, one(choice, Path(source), seed)], key=lambda run: run["seed"]
+            )
+            save("cpc_image_choices", {**settings, "runs": runs})
+
+
+def _kept(settings: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Runs that are there already with the same settings, by choice."""
+    path = RESULTS / "cpc_image_choices.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    is_same = all(found.get(name) == value for name, value in settings.items())
+    return {choice: found["runs"][choice] if is_same else [] for choice in CHOICES}
 
 
 if __name__ == "__main__":
