@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS
-from benchmarks.table_images import cpc_image_rows
+from benchmarks.table_images import cpc_image_rows, cpc_image_table
 
 README = Path(__file__).parent.parent / "README.md"
 ALL = RESULTS / "README.md"
@@ -661,7 +661,13 @@ def shared_gates() -> str:
     return _lines(head, rows)
 
 
-TABLES = {"shared_gates": shared_gates}
+def cpc_images() -> str:
+    """CPC of images beside baselines, for the page on it."""
+    head = ("accuracy, %", "features", "mean", "3 x 3 cells")
+    return _lines(head, cpc_image_table())
+
+
+TABLES = {"shared_gates": shared_gates, "cpc_images": cpc_images}
 
 
 def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -14,6 +14,7 @@ SETS = {
 }
 MEAN_OF_CLASSES = ("caltech",)
 """Sets whose classes are of very different sizes: the mean over classes is told."""
+ALL_LABELS = ("all labels", "4,000 labels")
 BESIDE = {
     "untrained, patches": "untrained",
     "k-means patch features": "k-means",
@@ -23,19 +24,54 @@ BESIDE = {
 }
 
 
+OURS, LONG = "CPC", {short: long for long, short in BESIDE.items()}
+
+
 def cpc_image_rows() -> list[tuple[str, ...]]:
     """Each set's questions, by the mean and by cells."""
     return [row for name in SETS for row in _rows(name)]
 
 
-def _rows(name: str) -> list[tuple[str, ...]]:
+def cpc_image_table() -> list[tuple[str, ...]]:
+    """All labels, or 4,000: a row for each set and kind of features, the mean beside the cells."""
+    rows: list[tuple[str, ...]] = []
+    for name, what in SETS.items():
+        found, figures = _found(name)
+        runs = [run[figures] for run in found["runs"]]
+        mean, cells = [question for question in runs[0] if question.startswith(ALL_LABELS)]
+        seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+        first = f"{what}; {_minutes(found):.0f} CPU minutes, {seeds}"
+        for short in (OURS, *LONG):
+            each = [f"{_percent(runs, question, short):.1f}" for question in (mean, cells)]
+            rows.append((first, short, *each))
+            first = ""
+    return rows
+
+
+def _percent(runs: list[Mapping[str, Any]], question: str, short: str) -> float:
+    """The mean over runs of the accuracy of a kind of features, in percent."""
+    values = []
+    for run in runs:
+        features = _ours(run[question]) if short == OURS else LONG[short]
+        values.append(100 * run[question][features][0])
+    return statistics.mean(values)
+
+
+def _found(name: str) -> tuple[dict[str, Any], str]:
+    """The measured runs of a set, and which of their figures are told."""
     found = json.loads((RESULTS / f"{name}_cpc.json").read_text())
-    minutes = max(run["training_cpu_seconds"] for run in found["runs"]) / 60
-    rows = []
-    figures = "balanced" if name in MEAN_OF_CLASSES else "probes"
+    return found, "balanced" if name in MEAN_OF_CLASSES else "probes"
+
+
+def _minutes(found: Mapping[str, Any]) -> float:
+    return max(run["training_cpu_seconds"] for run in found["runs"]) / 60
+
+
+def _rows(name: str) -> list[tuple[str, ...]]:
+    (found, figures), rows = _found(name), []
     for question in found["runs"][0][figures]:
         runs = [run[figures][question] for run in found["runs"]]
-        what = f"{SETS[name]}: {question}, after {minutes:.0f} CPU minutes"
+        what = f"{SETS[name]}: {question}, after {_minutes(found):.0f} CPU minutes"
         beside = ", ".join(f"{short} {_mean(runs, long):.1%}" for long, short in BESIDE.items())
         rows.append(
             (what, _measured(runs), beside, f"`make results ROW='cpc_images {name} FOLDER'`")
@@ -44,10 +80,14 @@ def _rows(name: str) -> list[tuple[str, ...]]:
 
 
 def _measured(runs: list[Mapping[str, Any]]) -> str:
-    ours = next(features for features in runs[0] if features.endswith("(this run)"))
+    ours = _ours(runs[0])
     values = [run[ours][0] for run in runs]
     spread = f"{min(values):.1%} to {max(values):.1%}" if len(values) > 1 else "one seed"
     return f"{statistics.mean(values):.1%} ({spread})"
+
+
+def _ours(figures: Mapping[str, Any]) -> str:
+    return next(features for features in figures if features.endswith("(this run)"))
 
 
 def _mean(runs: list[Mapping[str, Any]], features: str) -> float:
