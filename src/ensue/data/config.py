@@ -53,7 +53,8 @@ class DataConfig:
     columns: Annotated[
         tuple[str, ...],
         Field(
-            description="columns of a table to model, text as categories; none: all numeric ones"
+            description="columns of a table to model, text as categories, or channels of a series; "
+            "none: all numeric ones"
         ),
     ] = ()
     continuous: Annotated[
@@ -80,6 +81,49 @@ class DataConfig:
             "heavy or values extreme"
         ),
     ] = ()
+    time: Annotated[
+        str | None,
+        Field(
+            description="column of times of a series, a row a step: seconds, or dates and times; "
+            "none: one called time, timestamp, datetime or date, if there is one"
+        ),
+    ] = None
+    item: Annotated[
+        str | None,
+        Field(description="column of a table that says which series each row is a step of"),
+    ] = None
+    step_labels: Annotated[
+        tuple[str, ...],
+        Field(description="columns of a series that label its steps, such as anomaly: no channels"),
+    ] = ()
+    rate: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="steps a second of a series; none: what its times or its file say, else "
+            "time has no unit",
+        ),
+    ] = None
+    stamps: Annotated[
+        Literal["regular", "resample", "ignore"],
+        Field(
+            description="times of a series: regular: equally far apart, with gaps as missing "
+            "values; resample: any, values at equal steps; ignore: each row is a step"
+        ),
+    ] = "regular"
+    decimal: Annotated[
+        Literal[".", ","], Field(description="decimal mark of the numbers of a series")
+    ] = "."
+    scaling: Annotated[
+        Literal["channel", "item", "robust", "none"],
+        Field(
+            description="series are scaled by mean and deviation of each channel in training; by "
+            "those of each item alone; robust: by median and quartiles in training; or not"
+        ),
+    ] = "channel"
+    window_steps: Annotated[
+        int, Field(gt=1, description="length of a training window of series, at most the longest")
+    ] = 256
     levels: Annotated[
         int, Field(gt=1, le=256, description="values of a channel of a pixel of an image")
     ] = 256

@@ -47,9 +47,9 @@ FAMILIES = {
     "cpc": Family(
         module="ensue.models.cpc",
         model="CPC",
-        codecs={"audio": "audio", "image": "image"},
+        codecs={"audio": "audio", "image": "image", "series": "series"},
         contracts=("trains", "encodes", "layers", "scores", "steps"),
-        summary="Contrastive Predictive Coding: features of sound and images without labels",
+        summary="Contrastive Predictive Coding: features of sound, images, series without labels",
         objective="InfoNCE (van den Oord, Li, Vinyals 2018, eq. 4): from the context up to now, "
         "tell the true frame k steps ahead, or k rows below, from others; summed over k, in nats.",
         limits=(

@@ -124,7 +124,7 @@ class HasSampleRate(Protocol):
     """Of a model or settings: steps of an item a second, in Hz, or None where time has no unit."""
 
     @property
-    def sample_rate(self) -> int | None: ...
+    def sample_rate(self) -> float | None: ...
 
 
 @runtime_checkable

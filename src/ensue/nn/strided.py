@@ -71,7 +71,7 @@ def _norm(norm: Norm, num_channels: int) -> nn.Module:
 
 
 class StridedStack(nn.Module):
-    r"""Strided layers in a row: waveform (B, S) to frames (B, T, D).
+    r"""Strided layers in a row: waveform (B, S), or series (B, S, C), to frames (B, T, D).
 
     With kernels k_i, strides s_i, left paddings p_i and :math:`S_i = \prod_{j<i} s_j`::
 
@@ -81,7 +81,8 @@ class StridedStack(nn.Module):
         frame t sees samples [t hop - offset, t hop - offset + receptive_field)
 
     Args:
-        layers: The layers, the first with one input channel.
+        layers: The layers; the first has one input channel, or 2 C of series.
+        num_channels: C of series, whose missing values are NaN; None for waveforms.
 
     Example:
         >>> stack = waveform_encoder(channels=16)
@@ -91,9 +92,9 @@ class StridedStack(nn.Module):
         torch.Size([2, 20, 16])
     """
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[nn.Module], *, num_channels: int | None = None) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
+        self.layers, self.num_channels = nn.ModuleList(layers), num_channels
         self.hop, self.receptive_field, self.offset = 1, 1, 0
         for layer in self._layers():
             self.receptive_field += (layer.kernel_size - 1) * self.hop
@@ -103,19 +104,19 @@ class StridedStack(nn.Module):
         self.shortest = next(n for n in range(1, 2**30) if self.num_frames(n) > 0)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Frames of waveforms; what lies beyond ``lengths`` has no influence on them.
+        """Frames of waveforms or series; what lies beyond ``lengths`` has no influence on them.
 
         Args:
-            x: (B, S) or (B, 1, S) waveforms.
+            x: (B, S) or (B, 1, S) waveforms, or (B, S, C) series.
             lengths: (B,) valid samples, or None where all are.
 
         Returns:
             (B, T, D) frames and (B,) valid frames.
 
         Raises:
-            DataError: The waveforms are too short for one frame, or have another shape.
+            DataError: They are too short for one frame, or have another shape.
         """
-        x = one_channel(x)
+        x = self._opened(x)
         if self.num_frames(x.shape[-1]) < 1:
             raise DataError(
                 f"{x.shape[-1]} samples are shorter than one frame, which needs {self.shortest}"
@@ -150,13 +151,17 @@ class StridedStack(nn.Module):
         return [like.new_zeros(num_rows, la.in_channels, la.padding[0]) for la in self._layers()]
 
     def step(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The frames that a chunk (B, S) or (B, 1, S) of any size completes, (B, T, D), T >= 0."""
-        return self._push(one_channel(x), state, end=False)
+        """The frames that a chunk of any size completes, (B, T, D), T >= 0."""
+        return self._push(self._opened(x), state, end=False)
 
     def finish(self, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The last frames, which see the right padding, and the emptied buffers."""
-        nothing = state[0].new_zeros(state[0].shape[0], 1, 0)
+        nothing = state[0].new_zeros(state[0].shape[0], self._layers()[0].in_channels, 0)
         return self._push(nothing, state, end=True)
+
+    def _opened(self, x: Tensor) -> Tensor:
+        """What the first layer sees: (B, 1, S), or (B, 2 C, S) of series."""
+        return one_channel(x) if self.num_channels is None else with_mask(x, self.num_channels)
 
     def _push(self, x: Tensor, state: list[Tensor], *, end: bool) -> tuple[Tensor, list[Tensor]]:
         buffers = []
@@ -196,6 +201,27 @@ def one_channel(x: Tensor) -> Tensor:
         f"x is {tuple(x.shape)}; waveforms are (batch, samples) or (batch, 1, samples), of one "
         "channel"
     )
+
+
+def with_mask(x: Tensor, num_channels: int) -> Tensor:
+    """Series (B, S, C) to (B, 2 C, S): values, 0 where they are missing, and which are known.
+
+    Raises:
+        DataError: They have another shape.
+
+    Example:
+        >>> with_mask(torch.tensor([[[5.0], [torch.nan]]]), 1)
+        tensor([[[5., 0.],
+                 [1., 0.]]])
+    """
+    if x.dim() != 3 or x.shape[-1] != num_channels:
+        raise DataError(
+            f"x is {tuple(x.shape)}; series are (batch, steps, channels), here of {num_channels} "
+            "channels"
+        )
+    known = ~x.isnan()
+    values = torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))
+    return torch.cat([values, known.to(x.dtype)], dim=-1).transpose(1, 2)
 
 
 def _frames_after(layer: StridedLayer, length: N) -> N:
@@ -263,4 +289,46 @@ def log_mel_encoder(
                 for c in ins
             ),
         ]
+    )
+
+
+def series_encoder(
+    num_channels: int,
+    *,
+    channels: int = 64,
+    kernel_sizes: Sequence[int],
+    strides: Sequence[int],
+    norm: Norm = "channel",
+) -> StridedStack:
+    """Strided convolutions of series, which see what is missing by a mask.
+
+    Every layer is padded by kernel - stride in all, the larger half on the left, so that a hop of
+    steps gives a frame.
+
+    Args:
+        num_channels: C of a series.
+        channels: Features D of a frame.
+        kernel_sizes: Per layer.
+        strides: Per layer, none above its kernel; their product is the hop.
+        norm: See :class:`ConvBlock`.
+
+    Example:
+        >>> stack = series_encoder(3, channels=8, kernel_sizes=(5, 4), strides=(1, 2))
+        >>> stack.hop, stack.receptive_field, stack(torch.zeros(2, 24, 3))[0].shape
+        (2, 8, torch.Size([2, 12, 8]))
+    """
+    ins = [2 * num_channels] + [channels] * (len(strides) - 1)
+    return StridedStack(
+        [
+            ConvBlock(
+                c,
+                channels,
+                kernel_size=k,
+                stride=s,
+                padding=((k - s + 1) // 2, (k - s) // 2),
+                norm=norm,
+            )
+            for c, k, s in zip(ins, kernel_sizes, strides, strict=True)
+        ],
+        num_channels=num_channels,
     )

@@ -15,7 +15,12 @@ from ensue.data.origin import Origin
 from ensue.data.sources.builtin import BUILTIN, open_builtin
 from ensue.data.sources.data import Data
 from ensue.data.sources.memory import columns_in, labelled_in, read_values
-from ensue.data.sources.protocols import ReadsColumns, ReadsFiles, ReadsManifests
+from ensue.data.sources.protocols import (
+    ReadsColumns,
+    ReadsFiles,
+    ReadsManifests,
+    ReadsRecords,
+)
 from ensue.data.values import in_memory, plain
 from ensue.data.wanted import ANYTHING, Wanted
 from ensue.errors import DataError, unknown
@@ -54,33 +59,36 @@ def open_items(data: Data, config: DataConfig, *, cache: Path, wanted: Wanted = 
         if source.takes_file(path):
             return source.read_file(path, config)
     if is_table(path):
-        return items_of_columns(Origin.of_file(path), read_columns(path), config)
+        return items_of_columns(Origin.of_file(path), read_columns(path), config, wanted)
     raise DataError(f"{str(data)!r} is of no known type; {_known_types()}")
 
 
-def items_of_columns(origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
-    """The items that a table lists, one a row: its columns say what they are.
+def items_of_columns(
+    origin: Origin, columns: pa.Table, config: DataConfig, wanted: Wanted = ANYTHING
+) -> Items:
+    """The items that a table lists, one a row, or series with a row a step.
 
     Args:
         origin: Where the table is from.
         columns: Its columns.
         config: Settings of the data.
+        wanted: What decides where the columns alone don't say.
 
     Raises:
         DataError: It has no rows, or they can't be read.
     """
-    sources = _takers(origin, columns, config)
+    sources = _takers(origin, columns, config, wanted)
     return next(sources).read_columns(origin, columns, config)
 
 
 def _takers(
-    origin: Origin, columns: pa.Table, config: DataConfig
+    origin: Origin, columns: pa.Table, config: DataConfig, wanted: Wanted
 ) -> Iterator[ReadsManifests | ReadsColumns]:
     """The sources that take a table, in order; the last kind takes any."""
     is_judged = False
     for source in sources_of_kinds():
         if isinstance(source, ReadsColumns):
-            if source.takes_columns(columns, config):
+            if source.takes_columns(columns, config, wanted):
                 yield source
         elif isinstance(source, ReadsManifests) and not is_judged:
             # Which of the kinds that have manifests it is, is decided at the place of the first.
@@ -114,7 +122,7 @@ def _open_values(data: object, config: DataConfig, wanted: Wanted) -> Items:
     columns = columns_in(values, config, wanted)
     if columns is None:
         return read_values(values, config, wanted)
-    return items_of_columns(in_memory(columns), columns, config)
+    return items_of_columns(in_memory(columns), columns, config, wanted)
 
 
 def _open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
@@ -136,6 +144,9 @@ def _open_folder(folder: Path, config: DataConfig) -> Items:
         return items_of_columns(*manifest, config)
     for source in sources:
         if any(map(source.takes_file, paths)):
+            return source.read_folder(folder, config)
+    for source in sources:
+        if isinstance(source, ReadsRecords) and any(map(source.takes_record, paths)):
             return source.read_folder(folder, config)
     *nouns, last = [KINDS[kind].noun for kind in kinds_with_files()]
     raise DataError(

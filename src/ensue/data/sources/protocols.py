@@ -41,10 +41,17 @@ class ReadsManifests(Protocol):
 
 
 @runtime_checkable
-class ReadsColumns(Protocol):
-    """Reads tables whose columns say that their rows are items of its kind."""
+class ReadsRecords(ReadsFiles, Protocol):
+    """Reads folders of tables each of which is an item, with a row a step."""
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool: ...
+    def takes_record(self, path: Path) -> bool: ...
+
+
+@runtime_checkable
+class ReadsColumns(Protocol):
+    """Reads tables that are items of its kind by their columns, the settings, or what is wanted."""
+
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool: ...
     def read_columns(self, origin: Origin, columns: pa.Table, config: DataConfig) -> Items: ...
 
 

@@ -1,5 +1,6 @@
 """Settings of a CPC: those of all, and those of each encoder."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,6 +17,10 @@ USER_PARTS = "user-parts"
 Direction = Literal["forward", "backward", "down", "up", "right", "left"]
 LINE: tuple[Direction, ...] = ("forward", "backward")
 GRID: tuple[Direction, ...] = ("down", "up", "right", "left")
+MOST_FRAMES = 64
+"""Of a usual series: the encoder has as many strides of two as that takes."""
+FARTHEST_FRAME = 12
+"""Frames ahead that a CPC of sound predicts (van den Oord et al. 2018, section 3.1)."""
 FARTHEST_ROW = 5
 """Rows below that a CPC of images predicts (van den Oord et al. 2018, section 3.2)."""
 
@@ -140,7 +145,54 @@ class ResNetPatchConfig(PatchConfig):
     ] = False
 
 
-Encoder = WaveformConfig | LogMelConfig | ConvPatchConfig | ResNetPatchConfig
+@dataclass(frozen=True, kw_only=True)
+class SeriesConfig:
+    """Strided convolutions over the channels of a series, and over which values are known."""
+
+    __pydantic_config__ = STRICT
+
+    name: Literal["series"] = "series"
+    kernels: Annotated[
+        tuple[Annotated[int, Field(gt=0)], ...],
+        Field(
+            description="kernel of each convolution of a series, in steps; none: as the length of "
+            "a usual series asks for"
+        ),
+    ] = ()
+    strides: Annotated[
+        tuple[Annotated[int, Field(gt=0)], ...],
+        Field(description="stride of each convolution of a series; none: as for kernels"),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.kernels) != len(self.strides):
+            raise ConfigError(
+                f"kernels are {len(self.kernels)} and strides {len(self.strides)}; give one of "
+                "each for every convolution, or neither"
+            )
+        for k, s in zip(self.kernels, self.strides, strict=True):
+            if s > k:
+                raise ConfigError(f"a stride of {s} with a kernel of {k} leaves steps unseen")
+
+    def fitted(self, num_steps: int) -> "SeriesConfig":
+        """The same with convolutions, for series of usually so many steps.
+
+        As many have a stride of two as leave at most 64 frames.
+
+        Example:
+            >>> SeriesConfig().fitted(24).kernels, SeriesConfig().fitted(200).strides
+            ((3, 3), (1, 1, 2, 2))
+        """
+        if self.kernels:
+            return self
+        num_halvings = max(0, math.ceil(math.log2(num_steps / MOST_FRAMES)))
+        kernels, strides = (3, 3), (1, 1)
+        return replace(
+            self, kernels=kernels + (4,) * num_halvings, strides=strides + (2,) * num_halvings
+        )
+
+
+Encoder = WaveformConfig | LogMelConfig | ConvPatchConfig | ResNetPatchConfig | SeriesConfig
 
 
 @takes_flat
@@ -159,7 +211,7 @@ class CPCConfig(FamilyConfig):
         Encoder | str | None,
         Field(
             description="what frames are made by, or the name of an installed encoder; none: "
-            "log_mel of sound, patches of images"
+            "log_mel of sound, patches of images, series of series"
         ),
     ] = None
     channels: Annotated[int, Field(gt=0, description="features D of a frame z_t")] = 256
@@ -170,8 +222,9 @@ class CPCConfig(FamilyConfig):
     directions: Annotated[
         tuple[Direction, ...],
         Field(
-            description="where futures lie: forward, backward of sound; down, up, right, left of "
-            "images; each has a context network and predictors of its own; none: the first"
+            description="where futures lie: forward, backward of sound and series; down, up, "
+            "right, left of images; each has a context network and predictors of its own; none: "
+            "the first"
         ),
     ] = ()
     context_size: Annotated[int, Field(gt=0, description="features C of the context c_t")] = 256
@@ -199,13 +252,13 @@ class CPCConfig(FamilyConfig):
         ),
     ] = None
     nearest: Annotated[
-        int,
+        int | None,
         Field(
             gt=0,
-            description="nearest frame (of images, row) to predict; nearer ones share samples or "
-            "pixels with c_t",
+            description="nearest frame (of images, row) to predict; nearer ones may share samples "
+            "or pixels with c_t; none: 1, and of series the first that shares no step",
         ),
-    ] = 1
+    ] = None
     candidates: Annotated[
         Literal["frames", "aligned"],
         Field(
@@ -244,11 +297,14 @@ class CPCConfig(FamilyConfig):
         Field(description="initial weights; kaiming_fan_out as in the 2018 network"),
     ] = "default"
     sample_rate: Annotated[int | None, Field(gt=0)] = from_data()
+    step_rate: Annotated[float | None, Field(gt=0)] = from_data()
+    num_channels: Annotated[int | None, Field(gt=0)] = from_data()
+    num_steps: Annotated[int | None, Field(gt=0)] = from_data()
     shape: ImageShape = from_data()
     num_tokens: NumTokens = from_data()
 
     def __post_init__(self) -> None:
-        if self.horizon is not None and 0 < self.horizon < self.nearest:
+        if self.horizon is not None and 0 < self.horizon < (self.nearest or 1):
             raise ConfigError(f"nearest is {self.nearest}; it may be up to horizon {self.horizon}")
         if self.candidates == "frames" and not self.own_sequence and not self.num_negatives:
             raise ConfigError(
@@ -289,17 +345,42 @@ class CPCConfig(FamilyConfig):
         encoder = self.encoder or self._usual_encoder()
         if isinstance(encoder, PatchConfig) and self.shape is not None:
             encoder = encoder.fitted(self.shape)
+        if isinstance(encoder, SeriesConfig):
+            encoder = encoder.fitted(self.num_steps or MOST_FRAMES)
         return replace(self, encoder=encoder)
 
     def _usual_encoder(self) -> Encoder:
+        if self.num_channels is not None:
+            return SeriesConfig()
         return LogMelConfig() if self.shape is None else ConvPatchConfig()
 
-    def on_a_line(self) -> "CPCConfig":
-        """The same with what was left open filled in, for frames on a line."""
-        self._require_directions(LINE, "frames of sound lie on a line")
+    def on_a_line(self, *, apart: int = 1, num_frames: int | None = None) -> "CPCConfig":
+        """The same with what was left open filled in, for frames on a line.
+
+        Args:
+            apart: Frames from one to the next that shares no sample with it.
+            num_frames: Of a usual item, where items may have few.
+        """
+        self._require_directions(LINE, "frames of sound and series lie on a line")
         if self.pooling == "cells":
             raise ConfigError("pooling is 'cells', which are parts of an image; use statistics")
-        return self._filled(LINE, layers=1, horizon=12, pooling="statistics", embedding="context")
+        nearest = self.nearest or apart
+        if self.horizon is not None and self.horizon < nearest:
+            raise ConfigError(
+                f"horizon is {self.horizon} but frames nearer than {nearest} share steps with the "
+                f"context; use --horizon {nearest} or more, or --nearest 1 to predict these, too"
+            )
+        horizon = nearest + FARTHEST_FRAME - 1
+        if num_frames is not None:
+            horizon = max(nearest, min(horizon, (num_frames - 1 + nearest) // 2))
+        return self._filled(
+            LINE,
+            nearest=nearest,
+            layers=1,
+            horizon=horizon,
+            pooling="statistics",
+            embedding="context",
+        )
 
     def on_a_grid(self, num_rows: int) -> "CPCConfig":
         """The same with what was left open filled in, for frames on a grid.
@@ -310,13 +391,17 @@ class CPCConfig(FamilyConfig):
         self._require_directions(GRID, "patches of images lie on a grid")
         if self.pooling in ("dynamics", "extremes"):
             raise ConfigError(f"pooling is {self.pooling!r}, which is of time; use mean or cells")
-        horizon = min(FARTHEST_ROW, max(num_rows - 1, self.nearest))
-        return self._filled(GRID, layers=3, horizon=horizon, pooling="mean", embedding="both")
+        nearest = self.nearest or 1
+        horizon = min(FARTHEST_ROW, max(num_rows - 1, nearest))
+        return self._filled(
+            GRID, nearest=nearest, layers=3, horizon=horizon, pooling="mean", embedding="both"
+        )
 
     def _filled(
         self,
         directions: tuple[Direction, ...],
         *,
+        nearest: int,
         layers: int,
         horizon: int,
         pooling: Pooling,
@@ -326,7 +411,8 @@ class CPCConfig(FamilyConfig):
             self,
             directions=self.directions or directions[:1],
             num_context_layers=self.num_context_layers or layers,
-            horizon=self.horizon or max(horizon, self.nearest),
+            nearest=nearest,
+            horizon=self.horizon or max(horizon, nearest),
             pooling=self.pooling or pooling,
             embedding=self.embedding or embedding,
         )
@@ -339,6 +425,13 @@ class CPCConfig(FamilyConfig):
             )
 
     @property
+    def reach(self) -> range:
+        """Frames ahead that are predicted, once what was left open is filled in."""
+        assert self.nearest is not None
+        assert self.horizon is not None
+        return range(self.nearest, self.horizon + 1)
+
+    @property
     def num_predictions(self) -> int:
         """K, from ``nearest`` to ``horizon``."""
-        return (self.horizon or 0) - self.nearest + 1
+        return len(self.reach)

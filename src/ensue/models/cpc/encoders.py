@@ -15,6 +15,7 @@ from ensue.models.cpc.config import (
     LogMelConfig,
     PatchConfig,
     ResNetPatchConfig,
+    SeriesConfig,
     WaveformConfig,
 )
 from ensue.models.settings import ImageShape
@@ -22,6 +23,7 @@ from ensue.nn import log_mel_encoder, waveform_encoder
 from ensue.nn.patch_resnet import PatchResNet
 from ensue.nn.patches import PatchConvs, PatchFrames
 from ensue.nn.spectral import most_log_mels
+from ensue.nn.strided import series_encoder
 
 ENTRY_POINTS = "ensue.encoders"
 
@@ -57,13 +59,21 @@ def build_encoder(config: CPCConfig) -> nn.Module:
         return installed[encoder].load()(config)
     assert encoder is not None
     row = ENCODERS[encoder.name]
-    if config.shape is not None and "image" not in row.kinds:
-        others = " or ".join(name for name, row in ENCODERS.items() if "image" in row.kinds)
+    kind = _kind_of(config)
+    if kind is not None and kind not in row.kinds:
+        others = " or ".join(name for name, row in ENCODERS.items() if kind in row.kinds)
         raise ConfigError(
-            f"the encoder {encoder.name} takes {', '.join(row.kinds)}, not images; leave it and "
-            f"its settings out, or use --encoder {others}"
+            f"the encoder {encoder.name} takes {', '.join(row.kinds)}, and the data are {kind}; "
+            f"leave it and its settings out, or use --encoder {others}"
         )
     return row.build(config, encoder)
+
+
+def _kind_of(config: CPCConfig) -> str | None:
+    """The kind of data that gave the facts in the settings; None where they don't tell."""
+    if config.num_channels is not None:
+        return "series"
+    return "image" if config.shape is not None else None
 
 
 def untrained_twins(config: CPCConfig) -> Mapping[str, CPCConfig]:
@@ -88,6 +98,18 @@ def _log_mel(config: CPCConfig, encoder: LogMelConfig) -> nn.Module:
         num_mels=encoder.num_mels,
         num_layers=encoder.num_conv_layers,
         cmn_frames=encoder.cmn_frames,
+        norm=config.norm,
+    )
+
+
+def _series(config: CPCConfig, encoder: SeriesConfig) -> nn.Module:
+    if config.num_channels is None:
+        raise ConfigError("the encoder series needs num_channels, the channels of the series")
+    return series_encoder(
+        config.num_channels,
+        channels=config.channels,
+        kernel_sizes=encoder.kernels,
+        strides=encoder.strides,
         norm=config.norm,
     )
 
@@ -156,6 +178,7 @@ def _twins_of_sound(config: CPCConfig) -> dict[str, CPCConfig]:
 ENCODERS = {
     "waveform": EncoderRow(kinds=("audio",), build=_waveform, twins=_twins_of_sound),
     "log_mel": EncoderRow(kinds=("audio",), build=_log_mel, twins=_twins_of_sound),
+    "series": EncoderRow(kinds=("series",), build=_series),
     "patches": EncoderRow(kinds=("image",), build=_conv_patches),
     "patch_resnet": EncoderRow(kinds=("image",), build=_resnet_patches),
 }

@@ -48,14 +48,14 @@ class FrameModel(nn.Module, ABC):
         context: Of the first direction: from z to c, or to a pair whose first is c; None for none.
         pooling: What the embedding is made of.
         embedding: Which frames are pooled.
-        sample_rate: Hz, or None where it isn't known.
+        sample_rate: Samples or steps a second, or None where it isn't known.
     """
 
     encoder: Any
     context: Any
     pooling: Pooling
     embedding: Pooled
-    sample_rate: int | None
+    sample_rate: float | None
 
     @property
     def branches(self) -> tuple[Branch, ...]:
@@ -202,7 +202,7 @@ class LowerLayers(FrameModel):
         encoder: The :class:`ensue.nn.strided.StridedStack`, or another module from
             (x, lengths) to (z, lengths).
         context: The lower layers of the GRU, or None.
-        sample_rate: Hz, or None where it isn't known.
+        sample_rate: Samples or steps a second, or None where it isn't known.
         pooling: What the embedding is made of.
     """
 
@@ -211,7 +211,7 @@ class LowerLayers(FrameModel):
         encoder: Any,
         context: GRU | nn.GRU | None,
         *,
-        sample_rate: int | None,
+        sample_rate: float | None,
         pooling: Pooling,
     ) -> None:
         super().__init__()
@@ -257,7 +257,7 @@ def _convolutions(model: FrameModel) -> list[int]:
 
 def _lower_stack(stack: StridedStack, num_layers: int) -> StridedStack:
     """The first layers of a stack, with the same weights."""
-    return StridedStack(list(stack.layers)[:num_layers])
+    return StridedStack(list(stack.layers)[:num_layers], num_channels=stack.num_channels)
 
 
 def _lower_gru(gru: GRU | nn.GRU, num_layers: int) -> GRU | nn.GRU:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ensue.errors import ConfigError
 from ensue.models.cpc.config import CPCConfig
 from ensue.models.cpc.directions import Grid
-from ensue.nn import GRU
+from ensue.nn import GRU, StridedStack
 from ensue.nn.grid_context import GridContext
 from ensue.nn.patches import PatchFrames
 
@@ -25,12 +25,16 @@ class OnALine:
         hop: Samples from frame to frame.
         shortest_item: Samples of the shortest item that has a frame.
         frame_rate: Frames a second, or None where it isn't known.
+        apart: Frames from one to the next that shares no sample with it, where horizons begin
+            there unless they are said to begin nearer.
+        step_unit: What ``hop`` counts, in the plural.
     """
 
     hop: int
     shortest_item: int
     frame_rate: float | None
-    step_unit = "samples"
+    apart: int = 1
+    step_unit: str = "samples"
     any_size = False
 
     def grid_of(self, x: Tensor) -> None:
@@ -38,7 +42,9 @@ class OnALine:
 
     def completed(self, config: CPCConfig) -> CPCConfig:
         """The settings with what was left open filled in."""
-        return config.on_a_line()
+        num_steps = config.num_steps
+        num_frames = None if num_steps is None else num_steps // self.hop
+        return config.on_a_line(apart=self.apart, num_frames=num_frames)
 
     def shortest(self, horizon: int) -> int:
         """Samples of the shortest item that has a future to predict."""
@@ -56,7 +62,7 @@ class OnALine:
         Raises:
             ConfigError: They have fewer.
         """
-        horizon, rate = config.horizon or 0, self.frame_rate
+        horizon, rate = config.reach[-1], self.frame_rate
         if num_frames > horizon:
             return
         seconds = "" if rate is None else f" ({num_frames / rate:.2f} s at {rate:g} Hz)"
@@ -104,7 +110,7 @@ class OnAGrid:
             ConfigError: They have fewer.
         """
         assert grid is not None
-        horizon = config.horizon or 0
+        horizon = config.reach[-1]
         sides = ["rows" if name in ("down", "up") else "columns" for name in config.directions]
         fewest, side = min((grid[side == "columns"], side) for side in sides)
         if fewest == 1:
@@ -128,4 +134,7 @@ def layout_of(encoder: nn.Module, frame_rate: float | None) -> Layout:
         return OnAGrid(encoder)
     hop = encoder.hop
     assert isinstance(hop, int)
+    if isinstance(encoder, StridedStack) and encoder.num_channels is not None:
+        apart = -(-encoder.receptive_field // hop)
+        return OnALine(hop, encoder.shortest, frame_rate, apart, "steps")
     return OnALine(hop, getattr(encoder, "shortest", hop), frame_rate)

@@ -83,7 +83,7 @@ class CPC(
                 "past, and processes don't share them; norm 'channel' does neither"
             )
         self.encoder = build_encoder(config)
-        self.sample_rate = config.sample_rate
+        self.sample_rate = config.sample_rate or config.step_rate
         self.config = config = self.layout.completed(config)
         self._take_settings(config)
         try:
@@ -141,7 +141,7 @@ class CPC(
         model = cls.__new__(cls, config)
         nn.Module.__init__(model)
         model.config = config = config.on_a_line()
-        model.sample_rate = config.sample_rate
+        model.sample_rate = config.sample_rate or config.step_rate
         model._take_settings(config)
         model.encoder = UserEncoder(encoder, hop)
         model.other_contexts, model.other_predictors = nn.ModuleDict(), nn.ModuleDict()
@@ -191,7 +191,7 @@ class CPC(
     @property
     def shortest(self) -> int:
         """Samples of the shortest waveform that has a future to predict; an image is one step."""
-        return self.layout.shortest(self.config.horizon or 0)
+        return self.layout.shortest(self.config.reach[-1])
 
     @property
     def shortest_item(self) -> int:

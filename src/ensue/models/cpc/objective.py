@@ -55,7 +55,7 @@ class Objective:
 
     def future(self, anchors: Tensor, num_frames: int | Tensor, longest: int) -> Future:
         """What anchors (B, A) predict among frames (B, T)."""
-        horizon, nearest = self.config.horizon or 0, self.config.nearest
+        nearest, horizon = self.config.reach[0], self.config.reach[-1]
         if self.grid is not None:
             return below(anchors, self.grid, horizon=horizon, nearest=nearest)
         return ahead(anchors, num_frames, horizon=horizon, nearest=nearest, longest=longest)
@@ -117,7 +117,7 @@ class Objective:
 
     def _sampled(self, num_frames: Tensor, num_anchors: int) -> Tensor:
         """Anchors whose farthest future exists, on a grid as many rows below."""
-        reach = (self.config.horizon or 0) * (1 if self.grid is None else self.grid[1])
+        reach = self.config.reach[-1] * (1 if self.grid is None else self.grid[1])
         return sample_anchors(num_frames, num_anchors, reach, generator=self.generator)
 
 

@@ -92,7 +92,7 @@ class CountsAsCDCK2(FrameModel, ABC):
             (torch.Size([]), torch.Size([]))
         """
         z, _ = self.encoder(x)
-        horizon, nearest = self.config.horizon, self.config.nearest
+        nearest, horizon = self.config.reach[0], self.config.reach[-1]
         last = z.shape[1] - horizon - 1
         if not 0 <= t <= last:
             raise ConfigError(f"t is {t} but with horizon {horizon} it may be 0..{last}")

@@ -21,11 +21,12 @@ from ensue.data.files import has_ending, plain_items, require_different, walk
 from ensue.data.items import Items, Picture, file_facts
 from ensue.data.kinds.image.arrays import is_picture, read_image_array
 from ensue.data.kinds.image.idx import is_idx, read_idx
-from ensue.data.kinds.image.npz import holds_images, is_npz, read_npz
+from ensue.data.kinds.image.npz import holds_images, read_npz
 from ensue.data.kinds.image.packed import picture_columns
 from ensue.data.kinds.image.tables import holds_packed, is_parquet, read_packed, read_packed_table
 from ensue.data.labels import folder_label, label_columns
 from ensue.data.manifest import PATH, with_path
+from ensue.data.npz import is_npz
 from ensue.data.origin import Origin
 from ensue.data.wanted import Wanted
 from ensue.errors import DataError
@@ -113,9 +114,9 @@ class ImageSource:
         facts = [file_facts(p) for p in paths]
         return _items([*map(Picture, paths)], list(names), {}, config, facts)
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return whether a column holds pictures themselves, in memory."""
-        return any(pa.types.is_struct(columns[n].type) for n in picture_columns(columns.schema))
+        return _has_pictures(columns)
 
     def read_columns(self, origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
         """A table with pictures, or a column ``path`` of them; the other columns are labels.
@@ -123,7 +124,7 @@ class ImageSource:
         Raises:
             DataError: It has no rows.
         """
-        if self.takes_columns(columns, config):
+        if _has_pictures(columns):
             return read_packed_table(origin, columns, config)
         columns = with_path(columns)
         if not columns.num_rows:
@@ -168,3 +169,7 @@ class ImageSource:
         images = [as_array(v) for v in values]
         facts = [(x.shape, x.tobytes()) for x in images]
         return _items(images, [f"{i:06d}" for i in range(len(images))], {}, config, facts)
+
+
+def _has_pictures(columns: pa.Table) -> bool:
+    return any(pa.types.is_struct(columns[n].type) for n in picture_columns(columns.schema))

@@ -11,7 +11,6 @@ import pyarrow.parquet
 from ensue.data.config import DataConfig
 from ensue.data.files import plain_items
 from ensue.data.items import Items, file_facts
-from ensue.data.kinds.image.many import joined, numbered, split_by_name
 from ensue.data.kinds.image.packed import (
     MemoryPictures,
     Packed,
@@ -21,6 +20,7 @@ from ensue.data.kinds.image.packed import (
     reading_table,
 )
 from ensue.data.labels import SPLIT, label_columns
+from ensue.data.many import joined, numbered, split_by_name
 from ensue.data.origin import Origin
 from ensue.errors import DataError
 

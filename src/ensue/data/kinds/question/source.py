@@ -26,6 +26,7 @@ from ensue.data.kinds.question.regions import file_of_regions
 from ensue.data.labels import ITEM, label_columns
 from ensue.data.manifest import PATH, with_path
 from ensue.data.origin import Origin
+from ensue.data.wanted import Wanted
 from ensue.errors import ConfigError, DataError
 
 QUESTION, ROW, ANSWER, CONCEPTS = "question", "row", "answer", "concepts"
@@ -41,7 +42,7 @@ class QuestionSource:
 
     endings: Collection[str]
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return whether a table holds questions."""
         names = with_path(columns).column_names
         return QUESTION in names and (PATH in names or ROW in names)

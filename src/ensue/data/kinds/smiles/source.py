@@ -15,6 +15,7 @@ from ensue.data.labels import label_columns
 from ensue.data.lines import decoded, lines
 from ensue.data.origin import Origin
 from ensue.data.sources.text_files import TextFiles
+from ensue.data.wanted import Wanted
 from ensue.errors import DataError
 
 COLUMN = "smiles"
@@ -30,7 +31,7 @@ class SmilesSource(TextFiles):
         """Return the molecules of files, one a line; see :func:`read_smiles`."""
         return read_smiles(paths, config, base)
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return whether a table has a column of molecules, and no columns to model are chosen."""
         return not config.columns and smiles_column(columns) is not None
 

@@ -63,7 +63,7 @@ class TableSource:
 
     endings: Collection[str]
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return True: what is nothing else is a table."""
         return True
 

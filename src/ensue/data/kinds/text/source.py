@@ -16,6 +16,7 @@ from ensue.data.labels import folder_label, label_columns
 from ensue.data.lines import decoded, lines
 from ensue.data.origin import Origin
 from ensue.data.sources.text_files import TextFiles
+from ensue.data.wanted import Wanted
 from ensue.errors import DataError
 
 TEXT = "text"
@@ -37,7 +38,7 @@ class TextSource(TextFiles):
         """Return files as texts, or their lines or sentences; see :func:`read_documents`."""
         return read_documents(paths, config, base)
 
-    def takes_columns(self, columns: pa.Table, config: DataConfig) -> bool:
+    def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return whether a table has the column ``text``."""
         return TEXT in columns.column_names
 

@@ -1,4 +1,4 @@
-"""Files that hold many images each: the names of the images, and which are for the test.
+"""Files that hold many items each: the names of the items, and which are for the test.
 
 Files of a data set say by their names what they are for, as in ``t10k-images-idx3-ubyte`` or
 ``test-00000-of-00001.parquet``.
@@ -23,7 +23,7 @@ WORD_ENDS = re.compile(r"[-_./ ]")
 
 
 def numbered(part: str, num: int) -> list[str]:
-    """The names of the images of a file.
+    """The names of the items of a file.
 
     Example:
         >>> numbered("train", 2)
@@ -33,10 +33,10 @@ def numbered(part: str, num: int) -> list[str]:
 
 
 def split_by_name(sizes: Mapping[PurePath, int]) -> dict[str, list[str]]:
-    """The column ``split`` of the images of several files; no column for one file, or one side.
+    """The column ``split`` of the items of several files; no column for one file, or one side.
 
     Args:
-        sizes: How many images each file holds, by its path below the folder.
+        sizes: How many items each file holds, by its path below the folder.
 
     Example:
         >>> split_by_name({PurePath("train-0.parquet"): 2, PurePath("test-0.parquet"): 1})
@@ -50,7 +50,7 @@ def joined(columns: Sequence[tuple[Mapping[str, Sequence[str]], int]]) -> dict[s
     """The labels of several files end to end; a file that lacks a column has empty cells there.
 
     Args:
-        columns: Of each file its labels, and how many images it holds.
+        columns: Of each file its labels, and how many items it holds.
 
     Example:
         >>> joined([({"a": ["x"]}, 1), ({"b": ["y", "z"]}, 2)])
