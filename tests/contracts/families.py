@@ -175,6 +175,21 @@ def cpc_of_images(**settings: Any) -> Callable[[], CPC]:
     return lambda: CPC(CPCConfig(**{**small, **few, **settings}))
 
 
+def cpc_of_series(**settings: Any) -> Callable[[], CPC]:
+    small = {"num_channels": 3, "num_steps": 40, "channels": 8, "context_size": 6, "horizon": 6}
+    return lambda: CPC(CPCConfig(**{**small, "num_negatives": 8, **settings}))
+
+
+def series(num: int) -> list[Tensor]:
+    """Of three channels, with a tenth of the values missing."""
+    return [gappy(1, 30 + 7 * (i % 4))[0] for i in range(num)]
+
+
+def gappy(num: int, steps: int) -> Tensor:
+    x = torch.randn(num, steps, 3)
+    return x.masked_fill(torch.rand_like(x) < 0.1, torch.nan)
+
+
 def photos(num: int) -> list[Tensor]:
     return [torch.randint(0, 5, (3, 14, 12)) for _ in range(num)]
 
@@ -235,6 +250,17 @@ CASES = [
         name="forward and backward",
         build=cpc(directions=("forward", "backward"), embedding="both"),
         items=waveforms,
+        streams=False,
+    ),
+    Case(family="cpc", name="series", build=cpc_of_series(), items=series, stretch=gappy),
+    Case(
+        family="cpc",
+        name="series at half the rate, backward too",
+        build=cpc_of_series(
+            kernels=(5, 4), strides=(1, 2), directions=("forward", "backward"), pooling="extremes"
+        ),
+        items=series,
+        stretch=gappy,
         streams=False,
     ),
     Case(family="cpc", name="patches", build=cpc_of_images(), items=photos, streams=False),
@@ -464,10 +490,11 @@ def label(case: Case) -> str:
 
 def batch_of(items: list[Tensor], *, extra: int = 0) -> Batch:
     """Items side by side; of different lengths, they are padded, by ``extra`` steps more."""
-    if items[0].dim() > 1 or (items[0].is_floating_point() and len(items[0]) < 100):
+    is_row = items[0].dim() == 1 and items[0].is_floating_point() and len(items[0]) < 100
+    if items[0].dim() == 3 or is_row:
         return Batch(x=torch.stack(items))
     lengths = torch.tensor([len(item) for item in items])
-    x = items[0].new_zeros(len(items), int(lengths.max()) + extra)
+    x = items[0].new_zeros(len(items), int(lengths.max()) + extra, *items[0].shape[1:])
     for row, item in enumerate(items):
         x[row, : len(item)] = item
     return Batch(x=x, lengths=lengths)

@@ -34,7 +34,8 @@ layered = pytest.mark.parametrize(
 
 
 def padded(batch: Batch, extra: int) -> Batch:
-    x = torch.nn.functional.pad(batch.x, (0, extra), value=7)
+    channels = (0, 0) * (batch.x.dim() - 2)
+    x = torch.nn.functional.pad(batch.x, (*channels, 0, extra), value=7)
     return dataclasses.replace(batch, x=x)
 
 
@@ -230,10 +231,10 @@ def test_padding_does_not_change_a_layer(case: Case, layer: str, seed: int) -> N
 @layered
 def test_future_does_not_change_the_past_of_a_layer(case: Case, layer: str, seed: int) -> None:
     model = case.build().eval().up_to(layer)
-    x, t = torch.randn(1, 4000), 5
+    x, t = case.stretch(1, 4000), 5
     end = t * model.hop - model.encoder.offset + model.receptive_field
     changed = x.clone()
-    changed[:, end:] = torch.randn(1, 4000 - end)
+    changed[:, end:] = case.stretch(1, 4000 - end)
     a, b = model.encode(x).context, model.encode(changed).context
     assert torch.equal(a[:, : t + 1], b[:, : t + 1])
     assert not torch.equal(a[:, t + 1 :], b[:, t + 1 :])
@@ -243,7 +244,7 @@ def test_future_does_not_change_the_past_of_a_layer(case: Case, layer: str, seed
 @pytest.mark.parametrize("chunk", [7, 1000])
 def test_layer_streams_as_it_encodes(case: Case, layer: str, chunk: int, seed: int) -> None:
     model = case.build().eval().up_to(layer)
-    x = torch.randn(2, 1333)
+    x = case.stretch(2, 1333)
     offline, parts, state = model.encode(x), [], model.init_state(2)
     with torch.no_grad():
         for piece in x.split(chunk, dim=1):
@@ -266,7 +267,7 @@ def test_every_layer_shares_the_weights_of_the_model(case: Case, layer: str) -> 
 
 @pytest.mark.parametrize("case", cases_that_stream("layers"), ids=label)
 def test_layers_end_where_the_model_does(case: Case, seed: int) -> None:
-    model, x = case.build().eval(), torch.randn(2, 3200)
+    model, x = case.build().eval(), case.stretch(2, 3200)
     whole, layers = model.encode(x), model.layers
     for name, expected in (
         (layers[-1], whole.context),

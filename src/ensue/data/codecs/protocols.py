@@ -92,6 +92,16 @@ class DecodesImages(Codec, Protocol):
 
 
 @runtime_checkable
+class DecodesSeries(Codec, Protocol):
+    """Decodes to series (T, C) of these channels; ``usual`` is the steps of one, in the median."""
+
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+    @property
+    def usual(self) -> int: ...
+
+
+@runtime_checkable
 class DecodesText(Codec, Protocol):
     """Decodes to texts, or to molecules as SMILES; ``written`` gives the bytes of a file."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ensue.data.codecs.protocols import Codec, DecodesImages, DecodesSound
+from ensue.data.codecs.protocols import Codec, DecodesImages, DecodesSeries, DecodesSound
 from ensue.data.store import Store
 from ensue.evaluation.images.baselines import CELLS, image_baselines
 from ensue.evaluation.probes.classifiers import Kind, frozen
@@ -18,6 +18,7 @@ from ensue.evaluation.probes.probe import ProbeResult, run_probe
 from ensue.evaluation.probes.task import make_pool, make_task
 from ensue.evaluation.probes.verification import run_verification
 from ensue.evaluation.represent import Represents, by_mfcc, by_model
+from ensue.evaluation.series import series_baselines
 from ensue.models.loading import untrained_like
 from ensue.models.traits import EncodingModel, PoolsCells
 from ensue.training.progress import Progress
@@ -73,8 +74,9 @@ def measure(
 def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Represents]:
     """Make the baselines: hand-made features of the data, and the same network untrained.
 
-    MFCC of sound; raw pixels, HOG and k-means patch features of images, the last of these pooled
-    over the same cells as the model's embedding, or over 2 x 2 where the model doesn't say.
+    MFCC of sound; statistics and raw values of series; raw pixels, HOG and k-means patch features
+    of images, the last of these pooled over the same cells as the model's embedding, or over 2 x 2
+    where the model doesn't say.
     """
     features: dict[str, Represents] = {}
     if isinstance(codec, DecodesSound):
@@ -84,6 +86,8 @@ def baselines_of(model: EncodingModel, codec: Codec, seed: int) -> dict[str, Rep
     if isinstance(codec, DecodesImages):
         cells = model.cells if isinstance(model, PoolsCells) else CELLS
         features |= image_baselines(codec, cells=cells, seed=seed)
+    if isinstance(codec, DecodesSeries):
+        features |= series_baselines(codec)
     for name, config in model.untrained_variants().items():
         features[f"untrained, {name}"] = by_model(untrained_like(model, config, seed))
     return features

@@ -24,6 +24,7 @@ from ensue.data.kinds.image.idx import is_idx, read_idx
 from ensue.data.kinds.image.npz import holds_images, read_npz
 from ensue.data.kinds.image.packed import picture_columns
 from ensue.data.kinds.image.tables import holds_packed, is_parquet, read_packed, read_packed_table
+from ensue.data.kinds.series.record import is_series
 from ensue.data.labels import folder_label, label_columns
 from ensue.data.manifest import PATH, with_path
 from ensue.data.npz import is_npz
@@ -138,19 +139,21 @@ class ImageSource:
 
     def is_item(self, value: object) -> bool:
         """Return whether a value is an array that could be an image."""
-        return is_array(value) and as_array(value).ndim > 1
+        return is_array(value) and as_array(value).ndim > 1 and not is_series(as_array(value))
 
     def takes_values(self, values: np.ndarray | list[Any], wanted: Wanted) -> bool:
-        """Return whether values are images (H, W) or (H, W, 3), and not rows.
+        """Return whether values are images (H, W) or (H, W, 3), and not rows or series.
 
         Raises:
             DataError: An array is neither.
         """
         if isinstance(values, np.ndarray):
-            return values.ndim > 2
+            return values.ndim > 2 and not (wanted.takes("series") and is_series(values[0]))
         if not all(is_array(v) or are_numbers(v) for v in values):
             return False
         arrays = [as_array(v) for v in values]
+        if wanted.takes("series") and all(is_series(x) for x in arrays):
+            return False
         strange = next((x for x in arrays if not is_picture(x.shape, x.dtype)), None)
         if strange is not None and any(x.ndim != 1 for x in arrays):
             raise DataError(

@@ -114,3 +114,13 @@ def checked(record: Record) -> Record:
     if unknown.all():
         raise DataError("all its values are missing")
     return record
+
+
+def is_series(x: np.ndarray) -> bool:
+    """Return whether an array is (T, C) numbers of a type that pictures don't have.
+
+    Example:
+        >>> is_series(np.zeros((9, 2))), is_series(np.zeros((28, 28), np.uint8))
+        (True, False)
+    """
+    return x.ndim == 2 and x.dtype.kind in "biuf" and x.dtype not in (np.uint8, np.uint16)

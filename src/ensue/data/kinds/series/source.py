@@ -20,7 +20,7 @@ from ensue.data.config import DataConfig
 from ensue.data.files import has_ending, plain_items, require_different, walk, without_gz
 from ensue.data.items import Items, file_facts
 from ensue.data.kinds.series.arrays import holds_series, read_npy, read_npz
-from ensue.data.kinds.series.record import Record, record_of
+from ensue.data.kinds.series.record import Record, is_series, record_of
 from ensue.data.kinds.series.tables import Columns, RecordFile, record_of_columns, records_of_long
 from ensue.data.kinds.series.ts import read_ts
 from ensue.data.kinds.series.wfdb import WFDB, WFDBRecord
@@ -141,17 +141,17 @@ class SeriesSource:
 
     def is_item(self, value: object) -> bool:
         """Return whether a value is an array (T, C) that is no picture."""
-        return is_array(value) and _is_series(as_array(value))
+        return is_array(value) and is_series(as_array(value))
 
     def takes_values(self, values: np.ndarray | list[Any], wanted: Wanted) -> bool:
         """Return whether values are an array (N, T, C), or a list of arrays (T, C)."""
         if not wanted.takes(KIND):
             return False
         if isinstance(values, np.ndarray):
-            return values.ndim == 3 and not _is_small(values.dtype) and values.dtype.kind in "biuf"
-        if wanted.kinds == (KIND,) or list(wanted.kinds) == [KIND]:
+            return values.ndim == 3 and len(values) > 0 and is_series(values[0])
+        if list(wanted.kinds) == [KIND]:
             return all(is_array(v) or are_numbers(v) for v in values)
-        return bool(values) and all(is_array(v) and _is_series(as_array(v)) for v in values)
+        return bool(values) and all(is_array(v) and is_series(as_array(v)) for v in values)
 
     def read_values(
         self, values: np.ndarray | list[Any], config: DataConfig, wanted: Wanted
@@ -259,12 +259,3 @@ def _add_many(
             return
         records = [record_of(one, None, wanted.rate) for one in x]
     found.add(name, records, {n: cells * len(records) for n, cells in own.items()} | told)
-
-
-def _is_small(dtype: np.dtype) -> bool:
-    """The types of pictures."""
-    return dtype in (np.uint8, np.uint16)
-
-
-def _is_series(x: np.ndarray) -> bool:
-    return x.ndim == 2 and not _is_small(x.dtype) and x.dtype.kind in "biuf"
