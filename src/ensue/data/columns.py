@@ -1,22 +1,40 @@
-"""Files of tables as columns: CSV and JSON Lines as they were written, Parquet with its types."""
+"""Files of tables as columns: CSV and JSON Lines as they were written, Parquet with its types.
+
+CSV and JSON Lines may be compressed by gzip (``.gz``).
+"""
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from ensue.data.cells import untyped
+from ensue.data.files import without_gz
 from ensue.data.lines import decoded, lines, require_utf8
 from ensue.errors import DataError
 from ensue.files import open_file, problem_of
 
 ROWS_A_CHUNK = 16_384
+SEPARATORS = (",", ";", "\t")
+LONGEST_HEADER = 1_000_000
+"""Bytes of a header that are looked at for its separator."""
+UNREADABLE = (
+    pa.ArrowException,
+    csv.Error,
+    zlib.error,
+    ValueError,
+    OSError,
+    EOFError,
+    RecursionError,
+)
 csv.field_size_limit(2**31 - 1)  # by default a cell has at most 131,072 characters
 
 
@@ -32,8 +50,16 @@ def read_columns(path: Path) -> pa.Table:
     if problem := problem_of(path):
         raise DataError(f"can't read {str(path)!r} as a table: {problem}")
     try:
-        columns = READERS[path.suffix.lower()](path)
-    except (pa.ArrowException, csv.Error, ValueError, OSError, RecursionError) as error:
+        columns = READERS[without_gz(path).suffix.lower()](path)
+    except (
+        pa.ArrowException,
+        csv.Error,
+        ValueError,
+        OSError,
+        EOFError,
+        zlib.error,
+        RecursionError,
+    ) as error:
         reason = lines(str(error))[0]
         raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
     _require_once(columns.column_names, path)
@@ -43,11 +69,12 @@ def read_columns(path: Path) -> pa.Table:
 def _read_csv(path: Path) -> pa.Table:
     # Python's reader takes cells of any length and line ends in quotes, and refuses a quote that is
     # never closed, where Arrow's takes the rest of the file for one cell.
-    with open_file(path) as raw:
-        require_utf8(raw.read(4), path)
-    text = TextIOWrapper(open_file(path), "utf-8-sig", errors="surrogateescape", newline="")
+    with _unzipped(path) as raw:
+        first = raw.readline(LONGEST_HEADER)
+        require_utf8(first[:4], path)
+    text = TextIOWrapper(_unzipped(path), "utf-8-sig", errors="surrogateescape", newline="")
     with text as file:
-        rows = _rows(file)
+        rows = _rows(file, _separator(first))
         header = next(rows, None)
         if header is None:
             raise ValueError("it is empty")
@@ -62,9 +89,25 @@ def _read_csv(path: Path) -> pa.Table:
     return pa.table(found, schema=pa.schema(fields))
 
 
-def _rows(file: Any) -> Iterator[list[str]]:
+def _unzipped(path: Path) -> BinaryIO:
+    file = open_file(path)
+    if path.suffix.lower() != ".gz":
+        return file
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+
+
+def _separator(header: bytes) -> str:
+    """What stands between the cells: a comma, or where the header has none what others write.
+
+    >>> _separator(b"time;speed\\n"), _separator(b"time,speed;load\\n")
+    (';', ',')
+    """
+    return next((mark for mark in SEPARATORS if mark.encode() in header), SEPARATORS[0])
+
+
+def _rows(file: Any, separator: str) -> Iterator[list[str]]:
     """The rows of a CSV file, without empty lines, each as long as the first."""
-    reader, width = csv.reader(file, strict=True), 0
+    reader, width = csv.reader(file, strict=True, delimiter=separator), 0
     try:
         for row in reader:
             width = width or len(row)
@@ -173,13 +216,15 @@ def _require_once(names: Sequence[str], path: Path) -> None:
 
 READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
 TABLE_SUFFIXES = set(READERS)
+ZIPPED = TABLE_SUFFIXES - {".parquet"}
 
 
 def is_table(path: Path) -> bool:
     """Return whether its name says that it is a table.
 
     Example:
-        >>> is_table(Path("a.CSV"))
-        True
+        >>> is_table(Path("a.CSV")), is_table(Path("a.csv.gz")), is_table(Path("a.txt"))
+        (True, True, False)
     """
-    return path.suffix.lower() in TABLE_SUFFIXES
+    plain = without_gz(path)
+    return plain.suffix.lower() in (TABLE_SUFFIXES if plain == path else ZIPPED)

@@ -257,6 +257,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
     listed = StringIO(read_text(folder / "skipped.csv", most=None), newline="")
     skipped = [(row["item"], row["reason"]) for row in csv.DictReader(listed)]
     names = index.column_names
+    facts = codec.facts()
     return Store(
         values=values,
         offsets=offsets,
@@ -265,7 +266,7 @@ def _open(folder: Path, items: Items, codec: Codec) -> Store:
         group=index["group"].to_pylist() if "group" in names else None,
         intervals=items.intervals,
         skipped=skipped,
-        rate=float(codec.facts().get("sample_rate", 1)),
+        rate=float(facts.get("sample_rate") or facts.get("step_rate") or 1),
         sequence=codec.sequence,
         folder=folder,
     )

@@ -83,7 +83,7 @@ class CPC(
                 "past, and processes don't share them; norm 'channel' does neither"
             )
         self.encoder = build_encoder(config)
-        self.sample_rate = config.sample_rate or config.step_rate
+        self.sample_rate = _rate_of(config)
         self.config = config = self.layout.completed(config)
         self._take_settings(config)
         try:
@@ -141,7 +141,7 @@ class CPC(
         model = cls.__new__(cls, config)
         nn.Module.__init__(model)
         model.config = config = config.on_a_line()
-        model.sample_rate = config.sample_rate or config.step_rate
+        model.sample_rate = _rate_of(config)
         model._take_settings(config)
         model.encoder = UserEncoder(encoder, hop)
         model.other_contexts, model.other_predictors = nn.ModuleDict(), nn.ModuleDict()
@@ -345,6 +345,13 @@ class CPC(
 
     def _predict(self, c: Tensor) -> Tensor:
         return self.branches[0].predict(c, self.config.num_predictions)
+
+
+def _rate_of(config: CPCConfig) -> float | None:
+    """Samples or steps a second; one of series whose time has no unit, so that times are steps."""
+    if config.num_channels is not None:
+        return config.step_rate or 1.0
+    return config.sample_rate
 
 
 def _loss_of(told: Mapping[str, Contrast]) -> Loss:

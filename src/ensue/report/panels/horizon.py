@@ -31,7 +31,7 @@ def draw(run: RunFolder) -> str:
         {name: lines[-1][f"val_{key}{figure}_by_horizon"] for name, key in directions.items()}
         for figure in ("accuracy", "information")
     )
-    first, unit = run.read_config()["model"].get("nearest", 1), _unit(directions)
+    first, unit = run.read_model_settings().get("nearest", 1), _unit(directions)
     percent = {name: [100 * a for a in values] for name, values in accuracy.items()}
     return (
         _chart(

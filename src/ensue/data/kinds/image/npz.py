@@ -84,7 +84,12 @@ def _chosen(path: Path, shapes: Shapes) -> str:
 
 def _candidates(shapes: Shapes) -> list[str]:
     """The array that is images by its name; else those of the right form, or nearly."""
-    named = [n for n in NAMES if n in shapes and len(shapes[n][0]) > 2]
+    named = [n for n in NAMES if n in shapes and _may_be_images(*shapes[n])]
     formed = [n for n, (shape, dtype) in shapes.items() if is_picture(shape[1:], dtype)]
     nearly = [n for n, (shape, dtype) in shapes.items() if len(shape) == 4 and dtype.kind in "uif"]
     return named[:1] or formed or nearly
+
+
+def _may_be_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Return whether an array has one of the forms of images; (N, T, C) of floats is series."""
+    return len(shape) > 3 or (len(shape) == 3 and dtype in (np.uint8, np.uint16))
