@@ -16,12 +16,13 @@ QUESTIONS = {
     "leave_one_group_out": "{label} by {level}, each group left out once",
     "verification": "{label}: the same or another?",
     "multi_label": "{label}, several an item",
+    "numeric": "{label} by {level}, as a number",
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of one kind of features, with its interval."""
+    """A figure of one kind of features, with its interval; ``error`` is the error of numbers."""
 
     features: str
     value: float
@@ -29,6 +30,7 @@ class Row:
     high: float
     num_labels: int | None = None
     exact_over: int | None = None
+    error: str = ""
 
     @property
     def name(self) -> str:
@@ -47,7 +49,8 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
     Example:
         >>> row = {"features": "MFCC", "accuracy": 0.5, "low": 0.4, "high": 0.6}
         >>> rows_of({"accuracies": [row]})
-        [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None, exact_over=None)]
+        [Row(features='MFCC', value=0.5, low=0.4, high=0.6, num_labels=None, exact_over=None, \
+error='')]
     """
     entries = probe["accuracies"] if "accuracies" in probe else probe["rows"]
     return [
@@ -58,9 +61,16 @@ def rows_of(probe: Mapping[str, Any]) -> list[Row]:
             high=r["high"],
             num_labels=r.get("num_labels"),
             exact_over=r.get("exact_over"),
+            error=_error(r),
         )
         for r in entries
     ]
+
+
+def _error(row: Mapping[str, Any]) -> str:
+    if row.get("error") is None:
+        return ""
+    return f"{row['error']:.4g} ({row['error_low']:.4g} to {row['error_high']:.4g})"
 
 
 def measure_of(probe: Mapping[str, Any]) -> str:
@@ -123,6 +133,17 @@ def named(values: Sequence[str]) -> str:
     return ", ".join(map(repr, values[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
+def values_of(probe: Mapping[str, Any]) -> str:
+    """Return what there is to tell apart: a number of classes, or numbers.
+
+    Example:
+        >>> values_of({"kind": "numeric", "num_classes": 90}), values_of({"num_classes": 9})
+        ('a number with 90 values', '9 classes')
+    """
+    num = f"{probe['num_classes']:,}"
+    return f"a number with {num} values" if probe.get("kind") == "numeric" else f"{num} classes"
+
+
 def ask_of(probe: Mapping[str, Any]) -> str:
     """Return the question in a few words."""
     return QUESTIONS[probe.get("kind", "accuracy")].format(**probe)
@@ -132,7 +153,7 @@ def caption_of(probe: Mapping[str, Any]) -> str:
     """Return a caption with the data, the split and the intervals."""
     better = ", lower is better" if probe.get("better") == "lower" else ""
     return (
-        f"{probe['source']}: {probe['num_classes']} classes, {probe['num_train']:,} to train and "
+        f"{probe['source']}: {values_of(probe)}, {probe['num_train']:,} to train and "
         f"{probe['num_test']:,} to test, split by {probe['split']}{better}. Intervals: "
         f"{probe.get('interval', '95 % bootstrap over items')}."
     )

@@ -65,6 +65,7 @@ def probe(
     finetune_steps: int | None = None,
     finetune_rate: float | None = None,
     verify: bool = False,
+    numeric: bool = False,
     separator: str | None = None,
     num_train: int = 16_000,
     num_test: int = 12_000,
@@ -86,7 +87,7 @@ def probe(
         frame or item; by default frames for intervals and items for columns.
     baselines
         Also hand-made features (MFCC of sound; raw pixels, HOG and k-means patch features of
-        images) and the same network untrained.
+        images; statistics and raw values of series) and the same network untrained.
     pooling
         Of a CPC: mean, statistics, dynamics, extremes or cells (3 x 3 parts of an image); by
         default the run's own. The baselines are pooled alike.
@@ -114,6 +115,9 @@ def probe(
     verify
         Decide whether two test items have the same value (a speaker), and report the equal error
         rate over all pairs.
+    numeric
+        Read the label as a number, by ridge regression: the variance that it explains (R²) and its
+        mean absolute error.
     separator
         Text between the values of a cell that holds several; the probe then reports the mean
         average precision over values. Lists in Parquet files are read with ";".
@@ -142,6 +146,7 @@ def probe(
         finetune_steps=finetune_steps,
         finetune_rate=finetune_rate,
         verify=verify,
+        numeric=numeric,
         separator=separator,
         num_train=num_train,
         num_test=num_test,
@@ -153,7 +158,8 @@ def probe(
     model = encoder_of(loaded, pooling=pooling, embedding=embedding)
     pooled = " of ".join(option for option in (pooling, embedding) if option is not None)
     opened = open_data(loaded, data, **reading)
-    warn_of_lookalikes(label, _values(opened.store, label, separator))
+    if not numeric:
+        warn_of_lookalikes(label, _values(opened.store, label, separator))
     features = {
         **(baselines_of(model, loaded.codec, seed) if baselines else {}),
         f"{loaded.family}{pooled and f', {pooled}'} (this run)": by_model(model),

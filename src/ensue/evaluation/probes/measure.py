@@ -13,6 +13,7 @@ from ensue.evaluation.probes.label_curve import run_label_curve, sizes_of
 from ensue.evaluation.probes.leave_group_out import run_leave_group_out
 from ensue.evaluation.probes.measured import MeasuredResult
 from ensue.evaluation.probes.multi_label import run_multi_label
+from ensue.evaluation.probes.numeric import run_numeric
 from ensue.evaluation.probes.plan import ProbePlan
 from ensue.evaluation.probes.probe import ProbeResult, run_probe
 from ensue.evaluation.probes.task import make_pool, make_task
@@ -58,11 +59,13 @@ def measure(
         num_train=plan.num_train,
         num_test=plan.num_test,
         seed=plan.seed,
-        whole_cells=plan.separator is None,
+        whole_cells=plan.separator is None and plan.kind != "numeric",
         known_values=plan.kind != "verification",
     )
     if plan.kind == "verification":
         return run_verification(task, store, features, **common)
+    if plan.kind == "numeric":
+        return run_numeric(task, store, features, **common)
     if plan.separator is not None:
         return run_multi_label(task, store, features, separator=plan.separator, **common)
     if plan.kind == "label_curve":

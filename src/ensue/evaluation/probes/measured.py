@@ -1,17 +1,23 @@
-"""Figures that aren't accuracies: the results of verification and of several labels per item."""
+"""Figures that aren't accuracies: of verification, of several labels per item, of numbers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figure of one kind of features with its 95 % interval, which may be exact."""
+    """The figure of one kind of features with its 95 % interval, which may be exact.
+
+    ``error`` is the mean absolute error of numbers, in their own unit, with its interval.
+    """
 
     features: str
     value: float
     low: float
     high: float
     exact_over: int | None = None
+    error: float | None = None
+    error_low: float | None = None
+    error_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,14 @@ class MeasuredResult:
 
     Attributes:
         label: The label that was read.
-        level: Always ``item``.
+        level: ``item``; of numbers also ``frame``.
         split: In words, how the test part was separated from the training part.
         num_train: Training items.
         num_test: Test items.
-        num_classes: Values of the label that count in the figure.
+        num_classes: Values of the label that count in the figure; of numbers, different ones in
+            training.
         rows: One for each kind of features.
-        kind: ``verification`` or ``multi_label``.
+        kind: ``verification``, ``multi_label`` or ``numeric``.
         measure: The name of the figure.
         better: ``lower`` or ``higher``.
         interval: The kind of interval, in words.

@@ -7,6 +7,14 @@ from typing import Any, Literal, TypeVar
 from ensue.errors import ConfigError
 
 N = TypeVar("N", int, float)
+OPTIONS = {
+    "label_curve": "num-labels or label-fractions",
+    "leave_one_group_out": "leave-one-group-out",
+    "verification": "verify",
+    "numeric": "numeric",
+    "multi_label": "separator",
+}
+"""The options that ask the questions, by kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,7 @@ def make_plan(
     finetune_steps: int | None,
     finetune_rate: float | None,
     verify: bool,
+    numeric: bool,
     separator: str | None,
     **others: Any,
 ) -> ProbePlan:
@@ -55,6 +64,7 @@ def make_plan(
         "label_curve": bool(sizes or fractions),
         "leave_one_group_out": leave_one_group_out,
         "verification": verify,
+        "numeric": numeric,
         "multi_label": separator is not None,
     }
     kind = _only([name for name, wanted in asked.items() if wanted])
@@ -63,6 +73,8 @@ def make_plan(
             kind, knn=knn, finetune=finetune or None, level="frame" if level == "frame" else None
         )
         level = "item"
+    if kind == "numeric":
+        _refuse(kind, knn=knn, finetune=finetune or None)
     if kind != "label_curve" and draws is not None:
         raise ConfigError("draws are of few labels; give num-labels or label-fractions too")
     if not finetune and (finetune_steps is not None or finetune_rate is not None):
@@ -104,14 +116,8 @@ def numbers(name: str, given: str | N | Sequence[N], number: Callable[[Any], N])
 
 
 def _only(kinds: list[str]) -> str:
-    options = {
-        "label_curve": "num-labels or label-fractions",
-        "leave_one_group_out": "leave-one-group-out",
-        "verification": "verify",
-        "multi_label": "separator",
-    }
     if len(kinds) > 1:
-        both = " and ".join(options[k] for k in kinds)
+        both = " and ".join(OPTIONS[k] for k in kinds)
         raise ConfigError(f"{both} are different questions; ask one at a time")
     return kinds[0] if kinds else "accuracy"
 
@@ -119,5 +125,6 @@ def _only(kinds: list[str]) -> str:
 def _refuse(kind: str, **options: Any) -> None:
     for name, value in options.items():
         if value is not None:
-            what = "verify" if kind == "verification" else "separator"
-            raise ConfigError(f"{what} asks whole frozen items; leave out {name}")
+            what = OPTIONS[kind]
+            asks = "for a number" if kind == "numeric" else "whole frozen items"
+            raise ConfigError(f"{what} asks {asks}; leave out {name}")

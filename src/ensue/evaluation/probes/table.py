@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ensue.evaluation.probes.measured import MeasuredResult
-from ensue.training.probes import notes_of
+from ensue.training.probes import notes_of, rows_of, values_of
 
 if TYPE_CHECKING:
     from ensue.evaluation.probes.probe import Accuracy, ProbeResult
@@ -20,7 +20,7 @@ UNEVEN = 0.02
 def print_probe(result: "ProbeResult | MeasuredResult", console: Console) -> None:
     """Print a probe's figures, the kind of its intervals, and what didn't count."""
     table = Table(
-        title=f"{result.label} by {result.level}: {result.num_classes} classes, "
+        title=f"{result.label} by {result.level}: {values_of(dataclasses.asdict(result))}, "
         f"split by {result.split}",
         title_justify="left",
     )
@@ -56,5 +56,11 @@ def _accuracies(found: "Sequence[Accuracy]") -> list[list[str]]:
 
 
 def _measured(result: MeasuredResult) -> list[list[str]]:
-    rows = [[r.features, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}"] for r in result.rows]
-    return [["features", result.measure, "95 % interval"], *rows]
+    rows = rows_of(dataclasses.asdict(result))
+    has_error = any(row.error for row in rows)
+    cells = [
+        [r.features, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}", *[r.error] * has_error]
+        for r in rows
+    ]
+    errors = ["mean absolute error"] * has_error
+    return [["features", result.measure, "95 % interval", *errors], *cells]

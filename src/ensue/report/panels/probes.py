@@ -17,9 +17,13 @@ def draw(run: RunFolder) -> str:
 def _probe(probe: dict[str, Any]) -> str:
     rows, measure = rows_of(probe), measure_of(probe)
     draw_rows = _curves if probe.get("kind") == "label_curve" else _bars
+    has_error = any(r.error for r in rows)
     numbers = table(
-        ("features", measure, "95 % interval"),
-        [(r.name, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}") for r in rows],
+        ("features", measure, "95 % interval", *["mean absolute error"] * has_error),
+        [
+            (r.name, f"{r.value:.1%}", f"{r.low:.1%} to {r.high:.1%}", *[r.error] * has_error)
+            for r in rows
+        ],
     )
     return (
         f"<h3>{ask_of(probe)}</h3>"
@@ -37,7 +41,7 @@ def _bars(rows: Sequence[Row], measure: str, caption: str) -> str:
     names = [r.name for r in rows]
     axes.barh(names, values, xerr=errors, color=colors, height=0.6, capsize=2, ecolor="gray")
     axes.invert_yaxis()
-    axes.set_xlim(0, 100)
+    axes.set_xlim(min(0, *values), 100)
     axes.set_xlabel(f"{measure}, %")
     return chart_html(canvas, caption)
 
