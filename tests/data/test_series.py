@@ -22,7 +22,7 @@ from ensue.data.sources import open_items
 from ensue.data.sources.data import Data
 from ensue.data.survey import survey
 from ensue.data.wanted import Wanted
-from ensue.errors import DataError, MissingExtraError
+from ensue.errors import ConfigError, DataError, MissingExtraError
 
 SERIES = Wanted(("series",))
 
@@ -309,7 +309,7 @@ def test_labels_of_steps_are_no_channels(tmp_path: Path) -> None:
 def test_what_cannot_be_a_series_says_why(text: str, message: str, tmp_path: Path) -> None:
     settings = {"time": "time"} if text.startswith("time") else {}
     with pytest.raises(DataError, match=message):
-        opened(written(tmp_path / "x.csv", text), **settings)
+        only(written(tmp_path / "x.csv", text), **settings)
 
 
 def test_a_decimal_comma_is_a_setting(tmp_path: Path) -> None:
@@ -319,7 +319,47 @@ def test_a_decimal_comma_is_a_setting(tmp_path: Path) -> None:
 
 def test_a_million_channels_are_refused() -> None:
     with pytest.raises(DataError, match="3 steps of 1,000,000 channels, and 4,096"):
-        opened([np.zeros((3, 1_000_000), np.float32)])
+        only([np.zeros((3, 1_000_000), np.float32)])
+
+
+def test_one_bad_series_leaves_the_others(tmp_path: Path) -> None:
+    x = np.stack([X, np.full_like(X, np.nan), X])
+    np.save(tmp_path / "x.npy", x)
+    raw = opened(tmp_path / "x.npy").raw
+    assert [len(read(raw[i])) for i in (0, 2)] == [4, 4]
+    with pytest.raises(DataError, match="all its values are missing"):
+        read(raw[1])
+
+
+def test_channels_of_arrays_are_chosen_by_number() -> None:
+    x = np.arange(12.0).reshape(1, 4, 3)
+    assert only(x, columns=("x2", "x0")).values.tolist() == x[0][:, [2, 0]].tolist()
+    with pytest.raises(DataError, match="unknown channel 'x3'"):
+        only(x, columns=("x3",))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"time": "t"},
+        {"stamps": "resample"},
+        {"decimal": ","},
+        {"step_labels": ("a",)},
+        {"item": "i"},
+    ],
+)
+def test_settings_of_tables_are_no_settings_of_arrays(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(ConfigError, match=f"{next(iter(settings))} is "):
+        opened(tmp_path, **settings)
+
+
+def test_rates_are_told_by_the_whole_record() -> None:
+    """64 Hz, in stamps of whole milliseconds."""
+    seconds = np.floor(np.arange(6400) / 64 * 1000) / 1000
+    assert steps_of(seconds, "time").rate == pytest.approx(64, rel=1e-4)
 
 
 def fitted(items: Items, **settings: Any) -> SeriesCodec:

@@ -1,12 +1,12 @@
 """Records: the values of one item, step by step and channel by channel, with what is missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ensue.errors import DataError
+from ensue.errors import DataError, unknown
 
 MOST_CHANNELS = 4096
 
@@ -54,6 +54,45 @@ class Unreadable:
             DataError: Always.
         """
         raise DataError(self.reason)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRecord:
+    """An array (T, C) or (T,) that is one record, looked at when it is asked for.
+
+    Attributes:
+        values: Numbers, in memory or mapped from a file.
+        columns: The channels to take, of those called ``x0``, ``x1``, ...; empty for all.
+        rate: Steps a second, if time has a unit.
+        channels: The names of the channels, where they are called otherwise.
+    """
+
+    values: np.ndarray
+    columns: tuple[str, ...] = ()
+    rate: float | None = None
+    channels: tuple[str, ...] = ()
+
+    def read(self) -> Record:
+        """Its values.
+
+        Raises:
+            DataError: It is no series, or lacks a channel that was chosen.
+        """
+        record = record_of(self.values, self.channels or None, self.rate)
+        return chosen(record, self.columns) if self.columns else record
+
+
+def chosen(record: Record, columns: Sequence[str]) -> Record:
+    """Some channels of a record, in this order.
+
+    Raises:
+        DataError: One isn't there.
+    """
+    stranger = next((name for name in columns if name not in record.channels), None)
+    if stranger is not None:
+        raise DataError(unknown("channel", stranger, record.channels))
+    places = [record.channels.index(name) for name in columns]
+    return checked(replace(record, values=record.values[:, places], channels=tuple(columns)))
 
 
 def read(raw: Any) -> Record:

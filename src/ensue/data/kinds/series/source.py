@@ -20,7 +20,7 @@ from ensue.data.config import DataConfig
 from ensue.data.files import has_ending, plain_items, require_different, walk, without_gz
 from ensue.data.items import Items, file_facts
 from ensue.data.kinds.series.arrays import holds_series, read_npy, read_npz
-from ensue.data.kinds.series.record import Record, is_series, record_of
+from ensue.data.kinds.series.record import ArrayRecord, Record, is_series
 from ensue.data.kinds.series.tables import Columns, RecordFile, record_of_columns, records_of_long
 from ensue.data.kinds.series.ts import read_ts
 from ensue.data.kinds.series.wfdb import WFDB, WFDBRecord
@@ -30,7 +30,7 @@ from ensue.data.many import joined, numbered, split_by_name
 from ensue.data.npz import is_npz
 from ensue.data.origin import Origin
 from ensue.data.wanted import Wanted
-from ensue.errors import DataError
+from ensue.errors import ConfigError, DataError
 
 _items = partial(plain_items, "series")
 KIND = "series"
@@ -79,7 +79,7 @@ class SeriesSource:
 
     def is_item_file(self, path: Path) -> bool:
         """Return whether a file that a manifest names can be a series."""
-        return has_ending(path, self.endings) or self.takes_record(path)
+        return has_ending(without_gz(path), self.endings) or self.takes_record(path)
 
     def read_file(self, path: Path, config: DataConfig) -> Items:
         """The series of one file."""
@@ -120,7 +120,8 @@ class SeriesSource:
         """
         wanted = Columns.of(config)
         paths = with_path(columns)
-        if PATH in paths.column_names and config.time is None and config.item is None:
+        is_own = {config.time, config.item} & set(columns.column_names)
+        if PATH in paths.column_names and not is_own:
             return self._read_manifest(origin, paths, config)
         if config.item is None:
             record, name = record_of_columns(columns, wanted), Path(origin.name).name
@@ -159,14 +160,16 @@ class SeriesSource:
         """Series (T, C), or (T,) of one channel, which are ``000000``, ``000001``, ...
 
         Raises:
-            DataError: One holds no numbers, or has another shape.
+            ConfigError: A setting of tables is set.
         """
-        channels = wanted.columns or None
+        settings = Columns.of(config)
+        settings.require_array("the data")
         arrays = [as_array(v) for v in values]
-        raw = [record_of(x, channels, config.rate) for x in arrays]
+        names = tuple(wanted.columns)
+        raw = [ArrayRecord(x, settings.columns, settings.rate, names) for x in arrays]
         facts = [(x.shape, x.dtype.str, x.tobytes()) for x in arrays]
         ids = [f"{i:06d}" for i in range(len(raw))]
-        return _items(raw, ids, {}, config, [*facts, Columns.of(config)])
+        return _items(raw, ids, {}, config, [*facts, settings])
 
     def _read(
         self,
@@ -178,6 +181,11 @@ class SeriesSource:
         is_listed: bool = False,
     ) -> Items:
         """Files one after another; ``is_listed`` where each must be one item."""
+        if config.item is not None:
+            raise ConfigError(
+                f"item is {config.item!r}, a column of one table that holds several series; here "
+                "each file is read by itself, so leave it out"
+            )
         found, wanted = _Read(), Columns.of(config)
         for i, (path, name) in enumerate(zip(paths, names, strict=True)):
             own = {column: [cells[i]] for column, cells in labels.items()}
@@ -201,25 +209,23 @@ class SeriesSource:
         ending = without_gz(path).suffix.lower()
         if is_table(path) or ending not in (*self.endings, ".npz"):
             found.add_one(name, RecordFile(path, wanted), own)
-        elif ending == WFDB:
+            return
+        if ending == WFDB:
             found.add_one(name, WFDBRecord(path, wanted.columns), own)
-        elif is_listed:
-            found.add_one(name, RecordArray(path, wanted.rate), own)
+            return
+        wanted.require_array(name)
+        if is_listed:
+            found.add_one(name, ArrayFile(path, wanted), own)
         else:
             _add_many(found, path, name, own, wanted)
 
 
 @dataclass(frozen=True)
-class RecordArray:
-    """A file of an array that is one record, read when it is asked for.
-
-    Attributes:
-        path: The file.
-        rate: Steps a second, if time has a unit.
-    """
+class ArrayFile:
+    """A file of arrays that is one record, read when it is asked for."""
 
     path: Path
-    rate: float | None
+    wanted: Columns
 
     def read(self) -> Record:
         """Its values.
@@ -227,35 +233,35 @@ class RecordArray:
         Raises:
             DataError: It can't be read, or holds several records.
         """
-        if without_gz(self.path).suffix.lower() == ".ts":
-            records, _ = read_ts(self.path)
-        else:
-            x = read_npy(self.path)
-            records = [record_of(one, None, self.rate) for one in (x if x.ndim == 3 else [x])]
-        if len(records) > 1:
+        arrays, _ = _arrays_in(self.path)
+        if len(arrays) > 1:
             raise DataError(
-                f"{str(self.path)!r} holds {len(records)} series, and a manifest names one in each "
+                f"{str(self.path)!r} holds {len(arrays)} series, and a manifest names one in each "
                 "file; give the file itself"
             )
-        return records[0]
+        return ArrayRecord(arrays[0], self.wanted.columns, self.wanted.rate).read()
+
+
+def _arrays_in(path: Path) -> tuple[Sequence[np.ndarray], dict[str, list[str]]]:
+    """The series of a file of arrays or of cases, and their labels."""
+    ending = without_gz(path).suffix.lower()
+    if ending == ".ts":
+        cases, classes = read_ts(path)
+        return cases, {"label": classes} if classes else {}
+    if ending == ".npz":
+        x, labels = read_npz(path)
+        return list(x), labels
+    x = read_npy(path)
+    return list(x) if x.ndim == 3 else [x], {}
 
 
 def _add_many(
     found: _Read, path: Path, name: str, own: dict[str, list[str]], wanted: Columns
 ) -> None:
-    """The records of a file of arrays or of cases; of a file with one, the file's own name."""
-    ending = without_gz(path).suffix.lower()
-    told: dict[str, list[str]] = {}
-    if ending == ".ts":
-        records, classes = read_ts(path)
-        told = {"label": classes} if classes else {}
-    elif ending == ".npz":
-        x, told = read_npz(path)
-        records = [record_of(one, None, wanted.rate) for one in x]
-    else:
-        x = read_npy(path)
-        if x.ndim < 3:
-            found.add_one(name, RecordArray(path, wanted.rate), own)
-            return
-        records = [record_of(one, None, wanted.rate) for one in x]
+    """The records of a file; of an array of one, with the name of the file."""
+    arrays, told = _arrays_in(path)
+    records = [ArrayRecord(x, wanted.columns, wanted.rate) for x in arrays]
+    if len(records) == 1 and not told:
+        found.add_one(name, records[0], own)
+        return
     found.add(name, records, {n: cells * len(records) for n, cells in own.items()} | told)

@@ -103,7 +103,8 @@ def steps_of(seconds: np.ndarray, name: str, rate: float | None = None) -> Steps
     _require_not_mostly_gap(place, name)
     row = np.full(place[-1] + 1, -1)
     row[place] = np.arange(len(place))
-    return Steps(row, 1 / step)
+    # Over the whole record, stamps that were rounded tell the rate better than one step does.
+    return Steps(row, rate or float(place[-1] / seconds[-1]))
 
 
 def resampled(

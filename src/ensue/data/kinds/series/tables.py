@@ -13,7 +13,7 @@ from ensue.data.config import DataConfig
 from ensue.data.kinds.series.record import Record, Unreadable, checked
 from ensue.data.kinds.series.stamps import Stamps, Steps, is_time, resampled, seconds_of, steps_of
 from ensue.data.labels import SPLIT
-from ensue.errors import DataError, unknown
+from ensue.errors import ConfigError, DataError, unknown
 
 TIMES = ("time", "timestamp", "datetime", "date", "date_time", "ts")
 """Names, in small letters, of a column of times where none is chosen."""
@@ -29,6 +29,24 @@ class Columns:
     rate: float | None = None
     stamps: Stamps = "regular"
     decimal: str = "."
+
+    def require_array(self, name: str) -> None:
+        """Refuse settings that only columns of a table have a use for, for an array.
+
+        Raises:
+            ConfigError: One is set.
+        """
+        asked = {
+            "time": self.time is not None,
+            "step_labels": bool(self.step_labels),
+            "stamps": self.stamps != "regular",
+            "decimal": self.decimal != ".",
+        }
+        setting = next((setting for setting, is_set in asked.items() if is_set), None)
+        if setting is not None:
+            raise ConfigError(
+                f"{setting} is for series in tables, and {name!r} is an array; leave it out"
+            )
 
     @classmethod
     def of(cls, config: DataConfig) -> "Columns":
@@ -85,12 +103,18 @@ def records_of_long(
     have one value in each record are labels.
 
     Raises:
-        DataError: It has no rows, a column isn't there, or no column holds numbers.
+        DataError: It has no rows, a column isn't there, no column holds numbers, or a row is of no
+            series.
     """
+    if not columns.num_rows:
+        raise DataError("the table has no rows")
     if item not in columns.column_names:
         raise DataError(unknown("column", item, columns.column_names))
     columns = with_points(columns, wanted.decimal)
     names = np.asarray(as_text(columns, item))
+    if (names == "").any():
+        row = int(np.argmax(names == "")) + 1
+        raise DataError(f"row {row} says not which series it is of (column {item!r})")
     different, first, which = np.unique(names, return_index=True, return_inverse=True)
     order = np.argsort(which, kind="stable")
     starts = np.cumsum(np.bincount(which))[:-1]
@@ -105,10 +129,8 @@ def records_of_long(
         told = {name: str(cells[rows[i][0]]) for name, cells in labels.items()}
         try:
             values = np.stack([as_numbers(part, name) for name in channels], axis=1)
-            record = _in_time(
-                part, time, Record(values, tuple(channels), None, None, left_out), wanted
-            )
-            yield str(different[i]), record, told
+            record = Record(values, tuple(channels), left_out=left_out)
+            yield str(different[i]), _in_time(part, time, record, wanted), told
         except DataError as error:
             yield str(different[i]), Unreadable(str(error)), told
 
@@ -168,9 +190,8 @@ def channels_of(
     for name in others:
         _refuse_mixed(columns, name)
     if not channels:
-        raise DataError(
-            f"no column holds numbers; the columns are {', '.join(columns.column_names)}"
-        )
+        names = ", ".join(columns.column_names)
+        raise DataError(f"no column holds numbers, and could be a channel; there are {names}")
     return channels, others
 
 
@@ -221,9 +242,7 @@ def with_points(columns: pa.Table, decimal: str) -> pa.Table:
 
 def _in_time(columns: pa.Table, time: str | None, record: Record, wanted: Columns) -> Record:
     """The record on steps of equal length."""
-    if time is None:
-        return checked(replace(record, rate=wanted.rate))
-    if wanted.stamps == "ignore":
+    if time is None or wanted.stamps == "ignore":
         return checked(replace(record, rate=wanted.rate))
     seconds = seconds_of(columns, time)
     if wanted.stamps == "resample":

@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ensue.data.items import Document
-from ensue.data.kinds.series.record import Record, checked
 from ensue.data.lines import lines, require_utf8
 from ensue.errors import DataError
 
 MISSING, FALSE = "?", "false"
 
 
-def read_ts(path: Path) -> tuple[list[Record], list[str]]:
-    """The records of a file, and their classes or targets; no classes where it has none.
+def read_ts(path: Path) -> tuple[list[np.ndarray], list[str]]:
+    """The series (T, C) of a file, and their classes or targets; no classes where it has none.
 
     Raises:
         DataError: It can't be read, or a line doesn't hold what the header says.
@@ -33,8 +32,8 @@ def read_ts(path: Path) -> tuple[list[Record], list[str]]:
     for number, case in cases:
         *channels, label = case.split(":") if has_label else [*case.split(":"), ""]
         try:
-            records.append(_record(channels))
-        except (ValueError, DataError) as error:
+            records.append(_stacked(channels))
+        except ValueError as error:
             raise DataError(f"line {number} of {str(path)!r} can't be read: {error}") from error
         labels.append(label.strip())
     if not records:
@@ -61,12 +60,12 @@ def _parts(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, str]]]:
     return told, ((n, line) for n, line in after if line.strip() and not line.startswith("#"))
 
 
-def _record(channels: Sequence[str]) -> Record:
+def _stacked(channels: Sequence[str]) -> np.ndarray:
     found = [_values(text) for text in channels]
     lengths = {len(values) for values in found}
     if len(lengths) > 1:
-        raise DataError(f"its channels have {min(lengths)} to {max(lengths)} values")
-    return checked(Record(np.stack(found, axis=1), tuple(f"x{i}" for i in range(len(found)))))
+        raise ValueError(f"its channels have {min(lengths)} to {max(lengths)} values")
+    return np.stack(found, axis=1)
 
 
 def _values(text: str) -> np.ndarray:
