@@ -235,7 +235,7 @@ RUBBISH = {
     "train cpc builtin:speach --out {new}": "did you mean 'speech'",
     "train cpc {rec} --out {new} --sample-rate 8000 --horizon 300 --quiet": "--horizon 127 or less",
     "train cpc {rec} --out {rec}": "--resume",
-    "train pixelcnn {table} --out {new}": "families for table: maf, realnvp",
+    "train cpc {table} --out {new}": "families for table: maf, realnvp",
     "train cpc {table} --out {new} --time kind": "holds 'x' in row 1, which is no time",
     "train realnvp {rec} --out {new}": "families for audio: cpc",
     "train realnvp {table} --out {new} --columns kinds": "unknown column 'kinds'",

@@ -100,7 +100,10 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_series_is_the_same_in_any_form(form: str, tmp_path: Path) -> None:
-    settings = {"item": "machine"} if form == "as_long_table" else {}
+    alone = ("as_csv", "as_parquet", "as_jsonl", "as_semicolons", "as_columns")
+    settings = {"stamps": "ignore"} if form in alone else {}
+    if form == "as_long_table":
+        settings = {"item": "machine"}
     record = only(FORMS[form](tmp_path), **settings)
     np.testing.assert_array_equal(record.values, X)
     assert record.channels == ("a", "b")
@@ -173,20 +176,23 @@ def test_rows_of_a_long_table_go_to_their_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "kind"),
-    [(("series", "audio"), "series"), (("table", "series"), "table"), ((), "table")],
+    ("text", "settings", "kinds", "kind"),
+    [
+        ("time,x\n0,1\n1,2\n", {}, ("series", "audio"), "series"),
+        ("time,x\n0,1\n1,2\n", {}, ("table", "series"), "table"),
+        ("time,x\n0,1\n1,2\n", {}, (), "table"),
+        ("time,x\n0,1\n1,2\n", {"time": "time"}, (), "series"),
+        ("file,x\na,1\nb,2\n", {}, ("series", "audio"), "table"),
+        ("file,x\na,1\nb,2\n", {"rate": 2.0}, ("series", "audio"), "series"),
+        ("file,x\na,1\na,2\n", {"item": "file"}, ("series", "audio"), "series"),
+        ("file,x\na,1\nb,2\n", {}, ("series",), "series"),
+    ],
 )
-def test_a_table_is_a_series_where_tables_are_not_wanted(
-    kinds: tuple[str, ...], kind: str, tmp_path: Path
+def test_a_table_is_a_series_where_something_says_so(
+    text: str, settings: dict[str, Any], kinds: tuple[str, ...], kind: str, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "x.csv", CSV)
-    assert opened(path, wanted=Wanted(kinds)).kind == kind
-    assert (
-        opened(
-            written(tmp_path / "t.csv", "time,x\n0,1\n1,2\n"), wanted=Wanted(kinds), time="time"
-        ).kind
-        == "series"
-    )
+    path = written(tmp_path / "x.csv", text)
+    assert opened(path, wanted=Wanted(kinds), **settings).kind == kind
 
 
 def test_gray_pictures_stay_pictures() -> None:
@@ -284,21 +290,21 @@ def test_ignored_stamps_make_rows_steps(tmp_path: Path) -> None:
 
 def test_labels_of_steps_are_no_channels(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", "a,anomaly,state\n1,0,on\n2,1,off\n")
-    assert only(path).channels == ("a", "anomaly")
+    assert only(path, rate=1.0).channels == ("a", "anomaly")
     record = only(path, step_labels=("anomaly",))
     assert record.channels == ("a",)
     assert record.left_out == ("state",)
-    assert only(path, columns=("anomaly", "a")).channels == ("anomaly", "a")
+    assert only(path, rate=1.0, columns=("anomaly", "a")).channels == ("anomaly", "a")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a\n", "no rows"),
-        ("a,b\nx,y\nz,w\n", "has no numeric column"),
+        ("a,b\nx,y\nz,w\n", "no column holds numbers"),
         ("a,b\n1,2\nhigh,3\n", "column 'a' holds 'high' in row 2, which is no number"),
         ("a;b\n1,5;2\n2,5;3\n", "column 'a' holds '1,5'; if that is a decimal comma, set decimal"),
-        ("a\nNA\nNA\n", "has no numeric column"),
+        ("a\nNA\nNA\n", "no column holds numbers"),
         ("a\n1\ninf\n", "channel 'a' has infinite values"),
         (
             "time,a\nyesterday,1\nnow,2\n",
@@ -307,14 +313,14 @@ def test_labels_of_steps_are_no_channels(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_a_series_says_why(text: str, message: str, tmp_path: Path) -> None:
-    settings = {"time": "time"} if text.startswith("time") else {}
+    settings = {"time": "time"} if text.startswith("time") else {"rate": 1.0}
     with pytest.raises(DataError, match=message):
         only(written(tmp_path / "x.csv", text), **settings)
 
 
 def test_a_decimal_comma_is_a_setting(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", "a;b\n1,5;2\n-2,5e1;3\n")
-    assert only(path, decimal=",").values.tolist() == [[1.5, 2], [-25, 3]]
+    assert only(path, decimal=",", rate=1.0).values.tolist() == [[1.5, 2], [-25, 3]]
 
 
 def test_a_million_channels_are_refused() -> None:

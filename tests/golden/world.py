@@ -32,6 +32,7 @@ def make_world(folder: Path) -> None:
     make_molecules(folder)
     make_table(folder)
     make_questions(folder)
+    make_series(folder)
     for path in sorted(folder.rglob("*")):
         os.utime(path, (TIME_OF_CHANGE, TIME_OF_CHANGE))
 
@@ -100,6 +101,21 @@ def make_table(folder: Path) -> None:
         numbers = f"{height:.3f}", f"{share:.3f}", f"{tail:.3f}", int(rings)
         rows.append((*numbers, color, ("oak", "fir")[i % 2]))
     write_table(folder / "trees.csv", ("height", "share", "tail", "rings", "color", "tree"), rows)
+
+
+def make_series(folder: Path) -> None:
+    """Logs of two channels at 4 Hz, with a gap and missing values, of a fast and a slow machine."""
+    rng = np.random.default_rng(3)
+    for i in range(10):
+        label = ("fast", "slow")[i % 2]
+        (folder / "logs" / label).mkdir(parents=True, exist_ok=True)
+        rows = []
+        for k in range(60 + 2 * i):
+            wave = np.sin(k / (2 if label == "fast" else 5) + i) + 0.1 * rng.normal()
+            heat = 20 + 0.1 * k + rng.normal()
+            if k not in (20, 21):
+                rows.append((k / 4, f"{wave:.4f}", "" if k % 11 == 5 else f"{heat:.3f}"))
+        write_table(folder / "logs" / label / f"{i}.csv", ("time", "wave", "heat"), rows)
 
 
 def make_questions(folder: Path) -> None:

@@ -168,7 +168,8 @@ KINDS: dict[str, Kind] = {
         survey="ensue.data.kinds.table.survey:survey_table",
         settings=("columns", "continuous", "bounds", "log", "rank"),
         is_mapping=True,
-        hint="a manifest of recordings has a column 'path'",
+        hint="a manifest of recordings has a column 'path', and a series in one table a column of "
+        "times, or it is named by rate or by stamps ignore",
     ),
 }
 """The kinds, the most special first: data are of the first kind whose source takes them."""

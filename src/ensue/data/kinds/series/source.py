@@ -14,14 +14,20 @@ import numpy as np
 import pyarrow as pa
 
 from ensue.data.arrays import are_numbers, as_array, is_array
-from ensue.data.cells import as_text, holds_numbers
+from ensue.data.cells import as_text
 from ensue.data.columns import is_table
 from ensue.data.config import DataConfig
 from ensue.data.files import has_ending, plain_items, require_different, walk, without_gz
 from ensue.data.items import Items, file_facts
 from ensue.data.kinds.series.arrays import holds_series, read_npy, read_npz
 from ensue.data.kinds.series.record import ArrayRecord, Record, is_series
-from ensue.data.kinds.series.tables import Columns, RecordFile, record_of_columns, records_of_long
+from ensue.data.kinds.series.tables import (
+    Columns,
+    RecordFile,
+    record_of_columns,
+    records_of_long,
+    time_column,
+)
 from ensue.data.kinds.series.ts import read_ts
 from ensue.data.kinds.series.wfdb import WFDB, WFDBRecord
 from ensue.data.labels import SPLIT, folder_label, label_columns
@@ -105,12 +111,13 @@ class SeriesSource:
         return self._read(paths, names, {}, config)
 
     def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
-        """Return whether rows are steps: the settings say so, or nothing but series is wanted."""
-        if config.time is not None or config.item is not None:
+        """Return whether rows are steps: by the settings, by what is wanted, or by their times."""
+        settings = Columns.of(config)
+        if config.item is not None or settings.are_of_series or list(wanted.kinds) == [KIND]:
             return True
         if not wanted.kinds or not wanted.takes(KIND) or wanted.takes("table"):
             return False
-        return any(holds_numbers(columns, name) for name in columns.column_names)
+        return time_column(columns, settings) is not None
 
     def read_columns(self, origin: Origin, columns: pa.Table, config: DataConfig) -> Items:
         """A manifest, a long table with a column ``item`` of the settings, or one record.

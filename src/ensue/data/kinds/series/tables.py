@@ -30,6 +30,12 @@ class Columns:
     stamps: Stamps = "regular"
     decimal: str = "."
 
+    @property
+    def are_of_series(self) -> bool:
+        """Whether one is set that only a series has a use for."""
+        timed = self.time is not None or self.rate is not None or self.stamps != "regular"
+        return timed or bool(self.step_labels)
+
     def require_array(self, name: str) -> None:
         """Refuse settings that only columns of a table have a use for, for an array.
 
