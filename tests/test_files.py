@@ -326,7 +326,7 @@ ELSEWHERE = {
     "runs/tables.py": "the parts of a table, just written",
     "data/columns.py:_read_parquet": "what read_columns has looked at",
     "data/store.py:read_once": "the file that the store has opened",
-    "data/kinds/image/npz.py:_shapes": "a part of the file that it has opened",
+    "data/npz.py:shapes_of": "a part of the file that it has opened",
 }
 
 

@@ -268,10 +268,10 @@ def test_folder_of_npz_files_has_a_split_by_their_names(tmp_path: Path) -> None:
         ({"x": np.zeros((9, 3, 5, 4), np.uint8)}, r"channels to the end: x\.transpose"),
         ({"x": np.zeros((9, 5, 4, 1), np.uint8)}, r"leave the last axis out: x\[\.\.\., 0\]"),
         ({"a": np.zeros((9, 1, 5, 4), np.uint8)}, r"leave the channel out: x\[:, 0\]"),
-        ({"x": np.zeros((9, 5, 4), np.float32)}, r"\(255 \* x\)"),
+        ({"x": np.zeros((9, 5, 4, 3), np.float32)}, r"\(255 \* x\)"),
         ({"a": images(2), "b": images(2)}, "several arrays of images: a, b; name the one"),
         ({"x": images(2), "y": np.array([1, "a"], object)}, "holds objects of Python"),
-        ({"x": images(2), "y": np.arange(3)}, r"'y' .* has the shape \(3,\), and the images are 2"),
+        ({"x": images(2), "y": np.arange(3)}, r"'y' .* has the shape \(3,\), and there are 2"),
         ({"x": images(0)}, "images are an array"),
     ],
 )

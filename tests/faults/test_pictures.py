@@ -18,6 +18,7 @@ from ensue.data.items import Items, Picture
 from ensue.data.kinds.image.codec import ImageCodec
 from ensue.data.sources import open_items
 from ensue.data.survey import survey
+from ensue.data.wanted import Wanted
 from ensue.errors import DataError
 
 SHAPE = (4, 6)
@@ -182,7 +183,9 @@ def test_arrays_of_other_numbers_are_refused(name: str) -> None:
     with pytest.raises(DataError, match="of uint8 or uint16, not"):
         read(np.zeros(SHAPE, name))
     with pytest.raises(DataError, match="of uint8 or uint16, not"):
-        open_items(np.zeros((3, *SHAPE), name), DataConfig(), cache=Path())
+        open_items(
+            np.zeros((3, *SHAPE), name), DataConfig(), cache=Path(), wanted=Wanted(("image",))
+        )
 
 
 def color_of_16_bits(path: Path, values: np.ndarray) -> Picture:

@@ -229,7 +229,7 @@ def test_tensors_are_arrays() -> None:
         ([(np.zeros(9), 0.5)], "at 0.5 Hz; give .* rate in whole Hz"),
         ([(np.zeros((2, 400)), 8000)], r"\(2, 400\).*give \(samples,\) or \(samples, channels\)"),
         ([np.zeros(9), np.zeros(8)], r"\(samples, rate\) pairs"),
-        ([np.zeros((4, 4))], "float64"),
+        ([np.zeros((4, 4, 4))], "float64"),
         (np.zeros((2, 3, 4, 4), np.uint8), r"\(N, H, W, 3\)"),
         (["a.csv", "b.csv"], "a table alone"),
     ],

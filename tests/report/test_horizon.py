@@ -14,10 +14,10 @@ from ensue.training.run_folder import RunFolder
 def run_of(folder: Path, metrics: dict[str, Any], model: dict[str, Any]) -> RunFolder:
     run = RunFolder(folder)
     run.create()
-    sections = {"model": {"nearest": 2}, "data": {}, "training": {}}
+    sections = {"model": {}, "data": {}, "training": {}}
     run.write_config({"family": "cpc", "source": "s", **sections})
     run.append_metrics(metrics)
-    (run.checkpoints / "config.json").write_text(json.dumps(model))
+    (run.checkpoints / "config.json").write_text(json.dumps({"nearest": 2, **model}))
     return run
 
 

@@ -37,7 +37,7 @@ def without_gz(path: Path) -> Path:
         >>> without_gz(Path("a.txt.gz")).name
         'a.txt'
     """
-    return path.with_name(path.name.removesuffix(".gz"))
+    return path.with_name(path.name.removesuffix(".gz")) if path.name.endswith(".gz") else path
 
 
 def shared_folder(paths: Sequence[Path]) -> Path:

@@ -133,7 +133,7 @@ def test_directions_that_do_not_fit_are_refused_in_words() -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             of_images(*directions)
-    with pytest.raises(ConfigError, match="has 'up', but frames of sound lie on a line"):
+    with pytest.raises(ConfigError, match="has 'up', but frames of sound and series lie on a line"):
         CPC(CPCConfig(sample_rate=8000, directions=("up",)))
     with pytest.raises(ConfigError, match="images have 4 rows of patches; use --horizon 3"):
         of_images("down", horizon=4).loss(Batch(x=pictures(2)), step=0)

@@ -134,6 +134,7 @@ KINDS: dict[str, Kind] = {
         ),
         files="series are {endings} (or folders of tables with a row a step)",
         endings=(".hea", ".npy", ".ts"),
+        hint="an array of images is of uint8: (255 * x).round().astype('uint8') where x is 0 to 1",
     ),
     "smiles": Kind(
         noun="molecules",

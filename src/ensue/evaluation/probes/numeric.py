@@ -126,13 +126,13 @@ def fitted_ridge(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> Any:
         y: (N,) numbers.
         unit: (N,) unit that folds keep whole.
     """
-    model = make_pipeline(StandardScaler(), Ridge(USUAL_PENALTY))
+    ridge = make_pipeline(StandardScaler(), Ridge(USUAL_PENALTY))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)  # a weak penalty of features that repeat
         if len(np.unique(unit)) < NUM_FOLDS:
-            return model.fit(x, y)
+            return ridge.fit(x, y)
         return GridSearchCV(
-            model,
+            ridge,
             {"ridge__alpha": PENALTIES},
             cv=GroupKFold(NUM_FOLDS),
             scoring="neg_mean_squared_error",

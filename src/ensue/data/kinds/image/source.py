@@ -148,7 +148,8 @@ class ImageSource:
             DataError: An array is neither.
         """
         if isinstance(values, np.ndarray):
-            return values.ndim > 2 and not (wanted.takes("series") and is_series(values[0]))
+            is_other = wanted.takes("series") and len(values) and is_series(values[0])
+            return values.ndim > 2 and not is_other
         if not all(is_array(v) or are_numbers(v) for v in values):
             return False
         arrays = [as_array(v) for v in values]
