@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import save
 from ensue.data.batches import Batch
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.cpc.config import ResNetPatchConfig
+from ensue.models.cpc.encoder_config import ResNetPatchConfig
 from ensue.runs.recipes import read_recipe
 
 ON_CPU = 2

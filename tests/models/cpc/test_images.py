@@ -9,7 +9,7 @@ import torch
 from ensue.configuration import validate
 from ensue.errors import ConfigError, DataError
 from ensue.models.cpc import CPC, CPCConfig
-from ensue.models.cpc.config import ConvPatchConfig
+from ensue.models.cpc.encoder_config import ConvPatchConfig
 from ensue.models.cpc.views import Draws, changed_patches
 from ensue.nn.patches import PatchConvs, PatchFrames
 

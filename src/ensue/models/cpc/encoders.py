@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from ensue.errors import ConfigError, unknown
-from ensue.models.cpc.config import (
+from ensue.models.cpc.config import CPCConfig
+from ensue.models.cpc.encoder_config import (
     ConvPatchConfig,
-    CPCConfig,
     LogMelConfig,
     PatchConfig,
     ResNetPatchConfig,

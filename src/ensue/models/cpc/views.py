@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from ensue.information import gather_rows
-from ensue.models.cpc.config import LogMelConfig, PatchConfig
+from ensue.models.cpc.encoder_config import LogMelConfig, PatchConfig
 from ensue.nn import StridedStack
 from ensue.nn.patches import PatchFrames
 from ensue.nn.spectral import LogMel
