@@ -64,7 +64,7 @@ class FrameModel(nn.Module, ABC):
 
     @property
     def layout(self) -> Layout:
-        """Where frames lie: on a line or on a grid."""
+        """How frames lie, on a line or on a grid."""
         return layout_of(self.encoder, self.frame_rate)
 
     @property
