@@ -61,6 +61,12 @@ def as_jsonl(folder: Path) -> Data:
     return written(folder / "x.jsonl", "\n".join(rows))
 
 
+def as_zipped_csv(folder: Path) -> Data:
+    with gzip.open(folder / "x.csv.gz", "wt") as file:
+        file.write(CSV)
+    return folder / "x.csv.gz"
+
+
 def as_semicolons(folder: Path) -> Data:
     return written(folder / "x.csv", CSV.replace(",", ";"))
 
@@ -90,6 +96,7 @@ FORMS = {
         as_parquet,
         as_jsonl,
         as_semicolons,
+        as_zipped_csv,
         as_folder,
         as_manifest,
         as_long_table,
@@ -100,7 +107,8 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_series_is_the_same_in_any_form(form: str, tmp_path: Path) -> None:
-    alone = ("as_csv", "as_parquet", "as_jsonl", "as_semicolons", "as_columns")
+    alone = ("as_csv", "as_parquet", "as_jsonl", "as_semicolons", "as_zipped_csv")
+    alone = (*alone, "as_columns")
     settings = {"stamps": "ignore"} if form in alone else {}
     if form == "as_long_table":
         settings = {"item": "machine"}

@@ -4,20 +4,20 @@ CSV and JSON Lines may be compressed by gzip (``.gz``).
 """
 
 import csv
-import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from ensue.data.cells import untyped
 from ensue.data.files import without_gz
+from ensue.data.items import Document
 from ensue.data.lines import decoded, lines, require_utf8
 from ensue.errors import DataError
 from ensue.files import open_file, problem_of
@@ -51,15 +51,7 @@ def read_columns(path: Path) -> pa.Table:
         raise DataError(f"can't read {str(path)!r} as a table: {problem}")
     try:
         columns = READERS[without_gz(path).suffix.lower()](path)
-    except (
-        pa.ArrowException,
-        csv.Error,
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-        RecursionError,
-    ) as error:
+    except UNREADABLE as error:
         reason = lines(str(error))[0]
         raise DataError(f"can't read {str(path)!r} as a table: {reason}") from error
     _require_once(columns.column_names, path)
@@ -69,11 +61,10 @@ def read_columns(path: Path) -> pa.Table:
 def _read_csv(path: Path) -> pa.Table:
     # Python's reader takes cells of any length and line ends in quotes, and refuses a quote that is
     # never closed, where Arrow's takes the rest of the file for one cell.
-    with _unzipped(path) as raw:
+    with _unzipped(path) as raw, TextIOWrapper(raw, "utf-8-sig", "surrogateescape", "") as file:
         first = raw.readline(LONGEST_HEADER)
         require_utf8(first[:4], path)
-    text = TextIOWrapper(_unzipped(path), "utf-8-sig", errors="surrogateescape", newline="")
-    with text as file:
+        raw.seek(0)
         rows = _rows(file, _separator(first))
         header = next(rows, None)
         if header is None:
@@ -90,14 +81,12 @@ def _read_csv(path: Path) -> pa.Table:
 
 
 def _unzipped(path: Path) -> BinaryIO:
-    file = open_file(path)
-    if path.suffix.lower() != ".gz":
-        return file
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+    """The bytes of a file; those of a compressed one are held in memory."""
+    return BytesIO(Document(path).read()) if path.suffix.lower() == ".gz" else open_file(path)
 
 
 def _separator(header: bytes) -> str:
-    """What stands between the cells: a comma, or where the header has none what others write.
+    """The mark between cells: a comma, or where the header has none a semicolon or a tab.
 
     >>> _separator(b"time;speed\\n"), _separator(b"time,speed;load\\n")
     (';', ',')

@@ -160,7 +160,7 @@ class StridedStack(nn.Module):
         return self._push(nothing, state, end=True)
 
     def _opened(self, x: Tensor) -> Tensor:
-        """What the first layer sees: (B, 1, S), or (B, 2 C, S) of series."""
+        """The input of the first layer: (B, 1, S), or (B, 2 C, S) of series."""
         return one_channel(x) if self.num_channels is None else with_mask(x, self.num_channels)
 
     def _push(self, x: Tensor, state: list[Tensor], *, end: bool) -> tuple[Tensor, list[Tensor]]:

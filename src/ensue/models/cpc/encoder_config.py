@@ -163,7 +163,7 @@ class SeriesConfig:
                 raise ConfigError(f"a stride of {s} with a kernel of {k} leaves steps unseen")
 
     def fitted(self, num_steps: int) -> "SeriesConfig":
-        """The same with convolutions, for series of usually so many steps.
+        """The same with convolutions, for series that usually have that many steps.
 
         As many have a stride of two as leave at most 64 frames.
 

@@ -172,7 +172,7 @@ class SeriesCodec:
 
 
 def record_from(raw: Any, channels: tuple[str, ...]) -> Record:
-    """What a codec takes, as a record; an array has the codec's channels.
+    """A record of anything that a codec takes; an array has the codec's channels.
 
     Raises:
         DataError: It can't be read, or has another number of channels.

@@ -191,7 +191,7 @@ class SeriesSource:
         if config.item is not None:
             raise ConfigError(
                 f"item is {config.item!r}, a column of one table that holds several series; here "
-                "each file is read by itself, so leave it out"
+                "each file is read alone, so leave it out"
             )
         found, wanted = _Read(), Columns.of(config)
         for i, (path, name) in enumerate(zip(paths, names, strict=True)):

@@ -32,7 +32,7 @@ class Columns:
 
     @property
     def are_of_series(self) -> bool:
-        """Whether one is set that only a series has a use for."""
+        """Return whether a setting is set that only series use."""
         timed = self.time is not None or self.rate is not None or self.stamps != "regular"
         return timed or bool(self.step_labels)
 

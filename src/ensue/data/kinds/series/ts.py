@@ -1,7 +1,7 @@
 """Files of the UCR and UEA archives (``.ts``): a case a line, channels between colons.
 
-Lines of a header begin with ``@``, comments with ``#``; values stand between commas, ``?`` is one
-that is missing, and the class, where there are classes, stands last.
+Lines of a header begin with ``@``, comments with ``#``; commas separate values, ``?`` is one
+that is missing, and the class, where there are classes, comes last.
 """
 
 from collections.abc import Iterator, Sequence
