@@ -23,6 +23,7 @@ from ensue.models.protocols import (
     Samples,
     Score,
     Scores,
+    SeesAhead,
     Steps,
     Trains,
 )
@@ -31,6 +32,8 @@ __all__ = [
     "BeginsWithVectors",
     "BoundsByDraws",
     "CodingModel",
+    "ComparesFrames",
+    "ComparingModel",
     "Conditioned",
     "DensityModel",
     "EncodingModel",
@@ -128,7 +131,7 @@ class HasSampleRate(Protocol):
 
 
 @runtime_checkable
-class PredictsAhead(Protocol):
+class PredictsAhead(ModelSettings, Protocol):
     """Of settings: the nearest and the farthest frame ahead that is predicted."""
 
     @property
@@ -155,6 +158,22 @@ class SurprisesByPatch(HasGeometry, Protocol):
     """
 
     def patch_surprise(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class ComparesFrames(HasGeometry, SeesAhead, Protocol):
+    """Of what lies on a line: tells each frame from frames that are given.
+
+    ``information_among`` takes frames (B, T, D), contexts (B, T, C) and negatives (M, D), and gives
+    (B, T, K) nats of what context t told about frame t + k, k as in the settings' ``nearest`` to
+    ``horizon``; log(M + 1) less the InfoNCE loss, NaN where there is no such frame. The first
+    ``num_padded_frames`` see some of the padding before an item begins.
+    """
+
+    @property
+    def num_padded_frames(self) -> int: ...
+
+    def information_among(self, local: Tensor, context: Tensor, negatives: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
@@ -307,6 +326,14 @@ class Repools(Protocol):
 @runtime_checkable
 class ScoringModel(Model, Scores, Protocol):
     """A model that scores items."""
+
+
+@runtime_checkable
+class ComparingModel(Model, Encodes, ComparesFrames, Protocol):
+    """A model that tells each frame from others, ahead of time."""
+
+    @property
+    def config(self) -> PredictsAhead: ...
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from ensue.files import read_text, writing, written_whole
 SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"best_answer", "place_of_own", "patch_row", "patch_column"}
+OWN_COLUMNS |= {"best_answer", "place_of_own", "patch_row", "patch_column", "step", "row"}
 BITS_PER = "bits_per_"
 """Prefix of the names of columns of bits per unit, whatever the unit."""
 ARROW = (pa.ArrowException,)
@@ -38,12 +38,13 @@ def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: obje
 def labeled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
     """Return ids and labels; a label with the name of a column of ours becomes ``label.NAME``."""
     rows = list(rows)
-    named = {f"label.{n}" if _is_ours(n) else n: v for n, v in store.labels.items()}
+    named = {label_name(n): v for n, v in store.labels.items()}
     return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
 
 
-def _is_ours(name: str) -> bool:
-    return name in OWN_COLUMNS or name.startswith(BITS_PER)
+def label_name(name: str) -> str:
+    """Return the name of the column of a label: its own, if no column of ours is called so."""
+    return f"label.{name}" if name in OWN_COLUMNS or name.startswith(BITS_PER) else name
 
 
 def write_table(columns: Mapping[str, Any], path: Path) -> None:

@@ -1,7 +1,7 @@
 """``score``: give each item a score in nats, and say what kind of number it is."""
 
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from ensue.evaluation.column_surprise import column_surprise
 from ensue.models.registry import require_contract
 from ensue.models.traits import DensityModel, ScoringModel
 from ensue.runs.loaded import Loaded, load
-from ensue.runs.reading import Opened, Reading, open_data, require_questions
+from ensue.runs.reading import Opened, open_data, require_questions
 from ensue.runs.results import Written
 from ensue.runs.scores import LIKELIHOODS, scores_of
+from ensue.runs.step_scores import StepReading, without_step_options, write_step_scores
 from ensue.runs.tables import check_out, labeled, write_table
 
 
@@ -29,7 +30,8 @@ def score(
     by_column: bool = False,
     by_answer: bool = False,
     regions: str | None = None,
-    **reading: Unpack[Reading],
+    level: Literal["item", "step"] = "item",
+    **reading: Unpack[StepReading],
 ) -> Written:
     """Write a score per item in nats, and say what kind of number it is.
 
@@ -60,15 +62,21 @@ def score(
     regions
         For questions: the file that the rows of DATA point into, or where the run that makes
         regions is now; by default the run's own.
+    level
+        One score per item, or measures of each step of a series.
     reading
         Options for reading the data.
     """
     path = check_out(out, data=data)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "scores")
+    if level == "step":
+        _require_items(given_class=given_class, by_column=by_column, by_answer=by_answer)
+        return write_step_scores(loaded, data, path, dict(reading))
     _require_columns(loaded.codec, by_column)
     require_questions(loaded, by_answer=by_answer or None, regions=regions)
-    opened = open_data(loaded, data, regions=regions, **reading)
+    plain = without_step_options(reading)
+    opened = open_data(loaded, data, regions=regions, **plain)
     store = opened.store
     classes = loaded.classes_in(store.labels) if given_class else None
     totals, kind = scores_of(loaded, opened, opened.sources or classes)
@@ -92,6 +100,13 @@ def score(
         skipped=store.skipped,
         files=(path,),
     )
+
+
+def _require_items(**options: bool) -> None:
+    """Refuse options of scores by item where steps are scored."""
+    names = [name for name, is_set in options.items() if is_set]
+    if names:
+        raise ConfigError(f"{', '.join(names)}: of scores by item; leave out, or leave level out")
 
 
 def _require_columns(codec: Codec, by_column: bool) -> None:

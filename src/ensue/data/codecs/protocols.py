@@ -102,6 +102,15 @@ class DecodesSeries(Codec, Protocol):
 
 
 @runtime_checkable
+class TellsSteps(DecodesSeries, Protocol):
+    """Tells of the steps of a raw item what its encoding doesn't: rows of a file, and labels."""
+
+    def steps_told(self, raw: Any) -> Mapping[str, np.ndarray]:
+        """(T,) ``row`` of the source that each step was read from, -1 for none; labels by name."""
+        ...
+
+
+@runtime_checkable
 class DecodesText(Codec, Protocol):
     """Decodes to texts, or to molecules as SMILES; ``written`` gives the bytes of a file."""
 

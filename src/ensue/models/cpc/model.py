@@ -29,6 +29,7 @@ from ensue.models.cpc.features import LowerLayers, UserEncoder, layer_names, low
 from ensue.models.cpc.objective import (
     Objective,
     contrasts,
+    information_among,
     information_told,
     joined,
     metrics_of,
@@ -179,6 +180,11 @@ class CPC(
         return num_samples // self.hop
 
     @property
+    def num_padded_frames(self) -> int:
+        """Frames that see some of the padding before the beginning; of a user's encoder none."""
+        return -(-self.encoder.offset // self.hop) if isinstance(self.encoder, StridedStack) else 0
+
+    @property
     def cells(self) -> int:
         """Cells along each side of an image that the embedding is pooled over."""
         return CELLS if self.pooling == "cells" else 1
@@ -259,6 +265,33 @@ class CPC(
         each = [information_told(self.config, b, z, num_frames, grid) for b in self.branches]
         terms = torch.cat(each, dim=-1)
         return Score(terms.flatten(1).nanmean(-1), terms, "information")
+
+    def information_among(self, local: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
+        """The information that each context gave about its futures, among frames of other items.
+
+        Args:
+            local: (B, T, D) frames of whole items.
+            context: (B, T, C) their contexts, as ``encode`` gives them.
+            negatives: (M, D) frames that the true one is told from, the same for all.
+
+        Returns:
+            (B, T, K) nats, log(M + 1) - loss, NaN where there is no such future. Unlike
+            :meth:`score` it takes nothing from what comes after frame t + k.
+
+        Raises:
+            ConfigError: There is no direction forward.
+
+        Memory: B K M numbers for each of 256 anchors at a time.
+        """
+        names = self.config.directions
+        if "forward" not in names:
+            raise ConfigError(
+                f"directions are {', '.join(names)}; without forward nothing says what comes next"
+            )
+        place, branch = names.index("forward"), self.branches[names.index("forward")]
+        size = self.config.context_size
+        c = context[..., place * size : (place + 1) * size]
+        return information_among(self.config, branch, local, c, negatives)
 
     def patch_surprise(self, x: Tensor) -> Tensor:
         """The nats (B, Y, X) that each patch of images (B, C, H, W) cost those who predicted it.

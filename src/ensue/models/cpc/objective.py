@@ -153,6 +153,25 @@ def information_told(
     return order.turn_back((told.chance - told.loss).masked_fill(~told.valid, torch.nan))
 
 
+def information_among(
+    config: CPCConfig, branch: Branch, z: Tensor, c: Tensor, negatives: Tensor
+) -> Tensor:
+    """(B, T, K) nats that contexts (B, T, C) gave about the futures among frames (B, T, D).
+
+    The candidates are the true frame and the negatives (M, D); NaN where there is no such future.
+    """
+    objective = Objective(config, branch, torch.Generator())
+    (B, T, _), blocks = z.shape, []
+    for t in torch.arange(T, device=z.device).split(ANCHORS_A_BLOCK):
+        future = objective.future(t.expand(B, -1), T, T)
+        others = negatives.expand(B, -1, -1)
+        blocks.append(
+            contrast(objective.predict(c[:, t]), others, at(z, future.target), future.valid)
+        )
+    told = joined(blocks)
+    return (told.chance - told.loss).masked_fill(~told.valid, torch.nan)
+
+
 def surprise_by_patch(
     config: CPCConfig, branches: Sequence[Branch], z: Tensor, grid: Grid
 ) -> Tensor:

@@ -136,6 +136,16 @@ class SeriesCodec:
             "num_steps": self.usual,
         }
 
+    def steps_told(self, raw: Any) -> dict[str, np.ndarray]:
+        """The row of its source that each step was read from, -1 where there was none, and labels.
+
+        Raises:
+            DataError: It can't be read.
+        """
+        record = record_from(raw, self.channels)
+        row = np.arange(len(record)) if record.row is None else record.row
+        return {"row": row, **record.labels}
+
     def of_user(self, raw: Any) -> Record:
         """A record, a file of one, an array (T, C) or (T,), or a list of numbers.
 

@@ -1,7 +1,7 @@
 """Records: the values of one item, step by step and channel by channel, with what is missing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +22,7 @@ class Record:
         row: (T,) the row of the source that each step was read from, -1 where there was none; None
             where step t is row t.
         left_out: Names of columns that hold no numbers, and are no channels.
+        labels: (T,) texts by name, of the columns that label steps; empty where there was no row.
     """
 
     values: np.ndarray
@@ -29,6 +30,7 @@ class Record:
     rate: float | None = None
     row: np.ndarray | None = None
     left_out: tuple[str, ...] = ()
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)

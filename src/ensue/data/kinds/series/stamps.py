@@ -109,7 +109,7 @@ def steps_of(seconds: np.ndarray, name: str, rate: float | None = None) -> Steps
 
 def resampled(
     values: np.ndarray, seconds: np.ndarray, name: str, rate: float | None = None
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, Steps]:
     """Values at equal steps: means over the rows of a step, or on the line between two near rows.
 
     A step with no row in it, and none near on both sides, is a gap.
@@ -121,16 +121,16 @@ def resampled(
         rate: Steps a second of the result; None: as most rows follow each other.
 
     Returns:
-        (S, C) values, and their rate.
+        (S, C) values, and the steps that they are of, each with the last row in it.
 
     Raises:
         DataError: All rows have one time.
 
     Example:
         >>> values, seconds = np.array([[1.0], [3.0], [4.0]]), np.array([0.0, 0.1, 1.0])
-        >>> x, rate = resampled(values, seconds, "time", 1.0)
-        >>> x[:, 0], rate
-        (array([2., 4.]), 1.0)
+        >>> x, steps = resampled(values, seconds, "time", 1.0)
+        >>> x[:, 0], steps.row, steps.rate
+        (array([2., 4.]), array([1, 2]), 1.0)
     """
     order = np.argsort(seconds, kind="stable")
     values, seconds = values[order], seconds[order] - seconds[order[0]]
@@ -157,7 +157,9 @@ def resampled(
             is_near = times[after] - times[after - 1] <= NEAR * max(usual, step)
             empty = np.isnan(x[:, c]) & inside & is_near
             x[empty, c] = np.interp(at[empty], times, rows)
-    return x, 1 / step
+    row = np.full(num, -1)
+    row[place] = order
+    return x, Steps(row, 1 / step)
 
 
 def _usual(apart: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from ensue.data.cells import as_numbers, as_text, holds_numbers, is_gap, reads_a
 from ensue.data.columns import read_columns
 from ensue.data.config import DataConfig
 from ensue.data.kinds.series.record import Record, Unreadable, checked
-from ensue.data.kinds.series.stamps import Stamps, Steps, is_time, resampled, seconds_of, steps_of
+from ensue.data.kinds.series.stamps import Stamps, is_time, resampled, seconds_of, steps_of
 from ensue.data.labels import SPLIT
 from ensue.errors import ConfigError, DataError, unknown
 
@@ -247,13 +247,16 @@ def with_points(columns: pa.Table, decimal: str) -> pa.Table:
 
 
 def _in_time(columns: pa.Table, time: str | None, record: Record, wanted: Columns) -> Record:
-    """The record on steps of equal length."""
+    """The record on steps of equal length, with the labels of its steps."""
+    labels = {name: np.asarray(as_text(columns, name)) for name in wanted.step_labels}
     if time is None or wanted.stamps == "ignore":
-        return checked(replace(record, rate=wanted.rate))
+        return checked(replace(record, rate=wanted.rate, labels=labels))
     seconds = seconds_of(columns, time)
     if wanted.stamps == "resample":
-        values, rate = resampled(record.values, seconds, time, wanted.rate)
-        return checked(replace(record, values=values, rate=rate))
-    steps: Steps = steps_of(seconds, time, wanted.rate)
-    values = np.where(steps.row[:, None] < 0, np.nan, record.values[steps.row])
-    return checked(replace(record, values=values, rate=steps.rate, row=steps.row))
+        values, steps = resampled(record.values, seconds, time, wanted.rate)
+    else:
+        steps = steps_of(seconds, time, wanted.rate)
+        values = np.where(steps.row[:, None] < 0, np.nan, record.values[steps.row])
+    is_gap = steps.row < 0
+    labels = {name: np.where(is_gap, "", cells[steps.row]) for name, cells in labels.items()}
+    return checked(replace(record, values=values, rate=steps.rate, row=steps.row, labels=labels))
