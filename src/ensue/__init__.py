@@ -39,6 +39,7 @@ _PUBLIC = {
     "train": "ensue.verbs.train",
     "embed": "ensue.verbs.embed",
     "score": "ensue.verbs.score",
+    "stream": "ensue.verbs.stream",
     "sample": "ensue.verbs.sample",
     "ask": "ensue.verbs.ask",
     "complete": "ensue.verbs.complete",

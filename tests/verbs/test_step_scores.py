@@ -118,4 +118,7 @@ def test_a_run_of_sound_has_no_steps(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(f"train cpc builtin:speech --out {run} {tiny}".split()) == 0
     out = tmp_path / "s.csv"
     assert main(f"score {run} builtin:speech --level step --out {out} --quiet".split()) == 2
-    assert "level is step, which is for a CPC of series" in capsys.readouterr().err
+    assert (
+        "steps are measured by a CPC of series, and this run is cpc of audio"
+        in capsys.readouterr().err
+    )

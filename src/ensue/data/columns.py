@@ -65,7 +65,7 @@ def _read_csv(path: Path) -> pa.Table:
         first = raw.readline(LONGEST_HEADER)
         require_utf8(first[:4], path)
         raw.seek(0)
-        rows = _rows(file, _separator(first))
+        rows = _rows(file, separator_of(first))
         header = next(rows, None)
         if header is None:
             raise ValueError("it is empty")
@@ -85,10 +85,10 @@ def _unzipped(path: Path) -> BinaryIO:
     return BytesIO(Document(path).read()) if path.suffix.lower() == ".gz" else open_file(path)
 
 
-def _separator(header: bytes) -> str:
+def separator_of(header: bytes) -> str:
     """The mark between cells: a comma, or where the header has none a semicolon or a tab.
 
-    >>> _separator(b"time;speed\\n"), _separator(b"time,speed;load\\n")
+    >>> separator_of(b"time;speed\\n"), separator_of(b"time,speed;load\\n")
     (';', ',')
     """
     return next((mark for mark in SEPARATORS if mark.encode() in header), SEPARATORS[0])

@@ -18,10 +18,18 @@ from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.represent import Represented, by_model
 from ensue.evaluation.surprise import surprise_by_frame
+from ensue.models.protocols import Features
 from ensue.models.traits import ComparingModel
 
 MOST_REFERENCE = 10_000
 """Frames that others are compared with, at most, evenly spaced."""
+MEASURES = (
+    "surprise",
+    "nearest_local",
+    "nearest_context",
+    "mahalanobis_local",
+    "mahalanobis_context",
+)
 NUM_NEGATIVES = 512
 """Frames of these that a true one is told from."""
 
@@ -35,6 +43,25 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.local)
+
+    @classmethod
+    def of(cls, features: Features) -> "Frames":
+        """Those of the one item of a batch."""
+        local, context = features.local, features.context
+        assert local is not None
+        assert context is not None
+        return cls(local[0].float().cpu().numpy(), context[0].float().cpu().numpy())
+
+    def then(self, others: "Frames") -> "Frames":
+        """These and others after them."""
+        return Frames(
+            np.concatenate([self.local, others.local]),
+            np.concatenate([self.context, others.context]),
+        )
+
+    def last(self, num: int) -> "Frames":
+        """The last ``num`` of them."""
+        return Frames(self.local[-num:], self.context[-num:])
 
     def evenly(self, num: int) -> "Frames":
         """At most ``num`` of them, evenly spaced."""
@@ -200,6 +227,13 @@ def at_steps(x: np.ndarray, num_steps: int, model: ComparingModel) -> np.ndarray
     known = frame >= model.num_padded_frames
     values[known] = x[frame[known]]
     return values
+
+
+def mean_surprise(surprise: np.ndarray) -> np.ndarray:
+    """(T, K) nats by horizon to (T,), NaN where no context predicted a frame."""
+    known = ~np.isnan(surprise)
+    total = np.where(known, surprise, 0).sum(1)
+    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
 
 
 def thresholds(values: Mapping[str, np.ndarray], rate: float) -> dict[str, float]:

@@ -34,6 +34,7 @@ __all__ = [
     "CodingModel",
     "ComparesFrames",
     "ComparingModel",
+    "ComparingStream",
     "Conditioned",
     "DensityModel",
     "EncodingModel",
@@ -334,6 +335,11 @@ class ComparingModel(Model, Encodes, ComparesFrames, Protocol):
 
     @property
     def config(self) -> PredictsAhead: ...
+
+
+@runtime_checkable
+class ComparingStream(ComparingModel, Steps, Protocol):
+    """The same, step by step."""
 
 
 @runtime_checkable

@@ -17,15 +17,18 @@ from ensue.data.sources.data import Data
 from ensue.data.store import Store
 from ensue.errors import ConfigError, DataError, EnsueError
 from ensue.evaluation.anomaly import (
+    MEASURES,
     Anomaly,
     Frames,
     at_steps,
     frames_of,
+    mean_surprise,
     reference_of,
     thresholds,
 )
 from ensue.models.traits import ComparingModel
 from ensue.runs.loaded import Loaded
+from ensue.runs.progress import listener
 from ensue.runs.reading import (
     Opened,
     Reading,
@@ -36,16 +39,8 @@ from ensue.runs.reading import (
 )
 from ensue.runs.results import Written
 from ensue.runs.tables import label_name, labeled, write_table
-from ensue.training.progress import Progress
 
 RATE = 0.001
-MEASURES = (
-    "surprise",
-    "nearest_local",
-    "nearest_context",
-    "mahalanobis_local",
-    "mahalanobis_context",
-)
 
 
 class StepReading(Reading, total=False):
@@ -100,7 +95,7 @@ class Scorer:
     """
 
     model: ComparingModel
-    usual: tuple[Store, Sequence[int]]
+    usual: tuple[Store, np.ndarray]
     channels: Sequence[str]
     by_horizon: bool
     by_channel: bool
@@ -108,15 +103,15 @@ class Scorer:
     def measures(self, store: Store, row: int) -> dict[str, np.ndarray]:
         """Measures (S,) of the steps of an item, by name."""
         frames = frames_of(self.model, store, row)
-        surprise = self._whole.surprise(frames)
-        by_frame = {"surprise": _mean(surprise), **self._whole.distances(frames)}
+        surprise = self.whole.surprise(frames)
+        by_frame = {"surprise": mean_surprise(surprise), **self.whole.distances(frames)}
         if self.by_horizon:
             nearest = self.model.config.nearest
             by_frame |= {f"surprise.{nearest + i}": nats for i, nats in enumerate(surprise.T)}
         if self.by_channel:
             for i, name in enumerate(self.channels):
                 without = self._without[i].surprise(frames_of(self.model, store, row, hidden=i))
-                by_frame[f"surprise.{name}"] = by_frame["surprise"] - _mean(without)
+                by_frame[f"surprise.{name}"] = by_frame["surprise"] - mean_surprise(without)
         num_steps = int(store.lengths[row])
         return {name: at_steps(x, num_steps, self.model) for name, x in by_frame.items()}
 
@@ -131,7 +126,8 @@ class Scorer:
             opened.progress.stop()
 
     @cached_property
-    def _whole(self) -> Anomaly:
+    def whole(self) -> Anomaly:
+        """The measures by all channels."""
         return Anomaly(self.model, self._reference())
 
     @cached_property
@@ -153,22 +149,9 @@ def write_step_scores(
         ConfigError: Items have no steps, the family doesn't predict ahead, or options don't fit.
         DataError: Data can't be read.
     """
-    codec, model = loaded.codec, loaded.model
-    if not (isinstance(codec, TellsSteps) and isinstance(model, ComparingModel)):
-        raise ConfigError(
-            f"level is step, which is for a CPC of series, and this run is {loaded.family} of "
-            f"{codec.kind}; leave it out"
-        )
-    rate = _rate_of(options)
-    reading = {name: value for name, value in options.items() if name not in OF_STEPS}
-    opened = open_data(loaded, data, **reading)
-    usual = _usual(loaded, opened.progress, options.get("reference"), reading)
-    by_horizon, by_channel = (bool(options.get(name)) for name in ("by_horizon", "by_channel"))
-    scorer = Scorer(model, usual, codec.channels, by_horizon, by_channel)
-    limits: dict[str, float] = {}
-    notes: list[str] = []
-    if (threshold_from := options.get("threshold_from")) is not None:
-        limits, notes = _limits(scorer, open_data(loaded, threshold_from, **reading), rate)
+    codec = require_steps(loaded)
+    opened = open_data(loaded, data, **_plain(options))
+    scorer, limits, notes = scorer_of(loaded, options)
     measures = list(scorer.all_measures(opened, "scoring"))
     labels = [_labels(codec, raw) for raw in opened.raws]
     columns = _columns(opened, codec, labels, measures)
@@ -184,6 +167,39 @@ def write_step_scores(
     )
 
 
+def require_steps(loaded: Loaded) -> TellsSteps:
+    """The codec of a run whose steps can be measured.
+
+    Raises:
+        ConfigError: Its items have no steps, or its family doesn't predict ahead.
+    """
+    if isinstance(loaded.codec, TellsSteps) and isinstance(loaded.model, ComparingModel):
+        return loaded.codec
+    raise ConfigError(
+        f"steps are measured by a CPC of series, and this run is {loaded.family} of "
+        f"{loaded.codec.kind}"
+    )
+
+
+def scorer_of(
+    loaded: Loaded, options: Mapping[str, Any]
+) -> tuple[Scorer, dict[str, float], list[str]]:
+    """What measures steps, the thresholds of alarms by measure, and sentences about these.
+
+    Raises:
+        ConfigError: Options don't fit.
+        DataError: Data can't be read.
+    """
+    codec, model = require_steps(loaded), loaded.model_as(ComparingModel, "scores")
+    rate, reading = _rate_of(options), _plain(options)
+    usual = _usual(loaded, options.get("reference"), reading)
+    by_horizon, by_channel = (bool(options.get(name)) for name in ("by_horizon", "by_channel"))
+    scorer = Scorer(model, usual, codec.channels, by_horizon, by_channel)
+    if (threshold_from := options.get("threshold_from")) is None:
+        return scorer, {}, []
+    return scorer, *_limits(scorer, open_data(loaded, threshold_from, **reading), rate)
+
+
 def without_step_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of reading alone, where items are scored whole.
 
@@ -196,6 +212,10 @@ def without_step_options(options: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(names)}: of scores by step; add --level step, or leave "
             f"{'it' if len(names) == 1 else 'them'} out"
         )
+    return _plain(options)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in OF_STEPS}
 
 
@@ -214,7 +234,7 @@ def _rate_of(options: Mapping[str, Any]) -> float:
 
 
 def _usual(
-    loaded: Loaded, progress: Progress, reference: Data | None, reading: dict[str, Any]
+    loaded: Loaded, reference: Data | None, reading: dict[str, Any]
 ) -> tuple[Store, np.ndarray]:
     """The items that steps are compared with, and their positions."""
     if reference is not None:
@@ -233,7 +253,7 @@ def _usual(
         loaded.model,
         cache_of(reading.get("cache"), loaded.path),
         max_skipped=1.0,
-        progress=progress,
+        progress=listener(reading.get("quiet", False)),
     )
     names = {items.ids[i] for i in chosen}
     return store, np.flatnonzero([name in names for name in store.ids])
@@ -321,10 +341,3 @@ def _area(pairs: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray]]], name: st
         if len(set(truth[known])) == 2:
             areas.append(roc_auc_score(truth[known], measures[name][known]))
     return float(np.mean(areas)) if areas else float("nan")
-
-
-def _mean(surprise: np.ndarray) -> np.ndarray:
-    """(T, K) nats to (T,), NaN where no context predicted a frame."""
-    known = ~np.isnan(surprise)
-    total = np.where(known, surprise, 0).sum(1)
-    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)

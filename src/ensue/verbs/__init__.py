@@ -44,6 +44,10 @@ VERBS = {
         "ensue.verbs.score:score",
         "Write a score per item in nats, and say what kind of number it is.",
     ),
+    "stream": Verb(
+        "ensue.verbs.stream:stream",
+        "Measure each step of a live series as it comes, from standard input.",
+    ),
     "sample": Verb("ensue.verbs.sample:sample", "Draw new items from a trained model."),
     "ask": Verb("ensue.verbs.ask:ask", "Write questions about pictures, given the answers."),
     "complete": Verb("ensue.verbs.complete:complete", "Complete items from their beginnings."),

@@ -111,6 +111,19 @@ class TellsSteps(DecodesSeries, Protocol):
 
 
 @runtime_checkable
+class EncodesSteps(DecodesSeries, Protocol):
+    """Encodes series step by step as they come."""
+
+    def require_steps_alone(self) -> None:
+        """Raise ConfigError where a step can't be encoded before the rest is there."""
+        ...
+
+    def encode_steps(self, values: np.ndarray) -> Tensor:
+        """(n, C) values of all channels in order, NaN where missing, as ``encode`` would."""
+        ...
+
+
+@runtime_checkable
 class DecodesText(Codec, Protocol):
     """Decodes to texts, or to molecules as SMILES; ``written`` gives the bytes of a file."""
 

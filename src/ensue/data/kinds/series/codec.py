@@ -16,7 +16,7 @@ from ensue.data.arrays import as_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds.series.record import Reads, Record, checked, read, record_of
-from ensue.errors import DataError
+from ensue.errors import ConfigError, DataError
 
 Scaling = Literal["channel", "item", "robust", "none"]
 NUM_ITEMS_FOR_SCALE = 1000
@@ -108,6 +108,23 @@ class SeriesCodec:
             raise DataError(f"channel {self.channels[unknown.argmax()]!r} is missing throughout")
         center, scale = self._of(values)
         return torch.from_numpy(((values - center) / scale).astype(np.float32))
+
+    def encode_steps(self, values: np.ndarray) -> Tensor:
+        """Some steps (n, C) of a series that is still coming, of all channels in order."""
+        x = (values - np.array(self.center)) / np.array(self.scale)
+        return torch.from_numpy(x.astype(np.float32))
+
+    def require_steps_alone(self) -> None:
+        """Refuse to encode steps before the rest is there, where each item has a scale of its own.
+
+        Raises:
+            ConfigError: It has.
+        """
+        if self.scaling == "item":
+            raise ConfigError(
+                "scaling is 'item', which needs the whole series, so that nothing can be told of a "
+                "step when it comes; train with --scaling channel or robust"
+            )
 
     def pieces(self, raw: Any) -> Iterator[Tensor]:
         """:meth:`encode`, in one piece."""

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from ensue.data.cells import as_numbers, as_text, holds_numbers
+from ensue.data.cells import as_numbers, as_text, holds_numbers, reads_as_number
 from ensue.errors import DataError
 
 Stamps = Literal["regular", "resample", "ignore"]
@@ -160,6 +160,28 @@ def resampled(
     row = np.full(num, -1)
     row[place] = order
     return x, Steps(row, 1 / step)
+
+
+def seconds_between(before: str, text: str, name: str, line: int) -> float:
+    """Seconds from one time to another, both as texts of one column: seconds, or dates and times.
+
+    Raises:
+        DataError: The one of this line is no time, or one has a time zone and the other none.
+
+    Example:
+        >>> seconds_between("2024-03-01 12:00", "2024-03-01 12:00:30", "time", 2)
+        30.0
+    """
+    if reads_as_number(before):
+        if reads_as_number(text):
+            return float(text) - float(before)
+        raise DataError(
+            f"line {line}: column {name!r} holds {text!r}, and {before!r} in the line before it"
+        )
+    first, second = (_time(name, one, line - 1) for one in (before, text))
+    if (first.tzinfo is None) != (second.tzinfo is None):
+        raise DataError(f"in column {name!r} some times have a time zone and others have none")
+    return (second - first).total_seconds()
 
 
 def _usual(apart: np.ndarray) -> float:
