@@ -63,7 +63,8 @@ class Written:
     next: str | None = None
 
     def show(self, console: Console) -> None:
-        total = "" if self.what == "items" else f" of {self.num_items:,} items"
+        items = "item" if self.num_items == 1 else "items"
+        total = "" if self.what == "items" else f" of {self.num_items:,} {items}"
         console.print(f"{self.num_rows:,} {self.what}{total}")
         for note in (*left_out(self.skipped), *self.notes):
             console.print(note)

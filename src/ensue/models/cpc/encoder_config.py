@@ -151,6 +151,14 @@ class SeriesConfig:
         tuple[Annotated[int, Field(gt=0)], ...],
         Field(description="stride of each convolution of a series; none: as for kernels"),
     ] = ()
+    jitter: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="deviation of the noise that is added to series in training, in the unit "
+            "that they are scaled to: few items are learned by heart without it",
+        ),
+    ] = 0.0
 
     def __post_init__(self) -> None:
         if len(self.kernels) != len(self.strides):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from ensue.information import gather_rows
-from ensue.models.cpc.encoder_config import LogMelConfig, PatchConfig
+from ensue.models.cpc.encoder_config import LogMelConfig, PatchConfig, SeriesConfig
 from ensue.nn import StridedStack
 from ensue.nn.patches import PatchFrames
 from ensue.nn.spectral import LogMel
@@ -61,6 +61,9 @@ def views_of(
         draws = Draws(x, step)
         z = encoder.of_patches(changed_patches(encoder.patches(x), settings, draws))
         return Views(z, z, None)
+    if isinstance(settings, SeriesConfig) and settings.jitter:
+        # Frames that are predicted share no step with the context, and so no noise.
+        x = x + settings.jitter * Draws(x, step).normal(*x.shape[1:]).to(x)
     z, num_frames = encoder(x, lengths)
     seen = z
     if isinstance(settings, LogMelConfig) and settings.vocal_tract_perturbation:
@@ -73,7 +76,7 @@ def views_of(
 
 
 class Draws:
-    """Uniform numbers for the rows of this process, drawn for the global batch.
+    """Random numbers for the rows of this process, drawn for the global batch.
 
     Args:
         x: (B, ...) the rows.
@@ -87,7 +90,13 @@ class Draws:
 
     def __call__(self, *shape: int) -> Tensor:
         """(B, ...) numbers in [0, 1)."""
-        drawn = torch.rand(self.num_all, *shape, generator=self.generator)
+        return self._own(torch.rand(self.num_all, *shape, generator=self.generator))
+
+    def normal(self, *shape: int) -> Tensor:
+        """(B, ...) standard normal numbers."""
+        return self._own(torch.randn(self.num_all, *shape, generator=self.generator))
+
+    def _own(self, drawn: Tensor) -> Tensor:
         return drawn[self.row : self.row + self.num_rows]
 
 
