@@ -9,8 +9,10 @@ from pydantic import Field
 from ensue.configuration import STRICT
 from ensue.errors import ConfigError
 
-MOST_FRAMES = 64
+MOST_FRAMES = 128
 """Of a usual series: the encoder has as many strides of two as that takes."""
+FEWEST_STEPS_OF_WIDE = 64
+"""Of a usual series whose first convolutions see 5 steps; those of shorter ones see 3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,18 +175,20 @@ class SeriesConfig:
     def fitted(self, num_steps: int) -> "SeriesConfig":
         """The same with convolutions, for series that usually have that many steps.
 
-        As many have a stride of two as leave at most 64 frames.
+        As many have a stride of two as leave at most 128 frames.
 
         Example:
-            >>> SeriesConfig().fitted(24).kernels, SeriesConfig().fitted(200).strides
+            >>> SeriesConfig().fitted(24).kernels, SeriesConfig().fitted(500).strides
             ((3, 3), (1, 1, 2, 2))
         """
         if self.kernels:
             return self
         num_halvings = max(0, math.ceil(math.log2(num_steps / MOST_FRAMES)))
-        kernels, strides = (3, 3), (1, 1)
+        first = 5 if num_steps >= FEWEST_STEPS_OF_WIDE else 3
         return replace(
-            self, kernels=kernels + (4,) * num_halvings, strides=strides + (2,) * num_halvings
+            self,
+            kernels=(first, first) + (4,) * num_halvings,
+            strides=(1, 1) + (2,) * num_halvings,
         )
 
 
