@@ -1,9 +1,9 @@
 """Peers of series: MiniRocket and the nearest neighbor by dynamic time warping, from aeon.
 
-``python -m benchmarks.series_peers FOLDER OUT`` in an environment with ``aeon``, which needs nothing
-of Ensue: of each set in FOLDER the features of MiniRocket (Dempster, Schmidt and Webb 2021) and the
-classes by the nearest neighbor go into OUT, which ``series_ucr`` reads. Series of unequal lengths
-are padded with zeros for MiniRocket.
+``python -m benchmarks.series_peers FOLDER OUT`` in an environment with ``aeon``, which needs
+nothing of Ensue: of each set in FOLDER the features of MiniRocket (Dempster, Schmidt and Webb 2021)
+and the classes by the nearest neighbor go into OUT, which ``series_ucr`` reads. Series of unequal
+lengths are padded with zeros for MiniRocket.
 """
 
 import gzip
