@@ -40,6 +40,7 @@ class SeriesCodec:
         scale: (C,) the same; ones where each item has its own.
         usual: Steps of a training item, in the median.
         longest: Steps of the longest one.
+        window_steps: Steps of a training window at most; None where that isn't known.
 
     Example:
         >>> codec = SeriesCodec(channels=("x0",), center=(2.0,), scale=(2.0,), usual=3, longest=3)
@@ -62,6 +63,7 @@ class SeriesCodec:
     scale: tuple[Annotated[float, Field(gt=0)], ...]
     usual: Annotated[int, Field(gt=0)]
     longest: Annotated[int, Field(gt=0)]
+    window_steps: Annotated[int, Field(gt=0)] | None = None
 
     @classmethod
     def fit(cls, items: Items, config: DataConfig, rows: Positions) -> "SeriesCodec":
@@ -93,6 +95,7 @@ class SeriesCodec:
             scale=tuple(scale.tolist()),
             usual=plain.usual,
             longest=plain.longest,
+            window_steps=config.window_steps,
         )
 
     def encode(self, raw: Any) -> Tensor:
@@ -146,11 +149,11 @@ class SeriesCodec:
         return min(config.window_steps, self.longest)
 
     def facts(self) -> dict[str, Any]:
-        """The rate, the number of channels, and the steps of a usual item."""
+        """The rate, the number of channels, and the steps of a window of a usual item."""
         return {
             "step_rate": self.rate,
             "num_channels": len(self.channels),
-            "num_steps": self.usual,
+            "num_steps": min(self.usual, self.window_steps or self.usual),
         }
 
     def steps_told(self, raw: Any) -> dict[str, np.ndarray]:
