@@ -1,5 +1,6 @@
 """``score --level step``: a machine that fails, told by surprise and by distance."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,16 @@ def test_a_run_of_sound_has_no_steps(tmp_path: Path, capsys: pytest.CaptureFixtu
         "steps are measured by a CPC of series, and this run is cpc of audio"
         in capsys.readouterr().err
     )
+
+
+def test_the_page_shows_series_with_their_surprise(logs: Path) -> None:
+    found = json.loads((logs / "run" / "exhibits" / "logs.json").read_text())
+    assert set(found["helps"]) == {"first", "second"}
+    shown = found["logs"]
+    assert len(shown) == 3
+    means = [np.nanmean(np.array(log["surprise"], dtype=float)) for log in shown]
+    assert means == sorted(means)
+    assert shown[0]["values"]["first"][100] is None  # the row that is lacking
+    page = (logs / "run" / "report.html").read_text()
+    assert "What each channel helps with" in page
+    assert "surprise, nats" in page
