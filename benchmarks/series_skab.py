@@ -161,6 +161,7 @@ def main(source: str = "", *seeds: str) -> None:
     files = [scaled(x) for x, _ in raw.values()]
     truth = [y[TRAIN:] for _, y in raw.values()]
     parts = [scaled(free[i : i + PART]) for i in range(0, len(free) - PART, PART)]
+    pieces = [scaled(free[i : i + TRAIN]) for i in range(0, len(free) - TRAIN, TRAIN)]
     everything = [*files, *parts]
 
     def told(values: Sequence[np.ndarray], *, volume: bool = True) -> dict[str, float]:
@@ -182,7 +183,7 @@ def main(source: str = "", *seeds: str) -> None:
     }
     runs = []
     for seed in map(int, seeds or SEEDS):
-        rows = [x[:TRAIN] for x in files] + [x[i : i + TRAIN] for x in parts for i in (0, TRAIN)]
+        rows = [x[:TRAIN] for x in files] + pieces
         model, untrained, cost = learned(rows, seed)
         by = {"cpc": by_model(model, everything), "untrained": by_model(untrained, everything)}
         cost["figures"] = {
