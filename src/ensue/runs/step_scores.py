@@ -76,6 +76,8 @@ class StepReading(Reading, total=False):
     ]
 
 
+OWN = {"item", "step", "time", "row", *MEASURES}
+"""Columns that a label can't be called as."""
 OF_STEPS = tuple(
     name for name in StepReading.__annotations__ if name not in Reading.__annotations__
 )
@@ -285,7 +287,7 @@ def _columns(
     store, rate = opened.store, codec.facts()["step_rate"]
     lengths = store.lengths
     step = np.concatenate([np.arange(n) for n in lengths])
-    of_items = labeled(store, range(len(store)))
+    of_items = labeled(store, range(len(store)), OWN)
     columns: dict[str, Any] = {
         name: np.repeat(np.asarray(cells), lengths) for name, cells in of_items.items()
     }
@@ -303,7 +305,7 @@ def _columns(
 def _labels(codec: TellsSteps, raw: Any) -> dict[str, np.ndarray]:
     """What is known of the steps of an item, by the names of columns."""
     return {
-        name if name == "row" else label_name(name): cells
+        name if name == "row" else label_name(name, OWN): cells
         for name, cells in codec.steps_told(raw).items()
     }
 

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ensue.files import read_text, writing, written_whole
 SUFFIXES = (".parquet", ".npz", ".csv")
 ROWS_A_GROUP = 16_384
 OWN_COLUMNS = {"item", "embedding", "time", "features", "nats", "score_kind"}
-OWN_COLUMNS |= {"best_answer", "place_of_own", "patch_row", "patch_column", "step", "row"}
+OWN_COLUMNS |= {"best_answer", "place_of_own", "patch_row", "patch_column"}
 BITS_PER = "bits_per_"
 """Prefix of the names of columns of bits per unit, whatever the unit."""
 ARROW = (pa.ArrowException,)
@@ -35,16 +35,18 @@ def check_out(out: str | Path, suffixes: Sequence[str] = SUFFIXES, *, data: obje
     return path
 
 
-def labeled(store: Store, rows: Iterable[int]) -> dict[str, list[str]]:
+def labeled(
+    store: Store, rows: Iterable[int], own: Collection[str] = OWN_COLUMNS
+) -> dict[str, list[str]]:
     """Return ids and labels; a label with the name of a column of ours becomes ``label.NAME``."""
     rows = list(rows)
-    named = {label_name(n): v for n, v in store.labels.items()}
+    named = {label_name(n, own): v for n, v in store.labels.items()}
     return {name: [v[row] for row in rows] for name, v in {"item": store.ids, **named}.items()}
 
 
-def label_name(name: str) -> str:
+def label_name(name: str, own: Collection[str] = OWN_COLUMNS) -> str:
     """Return the name of the column of a label: its own, if no column of ours is called so."""
-    return f"label.{name}" if name in OWN_COLUMNS or name.startswith(BITS_PER) else name
+    return f"label.{name}" if name in own or name.startswith(BITS_PER) else name
 
 
 def write_table(columns: Mapping[str, Any], path: Path) -> None:
