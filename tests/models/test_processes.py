@@ -23,6 +23,14 @@ def cpc(**settings: Any) -> tuple[Any, Batch]:
     return CPC(config).double(), Batch(x=x.double(), lengths=lengths)
 
 
+def cpc_of_series() -> tuple[Any, Batch]:
+    torch.manual_seed(0)
+    config = CPCConfig(num_channels=2, num_steps=40, channels=8, context_size=6, jitter=0.3)
+    x = torch.randn(4, 40, 2).double()
+    x[1, 5:9] = torch.nan
+    return CPC(config).double(), Batch(x=x, lengths=torch.tensor([40, 40, 31, 40]))
+
+
 def cpc_of_images(**settings: Any) -> tuple[Any, Batch]:
     torch.manual_seed(0)
     small = {"patch": 4, "channels": 8, "context_size": 6, "num_negatives": 5, "patch_width": 4}
@@ -59,6 +67,7 @@ VARIANTS = {
         cpc, encoder="log_mel", sample_rate=16000, vocal_tract_perturbation=0.2
     ),
     "forward and backward": partial(cpc, directions=("forward", "backward")),
+    "noisy series": cpc_of_series,
     "images, own and others": cpc_of_images,
     "images, others only": partial(cpc_of_images, own_sequence=False, num_anchors=7),
     "images, own only": partial(cpc_of_images, num_negatives=0),

@@ -143,6 +143,20 @@ def test_another_throat_is_heard_in_training_and_never_predicted(
         assert (one - two).abs().max() > 1e-3
 
 
+def test_series_are_noisy_in_training_alone() -> None:
+    model = CPC(CPCConfig(num_channels=2, num_steps=40, channels=8, context_size=6, jitter=0.3))
+    x = torch.randn(3, 40, 2)
+    x[0, 7] = torch.nan
+    batch = Batch(x=x)
+    first, again, other = (model.loss(batch, step=step).total.detach() for step in (1, 1, 2))
+    plain = model.eval().loss(batch, step=1).total.detach()
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    assert first.isfinite()
+    assert len({float(first), float(other), float(plain)}) == 3
+    features = [model.encode(x).context for _ in range(2)]
+    torch.testing.assert_close(*features, rtol=0, atol=0)
+
+
 def test_windows_of_one_recording_are_no_negatives_of_each_other(seed: int) -> None:
     """Four windows of one recording are left with their own frames; of four, with all."""
     model, x = CPC(CPCConfig(**SMALL, num_negatives=8)).eval(), torch.randn(4, 3200)
