@@ -11,6 +11,8 @@ from typing import Any
 
 from benchmarks.measure import RESULTS
 from benchmarks.table_images import cpc_image_rows, cpc_image_table
+from benchmarks.table_series import BESIDE as BESIDE_SERIES
+from benchmarks.table_series import series_rows, series_table
 
 README = Path(__file__).parent.parent / "README.md"
 ALL = RESULTS / "README.md"
@@ -613,6 +615,7 @@ SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "Questions about pictures": question_rows,
     "InfoNCE": info_nce_rows,
     "CPC of images": lambda: [*cpc_image_rows(), *paper_image_rows()],
+    "Series": series_rows,
     "Windows and long recordings": store_rows,
     "Stopped commands": interrupted_rows,
     "Last and best weights": kept_rows,
@@ -667,7 +670,12 @@ def cpc_images() -> str:
     return _lines(head, cpc_image_table())
 
 
-TABLES = {"shared_gates": shared_gates, "cpc_images": cpc_images}
+def cpc_series() -> str:
+    """CPC of series beside baselines, for the page on it."""
+    return _lines(("accuracy, %", "CPC", *BESIDE_SERIES), series_table())
+
+
+TABLES = {"shared_gates": shared_gates, "cpc_images": cpc_images, "cpc_series": cpc_series}
 
 
 def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
