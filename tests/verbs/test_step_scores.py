@@ -134,5 +134,5 @@ def test_the_page_shows_series_with_their_surprise(logs: Path) -> None:
     assert means == sorted(means)
     assert shown[0]["values"]["first"][100] is None  # the row that is lacking
     page = (logs / "run" / "report.html").read_text()
-    assert "What each channel helps with" in page
+    assert "The use of each channel" in page
     assert "surprise, nats" in page

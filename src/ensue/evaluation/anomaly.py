@@ -11,18 +11,14 @@ from functools import cached_property
 import numpy as np
 import torch
 from sklearn.covariance import LedoitWolf
-from sklearn.neighbors import NearestNeighbors
 
 from ensue.data.items import Positions
 from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.represent import Represented, by_model
-from ensue.evaluation.surprise import surprise_by_frame
 from ensue.models.protocols import Features
 from ensue.models.traits import ComparingModel
 
-MOST_REFERENCE = 10_000
-"""Frames that others are compared with, at most, evenly spaced."""
 MEASURES = (
     "surprise",
     "nearest_local",
@@ -30,8 +26,11 @@ MEASURES = (
     "mahalanobis_local",
     "mahalanobis_context",
 )
+MOST_REFERENCE = 10_000
+"""Frames that others are compared with, at most, evenly spaced."""
+FRAMES_A_PART = 1024
 NUM_NEGATIVES = 512
-"""Frames of these that a true one is told from."""
+"""Frames of these that a true one must be told apart from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Usual:
-    r"""What frames are usually like, and how far others are from that.
+    r"""Usual frames, and how far others are from them.
 
     ``mahalanobis`` has the covariance of Ledoit and Wolf (2004), which is sound for few frames:
 
@@ -91,20 +90,32 @@ class Usual:
     frames: np.ndarray
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
-        """(T,) distances of (T, D) frames."""
-        return self._neighbors.kneighbors(x)[0][:, 0]
+        """(T,) distances of (T, D) frames. Memory: N numbers for each of 1,024 frames at a time."""
+        return np.concatenate([self._nearest(part) for part in _parts(x)])
 
     def mahalanobis(self, x: np.ndarray) -> np.ndarray:
         """(T,) distances of (T, D) frames."""
-        return np.sqrt(self._covariance.mahalanobis(x))
+        away = x.astype(np.float64) - self._covariance.location_
+        return np.sqrt(np.einsum("td,de,te->t", away, self._covariance.precision_, away))
+
+    def _nearest(self, x: np.ndarray) -> np.ndarray:
+        # One product of matrices: a tenth of the time that scikit-learn's neighbors take for one
+        # frame of 64 numbers. In double precision what cancels leaves less than 1e-6.
+        x = x.astype(np.float64)
+        squared = (x**2).sum(1)[:, None] + self._squared - 2 * x @ self._double.T
+        return np.sqrt(squared.min(1).clip(0))
 
     @cached_property
-    def _neighbors(self) -> NearestNeighbors:
-        return NearestNeighbors(n_neighbors=1).fit(self.frames)
+    def _double(self) -> np.ndarray:
+        return self.frames.astype(np.float64)
+
+    @cached_property
+    def _squared(self) -> np.ndarray:
+        return (self._double**2).sum(1)
 
     @cached_property
     def _covariance(self) -> LedoitWolf:
-        return LedoitWolf().fit(self.frames.astype(np.float64))
+        return LedoitWolf().fit(self._double)
 
 
 @dataclass(frozen=True)
@@ -148,11 +159,10 @@ class Anomaly:
             told = self.model.information_among(local, context, negatives.to(device))
         terms, nearest = told[0].double().cpu().numpy(), self.model.config.nearest
         chance = float(np.log(len(negatives) + 1))
-        by_horizon = [
-            surprise_by_frame(terms[:, [i]], nearest=nearest + i, chance=chance)
-            for i in range(terms.shape[1])
-        ]
-        return np.stack(by_horizon, axis=1)
+        nats = np.full(terms.shape, np.nan)
+        for i, k in enumerate(range(nearest, nearest + terms.shape[1])):
+            nats[k:, i] = chance - terms[: max(len(terms) - k, 0), i]
+        return nats
 
     def distances(self, frames: Frames) -> dict[str, np.ndarray]:
         """(T,) distances by name."""
@@ -247,6 +257,11 @@ def thresholds(values: Mapping[str, np.ndarray], rate: float) -> dict[str, float
         name: float(np.quantile(x[~np.isnan(x)], 1 - rate, method="higher"))
         for name, x in values.items()
     }
+
+
+def _parts(x: np.ndarray) -> list[np.ndarray]:
+    """Frames in parts of at most 1,024."""
+    return [x[i : i + FRAMES_A_PART] for i in range(0, len(x), FRAMES_A_PART)] or [x]
 
 
 def _joined(pieces: list[Represented], name: str) -> np.ndarray:

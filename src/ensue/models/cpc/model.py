@@ -272,7 +272,7 @@ class CPC(
         Args:
             local: (B, T, D) frames of whole items.
             context: (B, T, C) their contexts, as ``encode`` gives them.
-            negatives: (M, D) frames that the true one is told from, the same for all.
+            negatives: (M, D) frames to tell the true one from, the same for all.
 
         Returns:
             (B, T, K) nats, log(M + 1) - loss, NaN where there is no such future. Unlike

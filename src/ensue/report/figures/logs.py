@@ -32,7 +32,7 @@ CAPTION = (
     "among frames of {num} series; the line is chance."
 )
 HELPS = (
-    "What each channel helps with: nats by which a step surprises more, in the mean, where nothing "
+    "The use of each channel: nats by which a step surprises more, in the mean, where nothing "
     "is known of the channel."
 )
 
