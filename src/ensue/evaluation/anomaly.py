@@ -96,7 +96,7 @@ class Usual:
     def mahalanobis(self, x: np.ndarray) -> np.ndarray:
         """(T,) distances of (T, D) frames."""
         away = x.astype(np.float64) - self._covariance.location_
-        return np.sqrt(np.einsum("td,de,te->t", away, self._covariance.precision_, away))
+        return np.sqrt(((away @ np.asarray(self._covariance.precision_)) * away).sum(1))
 
     def _nearest(self, x: np.ndarray) -> np.ndarray:
         # One product of matrices: a tenth of the time that scikit-learn's neighbors take for one
