@@ -117,6 +117,8 @@ def test_what_can_not_be_measured_is_refused() -> None:
     model = model_of(6)
     with pytest.raises(DataError, match="the reference has 1 frames; give at least 2"):
         Anomaly(model, Frames(np.zeros((1, 6)), np.zeros((1, 5))))
+    with pytest.raises(DataError, match="no series to compare with"):
+        reference_of(model, store_of(noise(6, 50)), [])
     backward = model_of(6, directions=("backward",))
     with pytest.raises(ConfigError, match="without forward nothing says what comes next"):
         backward.information_among(torch.zeros(1, 9, 6), torch.zeros(1, 9, 5), torch.zeros(4, 6))

@@ -68,7 +68,7 @@ class Frames:
         return Frames(self.local[rows], self.context[rows])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Usual:
     r"""Usual frames, and how far others are from them.
 
@@ -96,7 +96,8 @@ class Usual:
     def mahalanobis(self, x: np.ndarray) -> np.ndarray:
         """(T,) distances of (T, D) frames."""
         away = x.astype(np.float64) - self._covariance.location_
-        return np.sqrt(((away @ np.asarray(self._covariance.precision_)) * away).sum(1))
+        squared = ((away @ np.asarray(self._covariance.precision_)) * away).sum(1)
+        return np.sqrt(squared.clip(0))
 
     def _nearest(self, x: np.ndarray) -> np.ndarray:
         # One product of matrices: a tenth of the time that scikit-learn's neighbors take for one
@@ -118,7 +119,7 @@ class Usual:
         return LedoitWolf().fit(self._double)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anomaly:
     r"""Measures of how unusual frames are, compared with those of a reference.
 
@@ -215,8 +216,13 @@ def reference_of(
     """At most 10,000 frames of items, evenly spaced over all of them; see :func:`frames_of`.
 
     Frames that see the padding before an item begins are left out.
+
+    Raises:
+        DataError: There are no items.
     """
     rows = np.asarray(rows)
+    if not len(rows):
+        raise DataError("there are no series to compare with; give some as the reference")
     every = int(store.lengths[rows].sum()) // model.hop // MOST_REFERENCE + 1
     each = [frames_of(model, store, int(row), hidden=hidden) for row in rows]
     first = model.num_padded_frames

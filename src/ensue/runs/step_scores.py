@@ -65,7 +65,7 @@ class StepReading(Reading, total=False):
         Parameter(help="Share of the steps of THRESHOLD_FROM above a threshold, by default 0.001."),
     ]
     by_horizon: Annotated[
-        bool, Parameter(help="For steps: also the surprise of each horizon: surprise.K.")
+        bool, Parameter(help="For steps: also the surprise of each horizon: surprise.ahead_K.")
     ]
     by_channel: Annotated[
         bool,
@@ -109,7 +109,7 @@ class Scorer:
         by_frame = {"surprise": mean_surprise(surprise), **self.whole.distances(frames)}
         if self.by_horizon:
             nearest = self.model.config.nearest
-            by_frame |= {f"surprise.{nearest + i}": nats for i, nats in enumerate(surprise.T)}
+            by_frame |= {f"surprise.ahead_{nearest + i}": nats for i, nats in enumerate(surprise.T)}
         if self.by_channel:
             for i, name in enumerate(self.channels):
                 without = self._without[i].surprise(frames_of(self.model, store, row, hidden=i))
