@@ -133,7 +133,7 @@ def _read_jsonl(path: Path) -> pa.Table:
     for number, line in enumerate(lines(decoded(path)), 1):
         if not line.strip():
             continue
-        for name, value in _object(line, number).items():
+        for name, value in json_object(line, number).items():
             columns.setdefault(name, [None] * num_rows).append(value)
         num_rows += 1
         for cells in columns.values():
@@ -144,7 +144,7 @@ def _read_jsonl(path: Path) -> pa.Table:
     return pa.table([cells for _, cells in found], schema=pa.schema([field for field, _ in found]))
 
 
-def _object(line: str, number: int) -> Mapping[str, Any]:
+def json_object(line: str, number: int) -> Mapping[str, Any]:
     """The columns of a line.
 
     Raises:
@@ -176,14 +176,14 @@ def _json_column(name: str, cells: list[Any]) -> tuple[pa.Field, pa.Array]:
     """Text, or lists of texts; numbers may be used as such where all values are numbers."""
     known = [cell for cell in cells if cell is not None]
     if known and all(isinstance(cell, list) for cell in known):
-        texts = [None if c is None else [_json_text(name, v) for v in c] for c in cells]
+        texts = [None if c is None else [json_text(name, v) for v in c] for c in cells]
         return pa.field(name, pa.list_(pa.string())), pa.array(texts, pa.list_(pa.string()))
     numbers = bool(known) and all(isinstance(cell, _Number) for cell in known)
     field = untyped(name) if numbers else pa.field(name, pa.string())
-    return field, pa.array([_json_text(name, cell) for cell in cells], pa.string())
+    return field, pa.array([json_text(name, cell) for cell in cells], pa.string())
 
 
-def _json_text(name: str, value: Any) -> str | None:
+def json_text(name: str, value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):

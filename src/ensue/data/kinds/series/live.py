@@ -1,16 +1,14 @@
 """Live series: lines of CSV or JSON, a step a line, read one by one as they come."""
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ensue.data.cells import is_gap, reads_as_number
-from ensue.data.columns import separator_of
+from ensue.data.columns import json_object, json_text, separator_of
 from ensue.data.kinds.series.stamps import JITTER, seconds_between
 from ensue.data.kinds.series.tables import TIMES
 from ensue.errors import DataError, unknown
@@ -61,6 +59,8 @@ class LiveLines:
             DataError: A line isn't as the first one, a cell is no number, a time doesn't follow.
         """
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix("\ufeff")
             if not line.strip():
                 continue
             if not self._header:
@@ -78,6 +78,8 @@ class LiveLines:
         else:
             self._separator = separator_of(line.encode())
             self._header = _split(line, self._separator, number)
+        if len(set(self._header)) < len(self._header):
+            raise DataError(f"line {number} names a column twice; rename one")
         missing = [name for name in self.channels if name not in self._header]
         if missing:
             raise DataError(f"line {number}: {unknown('channel', missing[0], self._header)}")
@@ -113,12 +115,12 @@ class LiveLines:
         """Steps from the line before to this one."""
         if self.rate is None or self.time is None:
             return 1
-        text, before = cells.get(self.time, ""), self._before
+        text, before = cells.get(self.time, "").replace(self.decimal, ".", 1), self._before
         self._before = text
         if before is None:
             return 1
         steps = seconds_between(before, text, self.time, number) * self.rate
-        if steps < 0.5 or abs(steps - round(steps)) > JITTER:
+        if not math.isfinite(steps) or steps < 0.5 or abs(steps - round(steps)) > JITTER:
             raise DataError(
                 f"line {number} is at {text!r}, {steps:.3g} steps after the line before it; lines "
                 f"must be equally far apart, {1 / self.rate:.6g} s, or leave whole steps out"
@@ -141,9 +143,7 @@ def _split(line: str, separator: str, number: int) -> list[str]:
 def _object(line: str, number: int) -> dict[str, str]:
     """The columns of a line of JSON, as texts."""
     try:
-        found: Any = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
-    except json.JSONDecodeError as error:
-        raise DataError(f"line {number} is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise DataError(f"line {number} is no object; give {{column: value}}")
-    return {name: "" if value is None else str(value) for name, value in found.items()}
+        found = json_object(line, number)
+        return {name: json_text(name, value) or "" for name, value in found.items()}
+    except ValueError as error:
+        raise DataError(str(error)) from error
