@@ -111,7 +111,7 @@ def test_a_value_may_be_missing_and_channels_in_any_order(logs: Path) -> None:
         (["time,first,second\n", "1,1,1\n", "9e9,1,1\n"], "begin a new stream there"),
         (["time,first,second\n", "1,1,1\n", "soon,1,1\n"], "holds 'soon'"),
         (["time,first,second\n", "1,1e999,1\n"], "which is no number"),
-        (["time,first,second\n", "nan,1,1\n", "2,1,1\n"], "line 3 is at '2'"),
+        (["time,first,second\n", "nan,1,1\n", "2,1,1\n"], "holds 'nan' in row 2"),
         (["first,second,second\n", "1,1,1\n"], "line 1 names a column twice"),
         (['{"first": 1, "second": [2]}\n'], "column 'second' holds lists"),
     ],

@@ -178,7 +178,7 @@ def seconds_between(before: str, text: str, name: str, line: int) -> float:
         raise DataError(
             f"line {line}: column {name!r} holds {text!r}, and {before!r} in the line before it"
         )
-    first, second = (_time(name, one, line - 1) for one in (before, text))
+    first, second = (_time(name, one, row) for one, row in ((before, line - 2), (text, line - 1)))
     if (first.tzinfo is None) != (second.tzinfo is None):
         raise DataError(f"in column {name!r} some times have a time zone and others have none")
     return (second - first).total_seconds()
