@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS
-from benchmarks.table_images import cpc_image_rows, cpc_image_table
+from benchmarks.table_images import cpc_image_choices, cpc_image_rows, cpc_image_table
 from benchmarks.table_series import BESIDE as BESIDE_SERIES
 from benchmarks.table_series import series_rows, series_table
 
@@ -670,12 +670,23 @@ def cpc_images() -> str:
     return _lines(head, cpc_image_table())
 
 
+def choices_of_images() -> str:
+    """Choices in CPC of images, for the page on it."""
+    head = ("MNIST, accuracy, %", "mean, 4,000 labels", "100 labels", "cells, 4,000", "100")
+    return _lines(head, cpc_image_choices())
+
+
 def cpc_series() -> str:
     """CPC of series beside baselines, for the page on it."""
     return _lines(("accuracy, %", "CPC", *BESIDE_SERIES), series_table())
 
 
-TABLES = {"shared_gates": shared_gates, "cpc_images": cpc_images, "cpc_series": cpc_series}
+TABLES = {
+    "shared_gates": shared_gates,
+    "cpc_images": cpc_images,
+    "cpc_series": cpc_series,
+    "cpc_image_choices": choices_of_images,
+}
 
 
 def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -24,6 +24,7 @@ BESIDE = {
 }
 
 
+CHOSEN_VECTORS = ("mean of both", "3 x 3 cells of local")
 OURS, LONG = "CPC", {short: long for long, short in BESIDE.items()}
 
 
@@ -46,6 +47,24 @@ def cpc_image_table() -> list[tuple[str, ...]]:
             rows.append((first, short, *each))
             first = ""
     return rows
+
+
+def cpc_image_choices() -> list[tuple[str, ...]]:
+    """What each choice comes to on MNIST: a row for each, the mean over seeds and its range."""
+    found = json.loads((RESULTS / "cpc_image_choices.json").read_text())
+    rows = []
+    for choice, runs in found["runs"].items():
+        cells = []
+        for vector in CHOSEN_VECTORS:
+            values = [100 * run["accuracies"][vector]["4,000 labels"] for run in runs]
+            few = [100 * run["accuracies"][vector]["100 labels"] for run in runs]
+            cells += [_mean_and_range(values), _mean_and_range(few)]
+        rows.append((f"{choice} ({len(runs)} seeds)", *cells))
+    return rows
+
+
+def _mean_and_range(values: list[float]) -> str:
+    return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _percent(runs: list[Mapping[str, Any]], question: str, short: str) -> float:
