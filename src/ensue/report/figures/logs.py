@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from ensue.data.codecs.protocols import DecodesSeries
-from ensue.errors import DataError
+from ensue.errors import EnsueError
 from ensue.evaluation.anomaly import (
     NUM_NEGATIVES,
     Anomaly,
@@ -78,14 +78,12 @@ def make(subject: Subject) -> Figure | None:
     codec, model, store = subject.codec, subject.model, subject.store
     if not isinstance(codec, DecodesSeries) or not isinstance(model, ComparingModel):
         return None
-    if "forward" not in getattr(model.config, "directions", ("forward",)):
-        return None
     usual = evenly(subject.rows, NUM_USUAL)
     try:
         measures = Anomaly(model, reference_of(model, store, usual))
-    except DataError:
+        told = {int(row): _surprise(subject, measures, int(row)) for row in _candidates(subject)}
+    except EnsueError:  # nothing is predicted forward, or there are too few frames to compare with
         return None
-    told = {int(row): _surprise(subject, measures, int(row)) for row in _candidates(subject)}
     told = {row: nats for row, nats in told.items() if np.isfinite(nats).any()}
     if not told:
         return None
