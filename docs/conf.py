@@ -50,6 +50,8 @@ python_maximum_signature_line_length = 80
 nitpicky = True
 # Types of other libraries, and type variables and aliases, have no page here; all else must.
 nitpick_ignore_regex = [
+    ("py:class", "types.Annotated"),
+    ("py:class", "Parameter"),
     ("py:.*", r"(torch|numpy|np|nn|pathlib|pyarrow|pa|collections|typing|huggingface_hub)(\..*)?"),
     ("py:class", "Path"),
     ("py:class", r"ensue(\.\w+)+\.[A-Z]"),
