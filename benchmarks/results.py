@@ -23,7 +23,7 @@ ROWS = {
     "mnist": "MNIST: bits a dimension, nats, bytes beside xz (ROW='mnist FOLDER [QUESTION ...]')",
     "cpc_images": "CPC of images beside baselines (ROW='cpc_images mnist|cifar|caltech FOLDER')",
     "cpc_image_choices": "choices in CPC of images, three seeds (ROW='cpc_image_choices FOLDER')",
-    "series_ucr": "labelled series, three seeds (ROW='series_ucr FOLDER [PEERS]')",
+    "series_ucr": "labeled series, three seeds (ROW='series_ucr FOLDER [PEERS]')",
     "series_skab": "faults of a test stand, by single rows, three seeds (ROW='series_skab FOLDER')",
     "series_missing": "series that lack a fifth of their steps (ROW='series_missing FOLDER')",
     "series_stream": "12 channels at 1 kHz, measured as they come, on one core",

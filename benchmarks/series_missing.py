@@ -1,4 +1,4 @@
-"""A fifth of the steps of labelled series removed at random, by the recipe for such series.
+"""A fifth of the steps of labeled series removed at random, by the recipe for such series.
 
 ``FOLDER`` holds the sets as for ``series_ucr``. The probe reads vectors of the same run, of whole
 series and of series that lack steps in training and test, and those of a run that learned from

@@ -1,4 +1,4 @@
-"""Labelled series of the UCR and UEA archives by one recipe, beside baselines, three seeds.
+"""Labeled series of the UCR and UEA archives by one recipe, beside baselines, three seeds.
 
 ``FOLDER`` holds ``NAME/NAME_TRAIN.ts.gz`` and ``NAME/NAME_TEST.ts.gz`` of each set. CPC learns from
 the training part without labels; the test part is read once. ``PEERS`` is what

@@ -21,7 +21,7 @@ from ensue.evaluation.monitor import Monitor
 from ensue.models.traits import ComparingStream
 from ensue.runs.encoder import encoder_of
 from ensue.runs.loaded import load
-from ensue.runs.step_scores import StepReading, scorer_of
+from ensue.runs.step_scores import StepReading, require_steps, scorer_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +68,12 @@ def stream(
         What steps are compared with, and what is an alarm.
     """
     loaded = load(run)
-    codec, scorer, limits, notes = loaded.codec, *scorer_of(loaded, options)
     if options.get("by_horizon") or options.get("by_channel"):
         raise ConfigError("by_horizon, by_channel: of score --level step; leave them out")
+    codec = require_steps(loaded)
     assert isinstance(codec, EncodesSteps)
     codec.require_steps_alone()
+    scorer, limits, notes = scorer_of(loaded, options)
     model = encoder_of(loaded, pooling="mean", embedding="context")
     assert isinstance(model, ComparingStream)
     monitor = Monitor(model, scorer.whole, MEASURES)
