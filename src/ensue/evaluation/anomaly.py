@@ -84,7 +84,7 @@ class Usual:
     Example:
         >>> usual = Usual(np.random.default_rng(0).standard_normal((500, 2)))
         >>> np.round(usual.mahalanobis(np.array([[0.0, 0.0], [6.0, 0.0]])), 1)
-        array([0., 6.])
+        array([0.1, 6.2])
     """
 
     frames: np.ndarray

@@ -95,7 +95,8 @@ def stream(
             writer.write({"step": monitor.num_steps - 1, **place, **told, **alarms}, reader.is_json)
     except BrokenPipeError:
         # Who reads has had enough. The rest of what is buffered must not fail at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return Streamed(num_steps=monitor.num_steps, num_alarms=num_alarms, notes=tuple(notes))
 
 
