@@ -43,6 +43,7 @@ _PUBLIC = {
     "sample": "ensue.verbs.sample",
     "ask": "ensue.verbs.ask",
     "complete": "ensue.verbs.complete",
+    "forecast": "ensue.verbs.forecast",
     "compress": "ensue.coding.compress",
     "decompress": "ensue.coding.decompress",
     "probe": "ensue.verbs.probe",

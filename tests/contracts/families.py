@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ensue.data.axes import Axis
 from ensue.data.batches import Batch, Source
 from ensue.data.kinds.text.codec import Special, TextCodec
 from ensue.generation import GenerationConfig
@@ -190,6 +191,39 @@ def gappy(num: int, steps: int) -> Tensor:
     return x.masked_fill(torch.rand_like(x) < 0.1, torch.nan)
 
 
+AXES = (
+    Axis(num=9, first=-2.0, step=0.5),
+    Axis(num=12, first=-2.0, step=0.4, warped=True),
+    Axis(num=10, first=-1.0, step=0.3),
+)
+WIDE = (AXES[0], Axis(num=1000, first=-2.0, step=0.004), AXES[1])
+
+
+def causal_series(**settings: Any) -> Callable[[], Causal]:
+    return causal(**{"axes": AXES, "usual_steps": 27, "num_mixtures": 3, **settings})
+
+
+def leveled(num: int) -> list[Tensor]:
+    """Of three channels as levels, with a tenth of the values missing."""
+    return [levels_of_series(1, 30 + 7 * (i % 4))[0] for i in range(num)]
+
+
+def levels_of_series(num: int, steps: int) -> Tensor:
+    x = torch.randint(0, 9, (num, steps, 3))
+    return x.masked_fill(torch.rand(x.shape) < 0.1, 12)
+
+
+def widely_leveled(num: int) -> list[Tensor]:
+    return [wide_levels(1, 30 + 7 * (i % 4))[0] for i in range(num)]
+
+
+def wide_levels(num: int, steps: int) -> Tensor:
+    """Of three channels, the second with 1,000 levels."""
+    x = torch.randint(0, 9, (num, steps, 3))
+    x[..., 1] = torch.randint(0, 1000, (num, steps))
+    return x.masked_fill(torch.rand(x.shape) < 0.1, 1000)
+
+
 def photos(num: int) -> list[Tensor]:
     return [torch.randint(0, 5, (3, 14, 12)) for _ in range(num)]
 
@@ -318,6 +352,27 @@ CASES = [
         items=pictures,
         stretch=levels,
         longest=61,
+    ),
+    Case(
+        family="causal",
+        name="series",
+        build=causal_series(num_layers=3, num_lags=4),
+        items=leveled,
+        stretch=levels_of_series,
+    ),
+    Case(
+        family="causal",
+        name="series of many levels",
+        build=causal_series(axes=WIDE, usual_steps=22, classes=("a", "b")),
+        items=widely_leveled,
+        stretch=wide_levels,
+    ),
+    Case(
+        family="causal",
+        name="series by attention",
+        build=causal_series(backbone="transformer", attention_window=40),
+        items=leveled,
+        stretch=levels_of_series,
     ),
     Case(family="vae", name="gru", build=vae(), items=texts, stretch=tokens),
     Case(

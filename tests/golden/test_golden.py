@@ -16,8 +16,11 @@ from tests.golden.compare import differences
 from tests.golden.kept import hashes, losses, machine, read_kept, refused
 from tests.golden.record import record, said, world
 
-TOLERANCE = 1e-5
-"""Sums are taken in another order on another machine; a few steps don't make more of it."""
+TOLERANCE = 3e-5
+"""Sums are taken in another order on another machine; a few steps don't make more of it.
+
+Seen between two machines of one name: 1.04e-5, of a flow whose columns are ranks.
+"""
 KEPT = read_kept()
 SLOW = [pytest.param(case, marks=() if case.quick else pytest.mark.slow) for case in CASES]
 

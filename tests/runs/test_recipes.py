@@ -24,6 +24,7 @@ DATA = {
     "fsdd-wavenet": "builtin:speech",
     "digits": "builtin:digits",
     "masked": "builtin:digits",
+    "series-cpc": "series",
     "pixelcnn": "builtin:digits",
     "digits-realnvp": "builtin:digits",
     "digits-affine": "builtin:digits",
@@ -68,6 +69,8 @@ def test_recipe_runs_for_two_steps(
     if data == "molecules":
         data = tmp_path / "some.smi"
         data.write_text("".join(f"C{'N' * (i % 4)}{'C' * i}O\n" for i in range(20)))
+    if data == "series":
+        data = np.random.default_rng(0).standard_normal((20, 100, 2)).cumsum(1)
     if data == "questions":
         data = write_questions(tmp_path)
         small["validation"] = 0.3

@@ -125,7 +125,13 @@ class DataConfig:
         int, Field(gt=1, description="length of a training window of series, at most the longest")
     ] = 256
     levels: Annotated[
-        int, Field(gt=1, le=256, description="values of a channel of a pixel of an image")
+        int,
+        Field(
+            gt=1,
+            le=256,
+            description="values of a channel of a pixel of an image, or of a channel of a series "
+            "that isn't of whole numbers, where a family predicts them one by one",
+        ),
     ] = 256
     image_size: Annotated[
         tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None,

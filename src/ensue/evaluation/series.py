@@ -21,8 +21,8 @@ def series_baselines(codec: DecodesSeries) -> dict[str, Represents]:
     """
     places = max(1, min(codec.usual, MOST_VALUES // len(codec.channels)))
     return {
-        "four statistics": _each(four_statistics),
-        "raw values": _each(lambda x: values_at(x, places)),
+        "four statistics": _each(codec, four_statistics),
+        "raw values": _each(codec, lambda x: values_at(x, places)),
     }
 
 
@@ -63,10 +63,10 @@ def values_at(x: np.ndarray, num: int) -> np.ndarray:
     return np.concatenate(columns).astype(np.float32)
 
 
-def _each(features: Callable[[np.ndarray], np.ndarray]) -> Represents:
+def _each(codec: DecodesSeries, features: Callable[[np.ndarray], np.ndarray]) -> Represents:
     def represent(store: Store, rows: Positions) -> Iterator[Represented]:
         for row in rows:
-            x = store.read_once(int(row), 0, int(store.lengths[row]))
+            x = codec.scaled(store.read_once(int(row), 0, int(store.lengths[row])))
             yield Represented(int(row), features(x), None, None, None)
 
     return represent

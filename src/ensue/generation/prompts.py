@@ -9,7 +9,7 @@ from torch import Tensor
 from ensue.errors import ConfigError
 from ensue.generation.config import GenerationConfig
 from ensue.generation.processors import Processor, forbid_end, process, processors_of
-from ensue.nn.streaming import Steps, join, select
+from ensue.nn.streaming import Skims, Steps, join, select
 
 
 class Prompts:
@@ -144,7 +144,9 @@ def _state_after(steps: Steps, prompts: Sequence[Tensor], state: Any, device: to
     for stop in stops.unique().tolist():
         if stop > begin:
             chunk = torch.stack([prompts[i][begin:stop] for i in rows.tolist()])
-            _, state = steps.step(chunk.to(device), state)
+            chunk = chunk.to(device)
+            skims = isinstance(steps, Skims)
+            state = steps.skim(chunk, state) if skims else steps.step(chunk, state)[1]
         ends, begin = stops[rows] == stop, stop
         parts.append(select(state, ends.nonzero()[:, 0].to(device)))
         order.append(rows[ends])

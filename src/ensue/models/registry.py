@@ -63,14 +63,21 @@ FAMILIES = {
     "causal": Family(
         module="ensue.models.tokens.causal",
         model="Causal",
-        codecs={"audio": "mu_law", "image": "image", "smiles": "text", "text": "text"},
+        codecs={
+            "audio": "mu_law",
+            "image": "image",
+            "series": "levels",
+            "smiles": "text",
+            "text": "text",
+        },
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
-        summary="Causal convolutions or attention: exact likelihood of sound, images, texts",
+        summary="Causal convolutions or attention: exact likelihood of sound, images, series, texts",
         objective="Negative log-likelihood of each token given those before it (van den Oord et "
-        "al. 2016, 1609.03499, eq. 1), in nats; of images row by row.",
+        "al. 2016, 1609.03499, eq. 1), in nats; of images row by row, of series channel by channel.",
         limits=(
             "A window of training begins without memory of what came before it.",
             "An image is read from the upper left: only what lies below can be completed.",
+            "Measurements of a series are levels; what lies beyond those of training is cut there.",
         ),
     ),
     "charrnn": Family(

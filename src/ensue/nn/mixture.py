@@ -48,13 +48,55 @@ def log_prob_of_level(parameters: Tensor, x: Tensor, num_levels: int) -> Tensor:
     u = (2 * x.to(parameters.dtype) * delta - 1)[..., None]
     upper, lower = (u + delta - mean) / scale, (u - delta - mean) / scale
     first, last = (x == 0)[..., None], (x == num_levels - 1)[..., None]
+    mass = _log_mass(lower, upper, 2 * delta / scale, first, last)
+    return (weight.log_softmax(-1) + mass).logsumexp(-1)
+
+
+def log_prob_between(
+    weight: Tensor,
+    mean: Tensor,
+    scale: Tensor,
+    *,
+    lower: Tensor,
+    upper: Tensor,
+    first: Tensor,
+    last: Tensor,
+) -> Tensor:
+    """Nats of what lies between two places, of any distance.
+
+    Args:
+        weight: (..., M) unnormalized log-weights.
+        mean: (..., M).
+        scale: (..., M), above 0.
+        lower: (...) where it begins.
+        upper: (...) where it ends.
+        first: (...) whether all that lies below belongs to it.
+        last: (...) whether all that lies above belongs to it.
+
+    Returns:
+        (...) nats.
+
+    Example:
+        >>> one, no = torch.ones(1), torch.tensor(False)
+        >>> half = log_prob_between(one, 0 * one, one, lower=-one[0], upper=0 * one[0],
+        ...                         first=~no, last=no)
+        >>> half.exp()
+        tensor(0.5000)
+    """
+    a, b = ((edge[..., None] - mean) / scale for edge in (lower, upper))
+    width = (upper - lower)[..., None] / scale
+    mass = _log_mass(a, b, width, first[..., None], last[..., None])
+    return (weight.log_softmax(-1) + mass).logsumexp(-1)
+
+
+def _log_mass(lower: Tensor, upper: Tensor, width: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Log of sigma(upper) - sigma(lower), ``width`` apart; of the first and the last one, all."""
     # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)), where nothing cancels.
-    log_mass = (
+    return (
         logsigmoid(upper).masked_fill(last, 0)
         + logsigmoid(-lower).masked_fill(first, 0)
-        + (-torch.expm1(-2 * delta / scale)).log().expand_as(upper).masked_fill(first | last, 0)
+        + (-torch.expm1(-width)).log().expand_as(upper).masked_fill(first | last, 0)
     )
-    return (weight.log_softmax(-1) + log_mass).logsumexp(-1)
 
 
 def log_probs_of_levels(parameters: Tensor, num_levels: int) -> Tensor:

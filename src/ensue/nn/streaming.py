@@ -27,6 +27,13 @@ class Steps(Protocol):
     def finish(self, state: Any) -> tuple[Any, Any]: ...
 
 
+@runtime_checkable
+class Skims(Steps, Protocol):
+    """Also gives the state after a chunk without the scores of what follows each of its tokens."""
+
+    def skim(self, x: Tensor, state: Any) -> Any: ...
+
+
 def select(state: Any, rows: Tensor) -> Any:
     """The state of some rows of the batch, in the order of ``rows``: any tree, batch first.
 

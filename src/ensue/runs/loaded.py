@@ -249,6 +249,33 @@ class Loaded:
             found[i].append(item)
         return found
 
+    def forecast(
+        self, raws: Any, num_steps: int, *, num: int = 100, temperature: float = 1.0, seed: int = 0
+    ) -> list[np.ndarray]:
+        """Draw how series go on; return (num, num_steps, C) for each, in the channels' own units.
+
+        Args:
+            raws: Series: arrays (T, C) or (T,), or several as an array.
+            num_steps: Steps ahead.
+            num: Draws of each series.
+            temperature: 1 draws from the model, less is closer to the likeliest.
+            seed: Seed of the draws.
+
+        Raises:
+            DataError: A series can't be read.
+            ConfigError: The run isn't of series, or its family can't go on from a beginning.
+        """
+        from ensue.runs.forecasting import forecast_draws  # it takes a Loaded
+
+        return forecast_draws(
+            self,
+            [self.codec.encode(raw) for raw in self._raws(raws)],
+            num_steps=num_steps,
+            num=num,
+            seed=seed,
+            temperature=temperature,
+        )
+
     def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:
         """Decode the means of the posteriors of raw items, greedily.
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import soundfile
 
-from ensue.data.codecs.protocols import Codec, DecodesSound
+from ensue.data.codecs.protocols import Codec, DecodesSeries, DecodesSound
 from ensue.data.kinds import KINDS
 from ensue.data.png import png, sheet
 from ensue.errors import ConfigError, DataError
@@ -78,6 +78,23 @@ class Tables:
         return {name: [row[name] for row in items] for name in items[0]}
 
 
+class Series:
+    """Writes series (T, C) as a table with a row for each step: a column for each channel."""
+
+    suffixes, usual, exact, is_folder = SUFFIXES, ".csv", (), False
+
+    def write(self, output: Output, path: Path) -> None:
+        assert isinstance(output.codec, DecodesSeries)
+        lengths = [len(x) for x in output.items]
+        columns = {"draw": np.arange(len(lengths)), **output.columns}
+        each = {name: np.repeat(np.asarray(column), lengths) for name, column in columns.items()}
+        each["step"] = np.concatenate([np.arange(n) for n in lengths])
+        values = np.concatenate(output.items)
+        names = output.codec.channels
+        own = {name: f"channel.{name}" if name in each else name for name in names}
+        write_table({**each, **{own[n]: values[:, c] for c, n in enumerate(names)}}, path)
+
+
 class Images:
     """Writes 8-bit images (H, W) or (H, W, 3): .npz with the array ``image``, or a .png sheet."""
 
@@ -119,7 +136,12 @@ class Sounds:
         return files
 
 
-WRITERS: dict[str, Writer] = {"tables": Tables(), "images": Images(), "sounds": Sounds()}
+WRITERS: dict[str, Writer] = {
+    "tables": Tables(),
+    "images": Images(),
+    "series": Series(),
+    "sounds": Sounds(),
+}
 
 
 def writer_of(codec: Codec) -> Writer:

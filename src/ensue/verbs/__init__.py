@@ -51,6 +51,10 @@ VERBS = {
     "sample": Verb("ensue.verbs.sample:sample", "Draw new items from a trained model."),
     "ask": Verb("ensue.verbs.ask:ask", "Write questions about pictures, given the answers."),
     "complete": Verb("ensue.verbs.complete:complete", "Complete items from their beginnings."),
+    "forecast": Verb(
+        "ensue.verbs.forecast:forecast",
+        "Forecast how series go on, with the quantiles of draws.",
+    ),
     "compress": Verb(
         "ensue.coding.compress:compress",
         "Compress items with a model, without loss; ``decompress`` restores them.",

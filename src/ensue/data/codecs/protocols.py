@@ -93,12 +93,16 @@ class DecodesImages(Codec, Protocol):
 
 @runtime_checkable
 class DecodesSeries(Codec, Protocol):
-    """Decodes to series (T, C) of these channels; ``usual`` is the steps of one, in the median."""
+    """Decodes to series (T, C) of these channels; ``usual`` is the steps of one, in the median.
+
+    ``scaled`` gives encoded steps (T, C) in units of the channels' scales, NaN where missing.
+    """
 
     @property
     def channels(self) -> tuple[str, ...]: ...
     @property
     def usual(self) -> int: ...
+    def scaled(self, x: np.ndarray) -> np.ndarray: ...
 
 
 @runtime_checkable

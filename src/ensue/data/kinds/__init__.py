@@ -26,7 +26,7 @@ class Kind:
         settings: Fields of ``DataConfig`` that mean something for it.
         files: Its files in a message, with a place for ``endings``; empty where it has none.
         endings: Of the names of its files.
-        writer: The form of drawn items in files: ``tables``, ``images`` or ``sounds``.
+        writer: The form of drawn items in files: ``tables``, ``images``, ``series`` or ``sounds``.
         is_mapping: Whether an item is a mapping, so that a list of mappings is no table.
         takes_prompt: Whether a text on the command line can be an item that has begun.
         has_closed_vocabulary: Whether a token that training never had is worth a warning.
@@ -119,7 +119,10 @@ KINDS: dict[str, Kind] = {
         noun="series",
         variable="series",
         source="ensue.data.kinds.series.source:SeriesSource",
-        codecs={"series": "ensue.data.kinds.series.codec:SeriesCodec"},
+        codecs={
+            "series": "ensue.data.kinds.series.codec:SeriesCodec",
+            "levels": "ensue.data.kinds.series.levels:LevelsCodec",
+        },
         survey="ensue.data.kinds.series.survey:survey_series",
         settings=(
             "columns",
@@ -130,10 +133,12 @@ KINDS: dict[str, Kind] = {
             "stamps",
             "decimal",
             "scaling",
+            "levels",
             "window_steps",
         ),
         files="series are {endings} (or folders of tables with a row a step)",
         endings=(".hea", ".npy", ".ts"),
+        writer="series",
         hint="an array of images is of uint8: (255 * x).round().astype('uint8') where x is 0 to 1",
     ),
     "smiles": Kind(

@@ -104,7 +104,10 @@ def _log_mel(config: CPCConfig, encoder: LogMelConfig) -> nn.Module:
 
 def _series(config: CPCConfig, encoder: SeriesConfig) -> nn.Module:
     if config.num_channels is None:
-        raise ConfigError("the encoder series needs num_channels, the channels of the series")
+        raise ConfigError(
+            "the encoder series takes series, whose num_channels their codec gives; leave it and "
+            "its settings out for other data"
+        )
     return series_encoder(
         config.num_channels,
         channels=config.channels,

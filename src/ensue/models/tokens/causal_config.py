@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ensue.configuration import from_data, refuse_unread
+from ensue.data.axes import Axis
 from ensue.generation import GenerationConfig
 from ensue.models import settings
 
@@ -37,6 +38,12 @@ class CausalConfig(settings.FamilyConfig):
         int, Field(gt=0, description="tokens back that attention reaches")
     ] = 1024
     dropout: Annotated[float, Field(ge=0, lt=1, description="inside the layers")] = 0.0
+    num_lags: Annotated[
+        int, Field(gt=0, description="steps of a series back that a linear prediction is of")
+    ] = 32
+    num_mixtures: Annotated[
+        int, Field(gt=0, description="components M of the mixture that a value of a series has")
+    ] = 5
     condition_size: Annotated[
         int,
         Field(ge=0, description="numbers that a loop of your own gives with each item or step"),
@@ -46,6 +53,8 @@ class CausalConfig(settings.FamilyConfig):
     bos: settings.Token = from_data()
     eos: settings.Token = from_data()
     shape: settings.ImageShape = from_data()
+    axes: tuple[Axis, ...] = from_data(())
+    usual_steps: Annotated[int | None, Field(gt=0)] = from_data()
     classes: tuple[str, ...] = from_data(())
     generation: GenerationConfig = settings.saved_generation()
 

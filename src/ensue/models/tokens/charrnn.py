@@ -13,6 +13,7 @@ from ensue.models.protocols import Loss, Score
 from ensue.models.tokens import sequences
 from ensue.models.tokens.charrnn_config import CharRNNConfig
 from ensue.models.tokens.charrnn_decoder import TokenDecoder, recurrent_layers
+from ensue.models.tokens.layouts import Line
 from ensue.models.tokens.sequences import require_no_condition
 from ensue.models.tokens.streams import StreamingModel
 from ensue.nn.packing import Packing
@@ -54,7 +55,7 @@ class CharRNN(
             raise ConfigError(
                 f"num_tokens is {V}, bos {bos} and eos {eos}; the codec of the texts gives them"
             )
-        self.num_tokens, self.bos, self.eos, self.shape = V, bos, eos, None
+        self.num_tokens, self.bos, self.eos, self.layout = V, bos, eos, Line()
         self.decoder = TokenDecoder(
             V, config.embedding_size, recurrent_layers(config), config.dropout
         )
@@ -91,10 +92,6 @@ class CharRNN(
         """
         state = self.decoder.init_state(len(x), condition)
         return sequences.score(self.decoder, x, lengths, state)
-
-    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Texts are tokens (B, T), bos first."""
-        return x
 
     def condition_of(self, condition: Tensor | None, num: int) -> None:
         """Nothing; a condition is refused."""

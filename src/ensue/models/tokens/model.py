@@ -1,22 +1,19 @@
 """All that families share that predict an item token by token, from its first one on.
 
-Dims: B batch, T tokens, D values of an image.
+Dims: B batch, T tokens.
 """
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ensue.generation import Prompts
-from ensue.models.images import image_of, sequence_of
+from ensue.generation import Prompts, forbid
 from ensue.models.protocols import Samples, Score
 from ensue.models.saved import SavedModel
 from ensue.models.tokens import drawing
-from ensue.models.tokens.levels import require_unknown
-from ensue.models.tokens.sequences import first_tokens
+from ensue.models.tokens.layouts import Layout
 
 
 class TokenModel(nn.Module, SavedModel, ABC):
@@ -25,18 +22,15 @@ class TokenModel(nn.Module, SavedModel, ABC):
     .. math:: \log p(x_1 \ldots x_T) = \sum_t \log p(x_t \mid x_0 \ldots x_{t-1}),
               \quad x_0 = \mathrm{bos}
 
-    A final class builds what is named here, and says what an item is as tokens and what its score
-    is.
+    A final class builds what is named here, and says what the score of an item is.
 
     Attributes:
         config: The settings.
         decoder: A :class:`ensue.nn.streaming.Steps` from tokens to scores of the next ones.
+        layout: What an item is as tokens.
         num_tokens: Tokens that can be read.
         bos: The token before the first.
         eos: The token after the last, or None.
-        shape: C, H and W of images, which have D = C H W tokens each; None of texts.
-        shortest: Steps of the shortest item to learn from: bos and another token, or an image.
-        shortest_item: Steps of the shortest item to represent: bos and eos, or an image.
     """
 
     config: Any
@@ -44,9 +38,17 @@ class TokenModel(nn.Module, SavedModel, ABC):
     num_tokens: int
     bos: int
     eos: int | None
-    shape: tuple[int, int, int] | None
-    shortest: int = 2
-    shortest_item: int = 2
+    layout: Layout
+
+    @property
+    def shortest(self) -> int:
+        """Steps of the shortest item to learn from: bos and another token, or one."""
+        return self.layout.shortest
+
+    @property
+    def shortest_item(self) -> int:
+        """Steps of the shortest item to represent: bos and eos, or one."""
+        return self.layout.shortest_item
 
     @abstractmethod
     def score(
@@ -55,16 +57,16 @@ class TokenModel(nn.Module, SavedModel, ABC):
         """The log-probability of each item, token by token."""
 
     @abstractmethod
-    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Items as tokens (B, T), bos first."""
-
-    @abstractmethod
     def condition_of(self, condition: Tensor | None, num: int) -> Tensor | None:
         """The condition of each of ``num`` items; refused where the model has no place for it."""
 
+    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Items as tokens (B, T), bos first: the one place where what is predicted is shifted."""
+        return self.layout.tokens(x, lengths)
+
     def from_tokens(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T), bos first, as items."""
-        return tokens if self.shape is None else image_of(tokens[:, 1:], self.shape)
+        return self.layout.items(tokens)
 
     def untrained_variants(self) -> dict[str, Any]:
         """Settings to compare a trained model with: itself, untrained."""
@@ -101,12 +103,14 @@ class TokenModel(nn.Module, SavedModel, ABC):
 
         Returns:
             ``values`` (num, T) tokens, bos first and, where one came, eos last, with their
-            ``lengths``; or (num, C, H, W) levels. ``log_prob`` of each.
+            ``lengths``; or levels (num, C, H, W) or (num, S, C). ``log_prob`` of each.
 
         Raises:
             ConfigError: A setting or the condition doesn't fit.
         """
-        prompts = self._prompts([torch.tensor([self.bos])] * num, self.condition_of(condition, num))
+        first = [torch.tensor([self.bos])] * num
+        condition = self.condition_of(condition, num)
+        prompts = self._prompts(first, condition, self.layout.limits(num))
         settings = {**settings, "temperature": temperature}
         own = self.config.generation
         return self._items(drawing.sample(prompts, own, settings, generator=generator))
@@ -125,7 +129,7 @@ class TokenModel(nn.Module, SavedModel, ABC):
         """Draw how items go on.
 
         Args:
-            x: (B, T) tokens, bos first, or (B, C, H, W) levels.
+            x: (B, T) tokens, bos first, or levels (B, C, H, W) or (B, S, C).
             known: Boolean like x: the part that is there, which must be what is read first.
             condition: Classes (B,), -1 where one isn't known, or None where none is.
             num: Completions of each.
@@ -142,14 +146,16 @@ class TokenModel(nn.Module, SavedModel, ABC):
             ConfigError: Something is known after what isn't: this family goes forward only. Or
                 ``known`` has another shape, or leaves nothing to complete.
         """
-        if self.shape is not None:
-            require_unknown(known, x)
-            known = nn.functional.pad(sequence_of(known), (1, 0), value=True)
+        given = self.layout.given(x, known)
         condition = self.condition_of(condition, len(x))
-        of_items = lambda item: None if condition is None else condition[item]  # noqa: E731
         drawn = drawing.complete(
-            lambda first, item: self._prompts(first, of_items(item)),
-            first_tokens(self.to_tokens(x), known),
+            lambda first, item: self._prompts(
+                first,
+                None if condition is None else condition[item],
+                None if given.limits is None else given.limits[item],
+                unwanted=self.layout.unwanted,
+            ),
+            given.tokens,
             self.config.generation,
             {**settings, "temperature": temperature},
             num=num,
@@ -159,25 +165,30 @@ class TokenModel(nn.Module, SavedModel, ABC):
 
     def prompts(self, num: int) -> Prompts:
         """Prompts that ``num`` items begin with: bos."""
-        return self._prompts([torch.tensor([self.bos])] * num, None)
+        first = [torch.tensor([self.bos])] * num
+        return self._prompts(first, None, self.layout.limits(num))
 
     def _items(self, samples: Samples) -> Samples:
         """Samples in the form of the items."""
-        if self.shape is None:
+        if not self.layout.has_one_length:
             return samples
         values = self.from_tokens(samples.values)
         return Samples(values, None, samples.log_prob, item=samples.item)
 
-    def _prompts(self, first: list[Tensor], condition: Tensor | None) -> Prompts:
-        limits = None
-        if self.shape is not None:
-            limits = torch.tensor([math.prod(self.shape) + 1 - len(prompt) for prompt in first])
+    def _prompts(
+        self,
+        first: list[Tensor],
+        condition: Tensor | None,
+        limits: Tensor | None,
+        unwanted: tuple[int, ...] = (),
+    ) -> Prompts:
         return Prompts(
             self.decoder,
             first,
             num_tokens=self.num_tokens,
             eos=self.eos,
             condition=condition,
+            processors=[forbid(*unwanted)] if unwanted else (),
             limits=limits,
             device=next(self.parameters()).device,
         )

@@ -17,7 +17,7 @@ from ensue.models.images import (
 )
 from ensue.models.protocols import Features, Loss, Score
 from ensue.models.tokens import sequences
-from ensue.models.tokens.levels import joined_values
+from ensue.models.tokens.layouts import Grid
 from ensue.models.tokens.model import TokenModel
 from ensue.models.tokens.pixelcnn_config import PixelCNNConfig
 from ensue.models.tokens.pixelcnn_decoder import PixelDecoder
@@ -54,13 +54,12 @@ class PixelCNN(
         ('exact', torch.Size([2, 12]))
     """
 
-    shortest = shortest_item = 1
-
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()
         self.config = config = validate(PixelCNNConfig, config, section="model")
         shape, self.levels = require_facts(config)
-        self.shape, self.num_tokens, self.bos, self.eos = shape, self.levels + 1, self.levels, None
+        self.num_tokens, self.bos, self.eos = self.levels + 1, self.levels, None
+        self.layout = Grid(shape, self.bos)
         self.decoder = PixelDecoder(shape, self.levels, config)
 
     def loss(self, batch: Batch, *, step: int) -> Loss:
@@ -111,11 +110,6 @@ class PixelCNN(
         """
         require_no_lengths(lengths)
         return self._score(self._values(x), condition)
-
-    def to_tokens(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Levels (B, C, H, W) as tokens (B, 1 + D), bos first, in the order of prediction."""
-        require_no_lengths(lengths)
-        return joined_values(self.levels, self._values(x))
 
     def condition_of(self, condition: Tensor | None, num: int) -> Tensor | None:
         """One class for each of ``num`` images; None where none is given."""

@@ -4,7 +4,7 @@ A sequence holds the token before its first one; what follows is predicted. Noth
 Dims: B batch, T tokens, V vocabulary.
 """
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +13,13 @@ from torch.nn.functional import cross_entropy
 from ensue.errors import ConfigError
 from ensue.models.protocols import Loss, Score
 from ensue.nn.streaming import Steps
+
+@runtime_checkable
+class TellsFollowing(Steps, Protocol):
+    """Of a decoder: tells the nats of tokens that follow without the scores of all others."""
+
+    def log_prob(self, x: Tensor, following: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
 
 TOKENS_A_PIECE = 1024
 """Tokens that run at a time, which bounds the memory that a long sequence takes."""
@@ -40,13 +47,23 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     state, terms = decoder.init_state(len(x)) if state is None else state, []
     for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
         piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
-        scores, state = decoder.step(piece[:, :-1], state)
-        terms.append(-cross_entropy(scores.transpose(1, 2), piece[:, 1:], reduction="none"))
+        some, state = _log_prob(decoder, piece[:, :-1], piece[:, 1:], state)
+        terms.append(some)
     found = torch.cat(terms, dim=1)
     if lengths is not None:
         valid = torch.arange(1, x.shape[1], device=x.device) < lengths[:, None]
         found = found.masked_fill(~valid, 0)
     return Score(found.double().sum(-1).to(found.dtype), found, "exact")
+
+
+def _log_prob(
+    decoder: Steps, x: Tensor, following: Tensor, state: Any
+) -> tuple[Tensor, Any]:
+    """Nats (B, T) of what follows each of the tokens (B, T), and the state."""
+    if isinstance(decoder, TellsFollowing):
+        return decoder.log_prob(x, following, state)
+    scores, state = decoder.step(x, state)
+    return -cross_entropy(scores.transpose(1, 2), following, reduction="none"), state
 
 
 def loss(terms: Tensor | None, lengths: Tensor | None, num_tokens: int) -> Loss:

@@ -54,8 +54,8 @@ class StreamingModel(TokenModel, ABC):
         """Embeddings of tokens, features of all up to each, and their mean and deviation.
 
         Args:
-            x: (B, T) tokens, padded at the end, or (B, C, H, W) levels.
-            lengths: (B,) valid tokens, or None where all are.
+            x: (B, T) tokens, padded at the end, or levels (B, C, H, W), or (B, T, C) of a series.
+            lengths: (B,) valid steps, or None where all are.
             condition: Classes (B,), -1 where one isn't known, or None where none is.
 
         Returns:
@@ -65,31 +65,43 @@ class StreamingModel(TokenModel, ABC):
         for piece in self.to_tokens(x, lengths).split(TOKENS_A_PIECE, dim=1):
             *features, state = self.decoder.features(piece, state)
             pieces.append(features)
-        z, c = (torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
+        before = self.layout.first(len(x), x.device).shape[1]
+        z, c = (torch.cat(parts, dim=1)[:, before:] for parts in zip(*pieces, strict=True))
+        z, c = self.layout.frames(z, c)
         statistics = add_frames(no_statistics(len(c), c.shape[-1], c), c, lengths)
         return Features(z, c, pool(statistics, "statistics"), lengths)
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> TokenState:
-        """The state of ``batch`` streams of tokens, of classes (B,), before their first one."""
+        """The state of ``batch`` streams, of classes (B,), before their first step."""
         state = self.decoder.init_state(batch, condition)
-        like = self.decoder.embedding.weight
+        first = self.layout.first(batch, next(self.parameters()).device)
+        if first.shape[1]:
+            _, _, state = self.decoder.features(first, state)
+        like = next(self.parameters())
         statistics = no_statistics(len(tree_leaves(state)[0]), self.decoder.num_features, like)
         return TokenState(decoder=state, statistics=statistics)
 
     def step(self, x: Tensor, state: TokenState) -> tuple[Features, TokenState]:
-        """The features of a chunk (B, T) of tokens; ``embedding`` is of all so far."""
-        before = state["decoder"]
-        if x.shape[1] == 1:
-            # Layers write into the state of a single step; a stream may be branched off this one.
-            before = tree_map(torch.clone, before)
-        z, c, after = self.decoder.features(x, before)
-        statistics = add_frames(state["statistics"], c)
-        lengths = torch.full((len(x),), x.shape[1], device=x.device)
-        features = Features(z, c, pool(statistics, "statistics"), lengths)
-        return features, TokenState(decoder=after, statistics=statistics)
+        """The features of a chunk (B, T) of tokens, or (B, T, C) of levels of a series.
+
+        ``embedding`` is of all so far.
+        """
+        return self._after(self.layout.more(x), state)
 
     def finish(self, state: TokenState) -> tuple[Features, TokenState]:
         """No more features; the embedding of all."""
         count = state["statistics"]["count"]
         none = torch.zeros(len(count), 0, dtype=torch.long, device=count.device)
-        return self.step(none, state)
+        return self._after(none, state)
+
+    def _after(self, tokens: Tensor, state: TokenState) -> tuple[Features, TokenState]:
+        before = state["decoder"]
+        if tokens.shape[1] == 1:
+            # Layers write into the state of a single step; a stream may be branched off this one.
+            before = tree_map(torch.clone, before)
+        z, c, after = self.decoder.features(tokens, before)
+        z, c = self.layout.frames(z, c)
+        statistics = add_frames(state["statistics"], c)
+        lengths = torch.full((len(c),), c.shape[1], device=c.device)
+        features = Features(z, c, pool(statistics, "statistics"), lengths)
+        return features, TokenState(decoder=after, statistics=statistics)

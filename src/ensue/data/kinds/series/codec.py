@@ -70,10 +70,25 @@ class SeriesCodec:
         """Measure scales and lengths on at most 1,000 of the training items, evenly spaced.
 
         Raises:
+            ConfigError: A number of levels is given, which this codec doesn't make.
             DataError: None of them can be read, they have other channels than each other, or a
                 channel is missing in all of them.
         """
-        records = _some_of(items, rows)
+        if config.levels != DataConfig.levels:
+            raise ConfigError(
+                "levels is for families that predict a series value by value; this one reads "
+                "numbers; leave it out"
+            )
+        return cls.measured(items, config, rows)
+
+    @classmethod
+    def measured(cls, items: Items, config: DataConfig, rows: Positions) -> "SeriesCodec":
+        """The same for whoever makes levels of what this codec tells.
+
+        Raises:
+            DataError: As for :meth:`fit`.
+        """
+        records = some_of(items, rows)
         first = records[0]
         if first.left_out:
             warnings.warn(f"columns without numbers are no channels: {', '.join(first.left_out)}")
@@ -86,7 +101,7 @@ class SeriesCodec:
             usual=max(1, round(float(np.median([len(r) for r in records])))),
             longest=max(map(len, records)),
         )
-        center, scale = _measured([plain._values(r) for r in records], plain)
+        center, scale = _measured([plain.values(r) for r in records], plain)
         return SeriesCodec(
             channels=plain.channels,
             rate=plain.rate,
@@ -105,7 +120,7 @@ class SeriesCodec:
             DataError: It can't be read, has other channels or another rate, or a channel without a
                 value.
         """
-        values = self._values(record_from(raw, self.channels))
+        values = self.values(record_from(raw, self.channels))
         unknown = np.isnan(values).all(0)
         if unknown.any():
             raise DataError(f"channel {self.channels[unknown.argmax()]!r} is missing throughout")
@@ -140,7 +155,7 @@ class SeriesCodec:
 
     def log_det(self, raw: Any) -> float:
         """- sum of log scale over all known values."""
-        values = self._values(record_from(raw, self.channels))
+        values = self.values(record_from(raw, self.channels))
         _, scale = self._of(values)
         return -float((np.log(scale) * ~np.isnan(values)).sum())
 
@@ -155,6 +170,10 @@ class SeriesCodec:
             "num_channels": len(self.channels),
             "num_steps": min(self.usual, self.window_steps or self.usual),
         }
+
+    def scaled(self, x: np.ndarray) -> np.ndarray:
+        """(T, C) encoded steps as they are: in units of the scales, NaN where one is missing."""
+        return x
 
     def steps_told(self, raw: Any) -> dict[str, np.ndarray]:
         """The row of its source that each step was read from, -1 where there was none, and labels.
@@ -174,7 +193,7 @@ class SeriesCodec:
         """
         return record_from(raw, self.channels)
 
-    def _values(self, record: Record) -> np.ndarray:
+    def values(self, record: Record) -> np.ndarray:
         """The chosen channels (T, C), in order.
 
         Raises:
@@ -219,7 +238,7 @@ def record_from(raw: Any, channels: tuple[str, ...]) -> Record:
     return record_of(x, channels)
 
 
-def _some_of(items: Items, rows: Positions) -> list[Record]:
+def some_of(items: Items, rows: Positions) -> list[Record]:
     """Records of at most 1,000 training items, those left out that can't be read."""
     num = min(len(rows), NUM_ITEMS_FOR_SCALE)
     some = np.asarray(rows)[np.linspace(0, len(rows) - 1, num).astype(int)]

@@ -1,0 +1,146 @@
+r"""Forecasts of series, and how far they are from what came.
+
+Dims: M draws, N steps ahead, T steps of the history.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensue.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Measures of forecasts of one channel, in its own units but for the last two.
+
+    Attributes:
+        squared_error: Mean squared error of the mean of the draws.
+        absolute_error: Mean absolute error of their median.
+        crps: Continuous ranked probability score, see :func:`crps`.
+        coverage: Part of the values inside of the interval.
+        mase: Absolute error, by that of a naive forecast in the history; see :func:`naive_error`.
+    """
+
+    squared_error: float
+    absolute_error: float
+    crps: float
+    coverage: float
+    mase: float
+
+
+def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    r"""Continuous ranked probability score of draws from a forecast: (M, ...) to (...).
+
+    .. math:: \frac{1}{M} \sum_i |x_i - y|
+              - \frac{1}{2 M (M - 1)} \sum_{i, j} |x_i - x_j|
+
+    (Gneiting and Raftery 2007, eq. 21, with the second term free of bias). Of one draw it is the
+    absolute error.
+
+    Args:
+        draws: x.
+        truth: y, (...).
+
+    Example:
+        >>> crps(np.array([[0.0], [1.0]]), np.array([0.5]))
+        array([0.])
+        >>> crps(np.array([[3.0]]), np.array([1.0]))
+        array([2.])
+    """
+    M = len(draws)
+    error = np.abs(draws - truth).mean(0)
+    if M == 1:
+        return error
+    # Sorted, each x_i stands in the sum of all pairs 2 i - M + 1 times.
+    times = (2 * np.arange(M) - M + 1).reshape(-1, *[1] * (draws.ndim - 1))
+    return error - (np.sort(draws, axis=0) * times).sum(0) / (M * (M - 1))
+
+
+def naive_error(history: np.ndarray, season: int = 1) -> float:
+    """Mean absolute error, in the history, of the value one season before: the unit of MASE.
+
+    (Hyndman and Koehler 2006.) NaN where the history has no two such values, or never changes.
+
+    Args:
+        history: (T,) values, NaN where missing.
+        season: Steps of a season; 1 is the value before.
+
+    Example:
+        >>> naive_error(np.array([1.0, 2.0, 4.0]))
+        1.5
+    """
+    errors = np.abs(history[season:] - history[:-season])
+    errors = errors[~np.isnan(errors)]
+    mean = float(errors.mean()) if len(errors) else 0.0
+    return mean or float("nan")
+
+
+def last_season(history: np.ndarray, num_steps: int, season: int = 1) -> np.ndarray:
+    """The values of the last season again and again: (T,) to (N,); a missing one is the one before.
+
+    Raises:
+        ConfigError: The history is shorter than a season.
+
+    Example:
+        >>> last_season(np.array([9.0, 1.0, 2.0]), 5, season=2)
+        array([1., 2., 1., 2., 1.])
+    """
+    if len(history) < season:
+        raise ConfigError(
+            f"season is {season} steps, and a history has {len(history)}; give a shorter season or "
+            "longer series"
+        )
+    steps = np.arange(len(history))
+    known = ~np.isnan(history)
+    at = np.maximum.accumulate(np.where(known, steps, 0))
+    filled = history[at]
+    return filled[-season:][np.arange(num_steps) % season]
+
+
+def measured(
+    draws: list[np.ndarray],
+    truth: list[np.ndarray],
+    histories: list[np.ndarray],
+    *,
+    inside: tuple[float, float] = (0.1, 0.9),
+    season: int = 1,
+) -> Measured:
+    """The measures of forecasts of several items, in the mean over all values that came.
+
+    Args:
+        draws: (M, N) of each item.
+        truth: (N,) of each, NaN where a value is missing.
+        histories: (T,) of each.
+        inside: Quantiles that the interval lies between.
+        season: Of the naive error.
+    """
+    squared, absolute, scores, covered, scaled = [], [], [], [], []
+    for x, y, history in zip(draws, truth, histories, strict=True):
+        known = ~np.isnan(y)
+        x, y = x[:, known], y[known]
+        if not len(y):
+            continue
+        low, middle, high = np.quantile(x, (inside[0], 0.5, inside[1]), axis=0)
+        error = np.abs(middle - y)
+        squared.append((x.mean(0) - y) ** 2)
+        absolute.append(error)
+        scores.append(crps(x, y))
+        covered.append((low <= y) & (y <= high))
+        scaled.append(error / naive_error(history, season))
+    if not squared:
+        return Measured(**dict.fromkeys(Measured.__dataclass_fields__, float("nan")))
+    return Measured(
+        squared_error=_mean(squared),
+        absolute_error=_mean(absolute),
+        crps=_mean(scores),
+        coverage=_mean(covered),
+        mase=_mean(scaled),
+    )
+
+
+def _mean(parts: list[np.ndarray]) -> float:
+    """The mean of all numbers that are known."""
+    whole = np.concatenate(parts).astype(np.float64)
+    known = whole[~np.isnan(whole)]
+    return float(known.mean()) if len(known) else float("nan")
