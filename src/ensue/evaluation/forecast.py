@@ -3,11 +3,19 @@ r"""Forecasts of series, and how far they are from what came.
 Dims: M draws, N steps ahead, T steps of the history.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ensue.data.codecs.protocols import DecodesSeries
 from ensue.errors import ConfigError
+from ensue.models.protocols import Completes
+
+ROWS = 512
+"""Draws that go on side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,15 +26,53 @@ class Measured:
         squared_error: Mean squared error of the mean of the draws.
         absolute_error: Mean absolute error of their median.
         crps: Continuous ranked probability score, see :func:`crps`.
-        coverage: Part of the values inside of the interval.
+        coverage: Part of the values inside of the interval; None of a single draw.
         mase: Absolute error, by that of a naive forecast in the history; see :func:`naive_error`.
     """
 
     squared_error: float
     absolute_error: float
     crps: float
-    coverage: float
+    coverage: float | None
     mase: float
+
+
+def draws_ahead(
+    model: Completes,
+    codec: DecodesSeries,
+    histories: Sequence[Tensor],
+    *,
+    num_steps: int,
+    num: int,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    device: torch.device | str = "cpu",
+) -> list[np.ndarray]:
+    """Draw how encoded series go on: for each (M, N, C), in the channels' own units.
+
+    Args:
+        model: Goes on from the first steps of a series.
+        codec: Of the series.
+        histories: (T, C) as the codec encodes them.
+        num_steps: N.
+        num: M.
+        generator: Of the draws.
+        temperature: 1 draws from the model, less is closer to the likeliest.
+        device: Of the model.
+    """
+    draws: list[np.ndarray] = [np.empty(0)] * len(histories)
+    for rows in _alike([len(history) for history in histories], max(1, ROWS // num)):
+        x = torch.stack([histories[row] for row in rows]).to(device)
+        known = torch.ones_like(x, dtype=torch.bool)
+        x, known = (torch.nn.functional.pad(t, (0, 0, 0, num_steps)) for t in (x, known))
+        with torch.inference_mode():
+            drawn = model.complete(
+                x, known, num=num, temperature=temperature, generator=generator
+            ).values
+        ahead = drawn[:, -num_steps:].unflatten(0, (len(rows), num))
+        for row, each in zip(rows, ahead, strict=True):
+            draws[row] = np.stack([codec.decode(one) for one in each])
+    return draws
 
 
 def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -134,9 +180,17 @@ def measured(
         squared_error=_mean(squared),
         absolute_error=_mean(absolute),
         crps=_mean(scores),
-        coverage=_mean(covered),
+        coverage=_mean(covered) if len(draws[0]) > 1 else None,
         mase=_mean(scaled),
     )
+
+
+def _alike(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Rows of the same length together, at most so many."""
+    groups: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        groups.setdefault(length, []).append(row)
+    return [rows[i : i + most] for rows in groups.values() for i in range(0, len(rows), most)]
 
 
 def _mean(parts: list[np.ndarray]) -> float:

@@ -29,6 +29,7 @@ PAGE: Sequence[Panel | FigureRow] = (
     FigureRow("neighbors", "Nearest neighbors", "ensue.report.figures.neighbors"),
     FigureRow("patches", "Surprise by patch", "ensue.report.figures.patches"),
     FigureRow("logs", "Series", "ensue.report.figures.logs"),
+    FigureRow("forecasts", "Forecasts", "ensue.report.figures.forecasts"),
     FigureRow("listening", "Listening", "ensue.report.figures.clips"),
     FigureRow("density", "Density and samples", "ensue.report.figures.density"),
     FigureRow("molecules", "Molecules", "ensue.report.figures.molecules"),

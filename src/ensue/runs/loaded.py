@@ -14,10 +14,11 @@ from torch import Tensor
 from ensue.configuration import require_at_least
 from ensue.data.batches import Source
 from ensue.data.codecs import decoded, load_codec
-from ensue.data.codecs.protocols import BeginsItems, Codec, HasSources
+from ensue.data.codecs.protocols import BeginsItems, Codec, DecodesSeries, HasSources
 from ensue.data.config import for_other_data
 from ensue.data.raws import raws_of
 from ensue.errors import ConfigError, DataError, unknown
+from ensue.evaluation.forecast import draws_ahead
 from ensue.models.loading import load_model
 from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
 from ensue.models.registry import require_contract
@@ -265,15 +266,40 @@ class Loaded:
             DataError: A series can't be read.
             ConfigError: The run isn't of series, or its family can't go on from a beginning.
         """
-        from ensue.runs.forecasting import forecast_draws  # it takes a Loaded
+        encoded = [self.codec.encode(raw) for raw in self._raws(raws)]
+        return self.forecast_encoded(
+            encoded, num_steps, num=num, temperature=temperature, seed=seed
+        )
 
-        return forecast_draws(
-            self,
-            [self.codec.encode(raw) for raw in self._raws(raws)],
+    def forecast_encoded(
+        self,
+        encoded: Sequence[Tensor],
+        num_steps: int,
+        *,
+        num: int = 100,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> list[np.ndarray]:
+        """Do the same as :meth:`forecast` for series that the codec has encoded already.
+
+        A model sees as much of the past as a window of its training held.
+        """
+        model, codec = self.model_as(Completes, "completes"), self.codec
+        require_at_least(1, num_steps=num_steps, num=num)
+        if not isinstance(codec, DecodesSeries):
+            raise ConfigError(
+                f"forecast is for series, and this run is of {codec.kind}; use complete"
+            )
+        window = codec.window(for_other_data(self.config["data"]))
+        return draws_ahead(
+            model,
+            codec,
+            [x[-(window or len(x)) :] for x in encoded],
             num_steps=num_steps,
             num=num,
-            seed=seed,
+            generator=new_generator(seed),
             temperature=temperature,
+            device=self.device,
         )
 
     def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:

@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, Unpack
 
 import numpy as np
-import torch
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from ensue.configuration import require_at_least
+from ensue.data.codecs.protocols import DecodesSeries
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.forecast import Measured, last_season, measured
 from ensue.models.registry import require_contract
-from ensue.runs.forecasting import forecast_draws, series_codec
 from ensue.runs.loaded import load
 from ensue.runs.reading import Reading, open_data
 from ensue.runs.results import Next, left_out, open_in_python
@@ -58,13 +57,14 @@ class Forecasted:
             console.print(line)
         low, high = self.inside
         for channel in list(self.measured)[:MOST_SHOWN]:
-            table = Table("forecast", title=f"{channel}, in its own units", title_justify="left")
-            inside = f"inside {low:g} to {high:g}"
-            for name in ("squared error", "absolute error", "CRPS", inside, "MASE"):
+            title = f"{channel}, in its own units; inside is between quantiles {low:g} and {high:g}"
+            table = Table("forecast", title=title, title_justify="left")
+            for name in ("squared", "absolute", "CRPS", "inside", "MASE"):
                 table.add_column(name, justify="right")
             for method, each in self.measured[channel].items():
                 errors = (each.squared_error, each.absolute_error, each.crps)
-                told = [*(f"{e:.4g}" for e in errors), f"{each.coverage:.0%}", f"{each.mase:.3f}"]
+                inside = "" if each.coverage is None else f"{each.coverage:.0%}"
+                told = [*(f"{e:.4g}" for e in errors), inside, f"{each.mase:.3f}"]
                 table.add_row(method, *told)
             console.print(table)
 
@@ -81,11 +81,9 @@ def forecast(
     out: str | Path,
     given: int | None = None,
     num: int = 100,
-    quantiles: Annotated[
-        tuple[float, ...],
-        Parameter(help="Quantiles to write, by default 0.1, 0.5 and 0.9.", consume_multiple=True),
-    ] = QUANTILES,
+    quantiles: Annotated[tuple[float, ...], Parameter(consume_multiple=True)] = QUANTILES,
     season: int | None = None,
+    temperature: float = 1.0,
     seed: int = 0,
     **reading: Unpack[Reading],
 ) -> Forecasted:
@@ -111,8 +109,12 @@ def forecast(
         there are more, forecasts are measured.
     num
         Draws of each series.
+    quantiles
+        Quantiles of the draws that are written.
     season
         Steps of a season: the last one again is a forecast to compare with, besides the last value.
+    temperature
+        1 draws from the model; more widens the quantiles, less narrows them.
     seed
         Seed of the draws.
     reading
@@ -120,20 +122,24 @@ def forecast(
     """
     path = check_out(out, data=data)
     low, high = _checked(quantiles)
+    require_at_least(0, temperature=temperature)
     require_at_least(1, steps=steps, num=num, given=given or 1, season=season or 1)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
-    codec = series_codec(loaded.codec)
-    opened = open_data(loaded, data, **reading)
-    store = opened.store
-    encoded = [store.read_once(i, 0, int(store.lengths[i])) for i in range(len(store))]
-    pasts = [torch.from_numpy(x if given is None else x[:given]) for x in encoded]
+    codec = loaded.codec
+    if not isinstance(codec, DecodesSeries):
+        raise ConfigError(
+            f"forecast is for series, and this run is of {codec.kind}; use `ensue complete`"
+        )
+    store = open_data(loaded, data, **reading).store
+    encoded = [store[i] for i in range(len(store))]
+    pasts = [x if given is None else x[:given] for x in encoded]
     _require_past(pasts, store.ids, given)
-    draws = forecast_draws(loaded, pasts, num_steps=steps, num=num, seed=seed)
-    came = [_came(codec.decode(torch.from_numpy(x)), len(p), steps) for x, p in zip(
-        encoded, pasts, strict=True
-    )]
+    draws = loaded.forecast_encoded(pasts, steps, num=num, temperature=temperature, seed=seed)
     histories = [codec.decode(past) for past in pasts]
+    came = [
+        _came(codec.decode(x), len(past), steps) for x, past in zip(encoded, pasts, strict=True)
+    ]
     write_table(_columns(store.ids, codec.channels, histories, draws, came, quantiles), path)
     return Forecasted(
         num_items=len(store),

@@ -14,6 +14,7 @@ from ensue.errors import ConfigError
 from ensue.models.protocols import Loss, Score
 from ensue.nn.streaming import Steps
 
+
 @runtime_checkable
 class TellsFollowing(Steps, Protocol):
     """Of a decoder: tells the nats of tokens that follow without the scores of all others."""
@@ -56,9 +57,7 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     return Score(found.double().sum(-1).to(found.dtype), found, "exact")
 
 
-def _log_prob(
-    decoder: Steps, x: Tensor, following: Tensor, state: Any
-) -> tuple[Tensor, Any]:
+def _log_prob(decoder: Steps, x: Tensor, following: Tensor, state: Any) -> tuple[Tensor, Any]:
     """Nats (B, T) of what follows each of the tokens (B, T), and the state."""
     if isinstance(decoder, TellsFollowing):
         return decoder.log_prob(x, following, state)

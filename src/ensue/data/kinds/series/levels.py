@@ -180,11 +180,12 @@ class LevelsCodec:
             return ""
         step, c = (int(i) for i in np.argwhere(wrong)[0])
         told = f"channel {self.channels[c]!r} is {values[step, c]:.10g} at step {step}"
-        if self.whole[c] is None:
+        whole = self.whole[c]
+        if whole is None:
             return f"{told}, and levels of measurements keep {restored[step, c]:.10g} of it"
-        low, high = self.whole[c].values(np.array([0, self.axes[c].num - 1]))
+        low, high = whole.values(np.array([0, self.axes[c].num - 1]))
         return (
-            f"{told}; levels are from {low:.10g} to {high:.10g} with {self.whole[c].decimals} "
+            f"{told}; levels are from {low:.10g} to {high:.10g} with {whole.decimals} "
             "decimals, by what training had"
         )
 
