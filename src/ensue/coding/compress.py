@@ -11,7 +11,15 @@ from torch import Tensor
 
 from ensue.coding.coder import encode, equal_threads
 from ensue.coding.container import MOST_THREADS, Header, content_of, machine_class, to_bytes
-from ensue.coding.restoring import coding_model, files_of, load_coder, require_place, restoring
+from ensue.coding.restoring import (
+    coding_model,
+    files_of,
+    lengths_to_tell,
+    load_coder,
+    prompts_of,
+    require_place,
+    restoring,
+)
 from ensue.configuration import require_at_least
 from ensue.data.codecs.protocols import LosesDetail
 from ensue.data.items import Items
@@ -44,8 +52,9 @@ def compress(
     run
         A run folder of a family that predicts token by token.
     data
-        A folder of images or texts, a file, or builtin:NAME. All items must be readable, and the
-        run's codec must encode them without loss.
+        A folder of images, texts or series of whole numbers, a file, or builtin:NAME. All items
+        must be readable, and the run's codec must encode them without loss. Of series the values of
+        the channels are kept, not their times.
     out
         File to write, ending in .ensue.
     batch_size
@@ -69,6 +78,7 @@ def compress(
         items=tuple(items.ids),
         longest=max(map(len, sequences)),
         content=content_of(sequences),
+        lengths=lengths_to_tell(coding_model(loaded), sequences),
     )
     with equal_threads(num_threads):
         likelihood = _bits(loaded, sequences, batch_size)
@@ -107,7 +117,7 @@ def _encoded(
     progress.start("compressing", _num_coded(sequences))
     try:
         return encode(
-            coding_model(loaded).prompts(len(sequences)),
+            prompts_of(coding_model(loaded), len(sequences), header.lengths),
             sequences,
             longest=header.longest,
             batch_size=header.batch_size,

@@ -42,6 +42,7 @@ class Header:
         items: A name for each item.
         longest: Tokens of the longest one.
         content: SHA-256 of all sequences.
+        lengths: Tokens of each, where neither the model nor a last token says so; else None.
     """
 
     __pydantic_config__ = STRICT
@@ -54,6 +55,11 @@ class Header:
     items: tuple[str, ...]
     longest: Annotated[int, Field(gt=0)]
     content: str
+    lengths: tuple[Annotated[int, Field(gt=1)], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.lengths is not None and len(self.lengths) != len(self.items):
+            raise ConfigError(f"there are {len(self.lengths)} lengths of {len(self.items)} items")
 
 
 def machine_class(device: torch.device) -> str:
@@ -75,7 +81,8 @@ def content_of(sequences: Any) -> str:
 
 def to_bytes(header: Header, words: np.ndarray) -> bytes:
     """Return the bytes of the file."""
-    packed = lzma.compress(json.dumps(to_plain(header)).encode(), lzma.FORMAT_RAW, filters=FILTERS)
+    facts = {name: value for name, value in to_plain(header).items() if value is not None}
+    packed = lzma.compress(json.dumps(facts).encode(), lzma.FORMAT_RAW, filters=FILTERS)
     whole = MAGIC + struct.pack("<I", len(packed)) + packed + words.astype("<u4").tobytes()
     return whole + hashlib.sha256(whole).digest()
 

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from ensue.coding.coder import decode, equal_threads
 from ensue.coding.container import Header, content_of, machine_class, read, require_same
-from ensue.coding.restoring import coding_model, files_of, load_coder, require_place, restoring
+from ensue.coding.restoring import (
+    coding_model,
+    files_of,
+    load_coder,
+    prompts_of,
+    require_place,
+    restoring,
+)
 from ensue.errors import ConfigError, DataError
 from ensue.files import written_whole
 from ensue.runs.loaded import Loaded
@@ -32,7 +39,7 @@ def decompress(
     file
         The compressed file.
     out
-        A new folder for one file per item (images as PNG), or an .npz file for images.
+        A new folder for one file per item (images as PNG, series as CSV), or of images an .npz file.
     quiet
         Show no progress.
     """
@@ -75,7 +82,7 @@ def _decoded(loaded: Loaded, header: Header, words: np.ndarray, progress: Progre
     try:
         with equal_threads(header.num_threads):
             sequences = decode(
-                coding_model(loaded).prompts(len(header.items)),
+                prompts_of(coding_model(loaded), len(header.items), header.lengths),
                 words,
                 longest=header.longest,
                 batch_size=header.batch_size,

@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+import torch
+from torch import Tensor
+
 from ensue.data.codecs.protocols import Codec, Restores
 from ensue.data.kinds import KINDS
 from ensue.errors import ConfigError, DataError
 from ensue.files import writing
+from ensue.generation import Prompts
 from ensue.models.traits import CodingModel
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.writers import file_inside
@@ -27,6 +31,25 @@ def coding_model(loaded: Loaded) -> CodingModel:
         ConfigError: The family doesn't predict token by token.
     """
     return loaded.model_as(CodingModel, "codes")
+
+
+def lengths_to_tell(model: CodingModel, sequences: Sequence[Tensor]) -> tuple[int, ...] | None:
+    """Return the lengths of sequences, if no last token and no form of the items says them."""
+    prompts = model.prompts(len(sequences))
+    lengths = torch.tensor([len(tokens) for tokens in sequences])
+    if prompts.eos is not None:
+        return None
+    if prompts.limits is not None and torch.equal(prompts.length.cpu() + prompts.limits, lengths):
+        return None
+    return tuple(lengths.tolist())
+
+
+def prompts_of(model: CodingModel, num: int, lengths: Sequence[int] | None) -> Prompts:
+    """Return the beginnings of sequences, which have these lengths where they are told."""
+    prompts = model.prompts(num)
+    if lengths is not None:
+        prompts.limits = torch.tensor(lengths) - prompts.length.cpu()
+    return prompts
 
 
 def restoring(codec: Codec) -> Restores:

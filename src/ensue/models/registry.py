@@ -71,9 +71,9 @@ FAMILIES = {
             "text": "text",
         },
         contracts=("trains", "encodes", "scores", "samples", "completes", "codes", "steps"),
-        summary="Causal convolutions or attention: exact likelihood of sound, images, series, texts",
+        summary="Causal convolutions, attention: exact likelihood of sound, images, series, texts",
         objective="Negative log-likelihood of each token given those before it (van den Oord et "
-        "al. 2016, 1609.03499, eq. 1), in nats; of images row by row, of series channel by channel.",
+        "al. 2016, 1609.03499, eq. 1), in nats; of images row by row, of series step by step.",
         limits=(
             "A window of training begins without memory of what came before it.",
             "An image is read from the upper left: only what lies below can be completed.",

@@ -86,13 +86,14 @@ class Series:
     def write(self, output: Output, path: Path) -> None:
         assert isinstance(output.codec, DecodesSeries)
         lengths = [len(x) for x in output.items]
-        columns = {"draw": np.arange(len(lengths)), **output.columns}
+        names = output.columns.get("item", [""] * len(lengths))
+        columns = {**output.columns, "draw": numbered(names)}
         each = {name: np.repeat(np.asarray(column), lengths) for name, column in columns.items()}
         each["step"] = np.concatenate([np.arange(n) for n in lengths])
         values = np.concatenate(output.items)
-        names = output.codec.channels
-        own = {name: f"channel.{name}" if name in each else name for name in names}
-        write_table({**each, **{own[n]: values[:, c] for c, n in enumerate(names)}}, path)
+        for c, name in enumerate(output.codec.channels):
+            each[f"channel.{name}" if name in each else name] = values[:, c]
+        write_table(each, path)
 
 
 class Images:
@@ -129,11 +130,8 @@ class Sounds:
         names = output.columns.get("item")
         if names is None:
             return [PurePath(f"{i:04d}.wav") for i in range(len(output.items))]
-        num, files = Counter[str](), []
-        for name in names:
-            files.append(file_inside(f"{PurePath(name).with_suffix('')}.{num[name]}.wav"))
-            num[name] += 1
-        return files
+        both = zip(names, numbered(names), strict=True)
+        return [file_inside(f"{PurePath(name).with_suffix('')}.{n}.wav") for name, n in both]
 
 
 WRITERS: dict[str, Writer] = {
@@ -142,6 +140,20 @@ WRITERS: dict[str, Writer] = {
     "series": Series(),
     "sounds": Sounds(),
 }
+
+
+def numbered(names: Sequence[str]) -> list[int]:
+    """Of each name how often it came before.
+
+    Example:
+        >>> numbered(["a", "a", "b"])
+        [0, 1, 0]
+    """
+    num, numbers = Counter[str](), []
+    for name in names:
+        numbers.append(num[name])
+        num[name] += 1
+    return numbers
 
 
 def writer_of(codec: Codec) -> Writer:

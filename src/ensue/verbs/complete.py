@@ -39,11 +39,11 @@ def complete(
         A run folder.
     data
         Beginnings to complete: a folder, a table or a file. Of an image the upper part is used, of
-        a recording the beginning.
+        a recording or a series the beginning.
     prompt
         One text to complete, instead of data.
     known
-        Share of an image (from the top) or of a recording that is given; by default half.
+        Share of an image (from the top), a recording or a series that is given; by default half.
     num
         Completions of each item; with the method beam, the likeliest ones.
     out

@@ -140,22 +140,23 @@ def forecast(
     came = [
         _came(codec.decode(x), len(past), steps) for x, past in zip(encoded, pasts, strict=True)
     ]
+    told = {
+        name: _measured_all(
+            [x[:, :, c] for x in draws],
+            [y[:, c] for y in came],
+            [h[:, c] for h in histories],
+            (low, high),
+            season,
+        )
+        for c, name in enumerate(codec.channels)
+        if not all(np.isnan(y[:, c]).all() for y in came)
+    }
     write_table(_columns(store.ids, codec.channels, histories, draws, came, quantiles), path)
     return Forecasted(
         num_items=len(store),
         num_steps=steps,
         channels=codec.channels,
-        measured={
-            name: _measured_all(
-                [x[:, :, c] for x in draws],
-                [y[:, c] for y in came],
-                [h[:, c] for h in histories],
-                (low, high),
-                season,
-            )
-            for c, name in enumerate(codec.channels)
-            if not all(np.isnan(y[:, c]).all() for y in came)
-        },
+        measured=told,
         inside=(low, high),
         skipped=store.skipped,
         files=(path,),
