@@ -26,6 +26,8 @@ ROWS = {
     "series_ucr": "labeled series, three seeds (ROW='series_ucr FOLDER [PEERS]')",
     "series_skab": "faults of a test stand, by single rows, three seeds (ROW='series_skab FOLDER')",
     "series_missing": "series that lack a fifth of their steps (ROW='series_missing FOLDER')",
+    "series_forecast": "forecasts beside ridge, neighbors and AR (ROW='series_forecast UCR NAB')",
+    "series_compress": "counts beside xz and differences (ROW='series_compress NAB')",
     "series_stream": "12 channels at 1 kHz, measured as they come, on one core",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",

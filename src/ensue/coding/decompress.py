@@ -39,7 +39,8 @@ def decompress(
     file
         The compressed file.
     out
-        A new folder for one file per item (images as PNG, series as CSV), or of images an .npz file.
+        A new folder for one file per item (images as PNG, series as CSV), or an .npz file for
+        images.
     quiet
         Show no progress.
     """

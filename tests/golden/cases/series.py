@@ -15,6 +15,15 @@ CASES = (
         "check data/logs --quiet",
     ),
     case(
+        "causal series",
+        "causal data/logs --channels 8 --num-layers 2 --num-lags 4",
+        embed("data/logs"),
+        score("data/logs"),
+        "sample {run} --num 2 --out {out}/samples.csv",
+        "complete {run} data/logs --known 0.9 --out {out}/completions.csv",
+        "forecast {run} data/logs --steps 3 --given 50 --num 4 --out {out}/forecasts.csv --quiet",
+    ),
+    case(
         "cpc of series, robust, both ways",
         f"cpc data/logs {CPC} --scaling robust --directions forward,backward --kernels 5,4 "
         "--strides 1,2 --pooling extremes --window-steps 40",
