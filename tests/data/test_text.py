@@ -151,7 +151,9 @@ def test_only_empty_lines_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", [{"columns": ("a",)}, {"speed_perturbation": 0.1}])
 def test_settings_of_other_kinds_are_refused(setting: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"is for data of kind (audio|table), not text"):
+    with pytest.raises(
+        ConfigError, match=r"is for data of kind (audio|table|table or series), not text"
+    ):
         require_settings_of(DataConfig(**setting), "text")  # type: ignore[arg-type]
 
 

@@ -95,7 +95,7 @@ def test_horizons_begin_beyond_what_frames_share(run: Path) -> None:
         ("--kernels 2 --strides 3", "a stride of 3 with a kernel of 2 leaves steps unseen"),
         ("--encoder log_mel", "takes audio, and the data are series"),
         ("--time when", "unknown column of times 'when'"),
-        ("--tokens words", "tokens is for data of kind text, not series"),
+        ("--tokens words", "tokens is for data of kind text, smiles or question, not series"),
         ("--rate 3", "rows aren't equally far apart"),
     ],
 )

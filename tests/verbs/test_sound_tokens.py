@@ -107,7 +107,7 @@ def test_embeddings_are_of_whole_recordings(
         ("compress {run} {data} --out {new}.ensue", "don't tell all of a recording"),
         ("sample {run} --num 1 --out {data}", "there is something in"),
         ("train causal {data} --out {new} --speed-perturbation 0.1", "reads levels"),
-        ("train causal {data} --out {new} --levels 16", "for data of kind image"),
+        ("train causal {data} --out {new} --levels 16", "for data of kind series or image"),
     ],
 )
 def test_rubbish_is_told(

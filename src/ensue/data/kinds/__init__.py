@@ -223,9 +223,10 @@ def require_settings_of(config: DataConfig, kind: str) -> None:
     Raises:
         ConfigError: A setting would be ignored.
     """
-    # From the plainest kind up: tokens are a setting of texts before they are one of questions.
-    for other, row in reversed(KINDS.items()):
-        for name in row.settings:
-            is_set = getattr(config, name) != getattr(DataConfig, name)
-            if is_set and name not in KINDS[kind].settings:
-                raise ConfigError(f"{name} is for data of kind {other}, not {kind}; leave it out")
+    for name in dict.fromkeys(name for row in KINDS.values() for name in row.settings):
+        is_set = getattr(config, name) != getattr(DataConfig, name)
+        if is_set and name not in KINDS[kind].settings:
+            # From the plainest kind up: tokens are a setting of texts before one of questions.
+            others = [other for other, row in reversed(KINDS.items()) if name in row.settings]
+            named = " or ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+            raise ConfigError(f"{name} is for data of kind {named}, not {kind}; leave it out")
