@@ -70,7 +70,7 @@ class CausalDecoder(CausalLayers):
         return self.through_layers(z, new)
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
-        """As :meth:`CausalLayers.init_state`, with the row of an image above its first one."""
+        """As ``CausalLayers.init_state``, with the row of an image above its first one."""
         state = super().init_state(batch, condition)
         if self.above is not None:
             state["above"] = torch.full(

@@ -42,12 +42,12 @@ class TokenModel(nn.Module, SavedModel, ABC):
 
     @property
     def shortest(self) -> int:
-        """Steps of the shortest item to learn from: bos and another token, or one."""
+        """Steps that an item to learn from has at least, as its layout says."""
         return self.layout.shortest
 
     @property
     def shortest_item(self) -> int:
-        """Steps of the shortest item to represent: bos and eos, or one."""
+        """Steps that an item to represent has at least, as its layout says."""
         return self.layout.shortest_item
 
     @abstractmethod

@@ -107,7 +107,7 @@ class SeriesDecoder(CausalLayers):
         return z, y, state
 
     def init_state(self, batch: int, condition: Tensor | None = None) -> dict[str, Any]:
-        """As :meth:`CausalLayers.init_state`, with the values before the first one: zeros."""
+        """As ``CausalLayers.init_state``, with the values before the first one: zeros."""
         before = torch.full((batch, 1), self.bos, device=self.value.weight.device)
         lags = self.lags.init_state(batch)
         return {**super().init_state(batch, condition), "lags": lags, "before": before}

@@ -92,7 +92,7 @@ class LevelsCodec:
 
         Raises:
             ConfigError: Each item is to have a scale of its own.
-            DataError: As for :meth:`SeriesCodec.fit`.
+            DataError: As for ``SeriesCodec.fit``.
         """
         if config.scaling == "item":
             raise ConfigError(
