@@ -45,7 +45,7 @@ def lengths_to_tell(model: CodingModel, sequences: Sequence[Tensor]) -> tuple[in
 
 
 def prompts_of(model: CodingModel, num: int, lengths: Sequence[int] | None) -> Prompts:
-    """Return the beginnings of sequences, which have these lengths where they are told."""
+    """Return the beginnings of sequences, of these lengths where they are given."""
     prompts = model.prompts(num)
     if lengths is not None:
         prompts.limits = torch.tensor(lengths) - prompts.length.cpu()

@@ -48,7 +48,7 @@ class Axis:
         return np.clip(np.rint((t - self.first) / self.step), 0, self.num - 1).astype(np.int64)
 
     def width(self, level: np.ndarray) -> np.ndarray:
-        """How far levels reach, those at the ends as far as if there were others beyond them."""
+        """Widths of levels, those at the ends as if there were others beyond them."""
         t = self.first + level * self.step
         return self._line(t + self.step / 2) - self._line(t - self.step / 2)
 

@@ -186,7 +186,7 @@ def measured(
 
 
 def _alike(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Rows of the same length together, at most so many."""
+    """Rows of the same length together, ``most`` at most."""
     groups: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
         groups.setdefault(length, []).append(row)

@@ -21,10 +21,10 @@ class Place:
     """A place of a step's tokens.
 
     Attributes:
-        channel: What it tells of.
+        channel: The channel whose level it is.
         is_first: Whether it is the channel's first token.
         is_last: Whether it is the last one.
-        num: Tokens that can stand there, a missing value aside.
+        num: Tokens that are possible there, a missing value aside.
     """
 
     channel: int
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Digits:
-    """The tokens of steps with so many levels in each channel.
+    """The tokens of steps, given the number of levels of each channel.
 
     Args:
         num_levels: Of each of the C channels, at most 65,536; a missing value is the level

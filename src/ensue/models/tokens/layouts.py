@@ -66,7 +66,7 @@ class Layout(ABC):
         """(num,) tokens of items that are drawn; None where that is open."""
 
     def num_tokens(self, lengths: Tensor | None) -> Tensor | None:
-        """(B,) tokens of items of so many steps, the token before the first one among them."""
+        """(B,) tokens of items of these lengths, the token before the first one among them."""
         return lengths
 
     def more(self, x: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ class SeriesDecoder(CausalLayers):
         return _Expected(place, x.long(), weight, mean, scale, missing[..., 0]), state
 
     def _log_prob(self, expected: _Expected, token: Tensor) -> Tensor:
-        """Nats of tokens that tell no missing value; -inf of those that can't stand there."""
+        """Nats of tokens that tell no missing value; -inf of those that aren't possible there."""
         place, before = expected.place.expand(token.shape), expected.before.expand(token.shape)
         after_missing = ~self.is_first[place] & (before == self.missing)
         level = self._level(token, before.masked_fill(before >= self.missing, 0), place)

@@ -1,4 +1,4 @@
-"""Forecasts: how series go on by draws of the model, beside how they went on."""
+"""Forecasts: how series go on by draws of the model, next to how they went on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ that are shown."""
 LOW, HIGH = 0.1, 0.9
 CAPTION = (
     "The ends of series, from {num} draws each: the median and the range from quantile 0.1 to 0.9, "
-    "beside the values that came."
+    "next to the values that came."
 )
 
 
