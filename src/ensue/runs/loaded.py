@@ -14,15 +14,15 @@ from torch import Tensor
 from ensue.configuration import require_at_least
 from ensue.data.batches import Source
 from ensue.data.codecs import decoded, load_codec
-from ensue.data.codecs.protocols import BeginsItems, Codec, DecodesSeries, HasSources
+from ensue.data.codecs.protocols import Codec, HasSources
 from ensue.data.config import for_other_data
 from ensue.data.raws import raws_of
 from ensue.errors import ConfigError, DataError, unknown
-from ensue.evaluation.forecast import draws_ahead
 from ensue.models.loading import load_model
-from ensue.models.protocols import Completes, Draws, Encodes, Features, Samples, Scores
+from ensue.models.protocols import Draws, Encodes, Features, Samples, Scores
 from ensue.models.registry import require_contract
 from ensue.models.traits import LatentModel, Model
+from ensue.runs.ahead import completions, forecasts
 from ensue.runs.classes import class_condition, classes_known_to, classes_of
 from ensue.runs.draws import new_generator, require_place_for, with_usual_length
 from ensue.runs.hashing import hash_of
@@ -203,7 +203,8 @@ class Loaded:
             ConfigError: The family can't complete, or not with these settings.
         """
         encoded = [self.codec.encode(raw) for raw in self._raws(raws)]
-        return self.complete_encoded(
+        return completions(
+            self,
             encoded,
             num=num,
             condition=condition,
@@ -212,43 +213,6 @@ class Loaded:
             known=known,
             **settings,
         )
-
-    def complete_encoded(
-        self,
-        encoded: Sequence[Tensor],
-        *,
-        num: int = 1,
-        condition: str | None = None,
-        temperature: float = 1.0,
-        seed: int = 0,
-        known: float | None = None,
-        **settings: Any,
-    ) -> list[list[Any]]:
-        """Do the same as :meth:`complete` for beginnings that the codec has encoded already."""
-        model = self.model_as(Completes, "completes")
-        require_place_for(settings, self.model)
-        if not len(encoded):
-            return []
-        if not isinstance(self.codec, BeginsItems):
-            raise ConfigError(f"items of kind {self.codec.kind} have no beginnings to complete")
-        condition_of = class_condition(self.model, condition, len(encoded))
-        x, mask = self.codec.begun(encoded, known)
-        generator = new_generator(seed)
-        with torch.inference_mode():
-            drawn = model.complete(
-                x.to(self.device),
-                mask.to(self.device),
-                num=num,
-                temperature=temperature,
-                generator=generator,
-                **condition_of,
-                **with_usual_length(settings, self.codec),
-            )
-        assert drawn.item is not None
-        found: list[list[Any]] = [[] for _ in encoded]
-        for i, item in zip(drawn.item.tolist(), self._decoded(drawn), strict=True):
-            found[i].append(item)
-        return found
 
     def forecast(
         self, raws: Any, num_steps: int, *, num: int = 100, temperature: float = 1.0, seed: int = 0
@@ -267,40 +231,7 @@ class Loaded:
             ConfigError: The run isn't of series, or its family can't go on from a beginning.
         """
         encoded = [self.codec.encode(raw) for raw in self._raws(raws)]
-        return self.forecast_encoded(
-            encoded, num_steps, num=num, temperature=temperature, seed=seed
-        )
-
-    def forecast_encoded(
-        self,
-        encoded: Sequence[Tensor],
-        num_steps: int,
-        *,
-        num: int = 100,
-        temperature: float = 1.0,
-        seed: int = 0,
-    ) -> list[np.ndarray]:
-        """Do the same as :meth:`forecast` for series that the codec has encoded already.
-
-        A model sees as much of the past as a window of its training held.
-        """
-        model, codec = self.model_as(Completes, "completes"), self.codec
-        require_at_least(1, num_steps=num_steps, num=num)
-        if not isinstance(codec, DecodesSeries):
-            raise ConfigError(
-                f"forecast is for series, and this run is of {codec.kind}; use complete"
-            )
-        window = codec.window(for_other_data(self.config["data"]))
-        return draws_ahead(
-            model,
-            codec,
-            [x[-(window or len(x)) :] for x in encoded],
-            num_steps=num_steps,
-            num=num,
-            generator=new_generator(seed),
-            temperature=temperature,
-            device=self.device,
-        )
+        return forecasts(self, encoded, num_steps, num=num, temperature=temperature, seed=seed)
 
     def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:
         """Decode the means of the posteriors of raw items, greedily.

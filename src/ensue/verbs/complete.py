@@ -12,6 +12,7 @@ from ensue.data.kinds import KINDS
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.models.registry import require_contract
+from ensue.runs.ahead import completions
 from ensue.runs.drawing import Drawing, place_of, settings_of, write_drawn
 from ensue.runs.loaded import Loaded, load
 from ensue.runs.reading import MAX_SKIPPED, read_items
@@ -68,14 +69,14 @@ def complete(
     require_few_skipped(skipped, len(raws), max_skipped)
     if not encoded:
         raise DataError(f"no item can be used; the first, {skipped[0][0]!r}: {skipped[0][1]}")
-    completions = loaded.complete_encoded(
-        list(encoded.values()), num=num, condition=condition, known=known, **settings
+    completed = completions(
+        loaded, list(encoded.values()), num=num, condition=condition, known=known, **settings
     )
-    named = dict(zip(encoded, completions, strict=True))
+    named = dict(zip(encoded, completed, strict=True))
     write_drawn(loaded, _output(named, loaded.codec, num, is_sheet=path.suffix == ".png"), path)
     return Written(
         what="completions",
-        num_rows=sum(map(len, completions)),
+        num_rows=sum(map(len, completed)),
         num_items=len(encoded),
         skipped=skipped,
         files=(path,),

@@ -17,6 +17,7 @@ from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.forecast import Measured, last_season, measured
 from ensue.models.registry import require_contract
+from ensue.runs.ahead import forecasts
 from ensue.runs.loaded import load
 from ensue.runs.reading import Reading, open_data
 from ensue.runs.results import Next, left_out, open_in_python
@@ -135,7 +136,7 @@ def forecast(
     encoded = [store[i] for i in range(len(store))]
     pasts = [x if given is None else x[:given] for x in encoded]
     _require_past(pasts, store.ids, given)
-    draws = loaded.forecast_encoded(pasts, steps, num=num, temperature=temperature, seed=seed)
+    draws = forecasts(loaded, pasts, steps, num=num, temperature=temperature, seed=seed)
     histories = [codec.decode(past) for past in pasts]
     came = [
         _came(codec.decode(x), len(past), steps) for x, past in zip(encoded, pasts, strict=True)

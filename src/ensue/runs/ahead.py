@@ -1,0 +1,104 @@
+"""Going on: completions of encoded items that have begun, and forecasts of encoded series."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ensue.configuration import require_at_least
+from ensue.data.codecs import decoded
+from ensue.data.codecs.protocols import BeginsItems, Codec, DecodesSeries
+from ensue.data.config import for_other_data
+from ensue.errors import ConfigError
+from ensue.evaluation.forecast import draws_ahead
+from ensue.models.protocols import Completes
+from ensue.models.traits import Model
+from ensue.runs.classes import class_condition
+from ensue.runs.draws import new_generator, require_place_for, with_usual_length
+
+P = TypeVar("P")
+
+
+class Run(Protocol):
+    """A trained run: what is read here of :class:`ensue.runs.loaded.Loaded`."""
+
+    @property
+    def model(self) -> Model: ...
+    @property
+    def codec(self) -> Codec: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def device(self) -> torch.device: ...
+    def model_as(self, protocol: type[P], contract: str) -> P: ...
+
+
+def completions(
+    run: Run,
+    encoded: Sequence[Tensor],
+    *,
+    num: int = 1,
+    condition: str | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+    known: float | None = None,
+    **settings: Any,
+) -> list[list[Any]]:
+    """Complete the beginnings of items that the codec has encoded, as :meth:`Loaded.complete`."""
+    model, codec = run.model_as(Completes, "completes"), run.codec
+    require_place_for(settings, run.model)
+    if not len(encoded):
+        return []
+    if not isinstance(codec, BeginsItems):
+        raise ConfigError(f"items of kind {codec.kind} have no beginnings to complete")
+    condition_of = class_condition(run.model, condition, len(encoded))
+    x, mask = codec.begun(encoded, known)
+    generator = new_generator(seed)
+    with torch.inference_mode():
+        drawn = model.complete(
+            x.to(run.device),
+            mask.to(run.device),
+            num=num,
+            temperature=temperature,
+            generator=generator,
+            **condition_of,
+            **with_usual_length(settings, codec),
+        )
+    assert drawn.item is not None
+    found: list[list[Any]] = [[] for _ in encoded]
+    items = decoded(codec, drawn.values, drawn.lengths)
+    for i, item in zip(drawn.item.tolist(), items, strict=True):
+        found[i].append(item)
+    return found
+
+
+def forecasts(
+    run: Run,
+    encoded: Sequence[Tensor],
+    num_steps: int,
+    *,
+    num: int = 100,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> list[np.ndarray]:
+    """Draw how series that the codec has encoded go on, as :meth:`Loaded.forecast`.
+
+    A model sees as much of the past as a window of its training held.
+    """
+    model, codec = run.model_as(Completes, "completes"), run.codec
+    require_at_least(1, num_steps=num_steps, num=num)
+    if not isinstance(codec, DecodesSeries):
+        raise ConfigError(f"forecast is for series, and this run is of {codec.kind}; use complete")
+    window = codec.window(for_other_data(run.config["data"]))
+    return draws_ahead(
+        model,
+        codec,
+        [x[-(window or len(x)) :] for x in encoded],
+        num_steps=num_steps,
+        num=num,
+        generator=new_generator(seed),
+        temperature=temperature,
+        device=run.device,
+    )
