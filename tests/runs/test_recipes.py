@@ -25,6 +25,7 @@ DATA = {
     "digits": "builtin:digits",
     "masked": "builtin:digits",
     "series-cpc": "series",
+    "series-causal": "series",
     "pixelcnn": "builtin:digits",
     "digits-realnvp": "builtin:digits",
     "digits-affine": "builtin:digits",
@@ -69,8 +70,6 @@ def test_recipe_runs_for_two_steps(
     if data == "molecules":
         data = tmp_path / "some.smi"
         data.write_text("".join(f"C{'N' * (i % 4)}{'C' * i}O\n" for i in range(20)))
-    if data == "series":
-        data = np.random.default_rng(0).standard_normal((20, 100, 2)).cumsum(1)
     if data == "questions":
         data = write_questions(tmp_path)
         small["validation"] = 0.3
@@ -79,6 +78,8 @@ def test_recipe_runs_for_two_steps(
         data.write_text(TEXT)
     if family == "vae":
         small["validation"] = 0.2
+    if data == "series":
+        data = np.random.default_rng(0).standard_normal((20, 100, 2)).cumsum(1)
     train(family, data, out=tmp_path / "run", recipe=name, cache=cache, quiet=True, **small)
     assert (tmp_path / "run" / "report.html").exists()
 
