@@ -98,8 +98,7 @@ def test_forecasts_in_python_are_draws(logs: Path) -> None:
     np.testing.assert_array_equal(counts, counts.round())
 
 
-def test_seeds_and_series_beside_change_nothing(logs: Path) -> None:
-    """One window of the past is seen: what lies before it plays no part."""
+def test_what_lies_before_the_last_window_changes_no_forecast(logs: Path) -> None:
     run = ensue.load(logs / "run")
     x = np.genfromtxt(logs / "new" / "a.csv", delimiter=",", skip_header=1)[:, 1:]
     long = np.concatenate([x * 1.5, x, x])
@@ -113,6 +112,8 @@ def test_seeds_and_series_beside_change_nothing(logs: Path) -> None:
     ("words", "message"),
     [
         ("--steps 0", "steps is 0"),
+        ("--steps 2 --given 0", "given is 0"),
+        ("--steps 2 --season 0", "season is 0"),
         ("--steps 2 --given 100", "given is 100 steps, and the series 'b.csv' has 90"),
         ("--steps 2 --quantiles 0 0.5", "give some between 0 and 1"),
         ("--steps 2 --given 50 --season 60", "season is 60 steps, and a history has 50"),

@@ -1,4 +1,4 @@
-r"""Axes: the places of levels on a line, near each other where most values lie."""
+"""Axes: the places of levels on a line, near each other where most values lie."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -51,12 +51,6 @@ class Axis:
         """Widths of levels, those at the ends as if there were others beyond them."""
         t = self.first + level * self.step
         return self._line(t + self.step / 2) - self._line(t - self.step / 2)
-
-    def reaches(self) -> tuple[float, float]:
-        """Where the first level begins and the last one ends, if there were others beyond."""
-        ends = np.array([-0.5, self.num - 0.5])
-        low, high = self.place(ends).tolist()
-        return low, high
 
     def _line(self, t: np.ndarray) -> np.ndarray:
         return np.sinh(t) if self.warped else t

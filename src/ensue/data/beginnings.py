@@ -6,6 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from ensue.errors import ConfigError
+
+
+def known_part(known: float | None) -> float:
+    """The part of an item that is given, by default half.
+
+    Raises:
+        ConfigError: It is none or all.
+    """
+    part = 0.5 if known is None else known
+    if not 0 < part < 1:
+        raise ConfigError(
+            f"known is {part}; something must be given, and something must be left to complete"
+        )
+    return part
+
 
 def padded_beginnings(starts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Tokens (T,) of several beginnings as (B, T), padded at the end, and which are given.

@@ -123,7 +123,9 @@ def naive_error(history: np.ndarray, season: int = 1) -> float:
 
 
 def last_season(history: np.ndarray, num_steps: int, season: int = 1) -> np.ndarray:
-    """The values of the last season again and again: (T,) to (N,); a missing one is the one before.
+    """The values of the last season, again and again: (T,) to (N,).
+
+    Where a value is missing, the known one before it takes its place.
 
     Raises:
         ConfigError: The history is shorter than a season.

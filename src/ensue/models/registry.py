@@ -77,7 +77,7 @@ FAMILIES = {
         limits=(
             "A window of training begins without memory of what came before it.",
             "An image is read from the upper left: only what lies below can be completed.",
-            "Measurements of a series are levels; what lies beyond those of training is cut there.",
+            "Values of a series are levels; what lies beyond those of training is cut there.",
         ),
     ),
     "charrnn": Family(

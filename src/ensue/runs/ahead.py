@@ -74,6 +74,17 @@ def completions(
     return found
 
 
+def series_codec(codec: Codec) -> DecodesSeries:
+    """The codec, if it is of series.
+
+    Raises:
+        ConfigError: It isn't.
+    """
+    if not isinstance(codec, DecodesSeries):
+        raise ConfigError(f"forecast is for series, and this run is of {codec.kind}; use complete")
+    return codec
+
+
 def forecasts(
     run: Run,
     encoded: Sequence[Tensor],
@@ -87,10 +98,8 @@ def forecasts(
 
     A model sees as much of the past as a window of its training held.
     """
-    model, codec = run.model_as(Completes, "completes"), run.codec
+    model, codec = run.model_as(Completes, "completes"), series_codec(run.codec)
     require_at_least(1, num_steps=num_steps, num=num)
-    if not isinstance(codec, DecodesSeries):
-        raise ConfigError(f"forecast is for series, and this run is of {codec.kind}; use complete")
     window = codec.window(for_other_data(run.config["data"]))
     return draws_ahead(
         model,

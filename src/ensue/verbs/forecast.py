@@ -12,12 +12,11 @@ from rich.table import Table
 from torch import Tensor
 
 from ensue.configuration import require_at_least
-from ensue.data.codecs.protocols import DecodesSeries
 from ensue.data.sources.data import Data
 from ensue.errors import ConfigError, DataError
 from ensue.evaluation.forecast import Measured, last_season, measured
 from ensue.models.registry import require_contract
-from ensue.runs.ahead import forecasts
+from ensue.runs.ahead import forecasts, series_codec
 from ensue.runs.loaded import load
 from ensue.runs.reading import Reading, open_data
 from ensue.runs.results import Next, left_out, open_in_python
@@ -91,9 +90,9 @@ def forecast(
     """Forecast how series go on, with the quantiles of draws.
 
     The table has a row for each series, step and channel: mean and quantiles, and the value that
-    came, where --given leaves some to compare with. The mean absolute error of the median is also
-    told in units of a naive forecast's error in the past (MASE; below 1 is better). A run sees as
-    much of the past as one of its training windows held.
+    came, where --given leaves some to compare with. MASE is the mean absolute error of the median
+    in units of a naive forecast's error in the past; below 1 is better. A run sees as much of the
+    past as one of its training windows held.
 
     Parameters
     ----------
@@ -124,14 +123,12 @@ def forecast(
     path = check_out(out, data=data)
     low, high = _checked(quantiles)
     require_at_least(0, temperature=temperature)
-    require_at_least(1, steps=steps, num=num, given=given or 1, season=season or 1)
+    chosen = {"given": given, "season": season}
+    counts = {name: number for name, number in chosen.items() if number is not None}
+    require_at_least(1, steps=steps, num=num, **counts)
     loaded = load(run).on_best_device()
     require_contract(loaded.family, "completes")
-    codec = loaded.codec
-    if not isinstance(codec, DecodesSeries):
-        raise ConfigError(
-            f"forecast is for series, and this run is of {codec.kind}; use `ensue complete`"
-        )
+    codec = series_codec(loaded.codec)
     store = open_data(loaded, data, **reading).store
     encoded = [store[i] for i in range(len(store))]
     pasts = [x if given is None else x[:given] for x in encoded]
@@ -176,7 +173,9 @@ def _checked(quantiles: Sequence[float]) -> tuple[float, float]:
 
 
 def _require_past(pasts: Sequence[Tensor], ids: Sequence[str], given: int | None) -> None:
-    short = [(name, len(x)) for name, x in zip(ids, pasts, strict=True) if len(x) < (given or 1)]
+    if given is None:
+        return
+    short = [(name, len(x)) for name, x in zip(ids, pasts, strict=True) if len(x) < given]
     if short:
         name, length = short[0]
         raise DataError(f"given is {given} steps, and the series {name!r} has {length}; give fewer")

@@ -1,6 +1,7 @@
 """Causal models of tokens: what comes next, from everything before it, exactly.
 
-The layers are in ``causal_decoder``, what all token models do in ``model`` and ``streams``.
+The layers are in ``causal_decoder`` and ``series_decoder``, what all token models do in ``model``
+and ``streams``.
 Dims: B batch, T tokens, E channels, S skip channels, V vocabulary.
 """
 
@@ -112,8 +113,7 @@ class Causal(
 
         Returns:
             ``total`` (B,) nats; ``terms`` (B, T - 1), 0 beyond the end; of series the tokens of a
-            step together. Bits a dimension of an image are
-            ``-total / (C H W log 2)``.
+            step together. Bits a dimension of an image are ``-total / (C H W log 2)``.
 
         Memory: B V numbers for each of 1024 tokens at a time; of series B M.
         """

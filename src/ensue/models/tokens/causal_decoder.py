@@ -1,4 +1,4 @@
-"""Tokens by causal convolutions or attention, from tokens to scores of the next ones.
+"""Causal convolutions or attention, from tokens to scores of the next ones.
 
 Dims: B batch, T tokens, E channels, S skip channels, V vocabulary.
 """

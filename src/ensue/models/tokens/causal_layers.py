@@ -3,7 +3,7 @@
 Dims: B batch, T tokens, E channels, S skip channels.
 """
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,6 +95,14 @@ class CausalLayers(nn.Module, ABC):
             return {"layers": self.layers.init_state(batch, given)}
         added = given if self.given is None else self.given(given)
         return {"layers": self.layers.init_state(batch), "condition": added}
+
+    @abstractmethod
+    def features(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Features (B, T, E) of tokens, those (B, T, S) of all up to each, and the state."""
+
+    def skim(self, x: Tensor, state: dict[str, Any]) -> dict[str, Any]:
+        """The state after tokens (B, T), without the scores of what follows them."""
+        return self.features(x, state)[2]
 
     def through_layers(
         self, z: Tensor, state: dict[str, Any]

@@ -67,7 +67,6 @@ class SeriesDecoder(CausalLayers):
     step_size: Tensor
     warped: Tensor
     num_levels: Tensor
-    channel: Tensor
     num: Tensor
     is_first: Tensor
     is_last: Tensor
@@ -120,10 +119,6 @@ class SeriesDecoder(CausalLayers):
         scores = self._log_prob(each, tokens.expand(*x.shape, -1))
         told = torch.where(self.is_first[expected.place], logsigmoid(expected.missing), -torch.inf)
         return torch.cat([scores, told[..., None]], dim=-1), state
-
-    def skim(self, x: Tensor, state: dict[str, Any]) -> dict[str, Any]:
-        """The state after tokens (B, T), without their scores."""
-        return self.features(x, state)[2]
 
     def log_prob(
         self, x: Tensor, following: Tensor, state: dict[str, Any]

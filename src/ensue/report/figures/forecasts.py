@@ -10,6 +10,7 @@ from ensue.data.codecs.protocols import DecodesSeries
 from ensue.evaluation.forecast import draws_ahead
 from ensue.models.protocols import Completes
 from ensue.report.charts import chart_html, charts
+from ensue.report.gaps import plain, with_gaps
 from ensue.report.subject import Subject, evenly
 
 NUM_SHOWN, NUM_DRAWS, MOST_CHANNELS = 3, 100, 4
@@ -106,19 +107,15 @@ def _forecast(item: str, codec: DecodesSeries, whole: torch.Tensor, draws: np.nd
     quantiles = np.quantile(draws, (LOW, 0.5, HIGH), axis=0)
     channels = {}
     for c, name in enumerate(codec.channels[:MOST_CHANNELS]):
-        low, middle, high = (_plain(q[:, c]) for q in quantiles)
+        low, middle, high = (plain(q[:, c]) for q in quantiles)
         channels[name] = Channel(
-            seen=_plain(values[max(0, first - MOST_SHOWN) : first, c]),
-            came=_plain(values[first:, c]),
+            seen=plain(values[max(0, first - MOST_SHOWN) : first, c]),
+            came=plain(values[first:, c]),
             low=low,
             middle=middle,
             high=high,
         )
     return Forecast(item=item, first=first, channels=channels)
-
-
-def _plain(x: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(f"{value:.5g}") for value in x]
 
 
 def _draw(forecast: Forecast) -> str:
@@ -127,7 +124,7 @@ def _draw(forecast: Forecast) -> str:
     )
     for axes, (name, channel) in zip(grid[:, 0], forecast.channels.items(), strict=True):
         seen, came, low, middle, high = (
-            np.array([np.nan if v is None else v for v in values])
+            with_gaps(values)
             for values in (channel.seen, channel.came, channel.low, channel.middle, channel.high)
         )
         before = forecast.first + np.arange(-len(seen), 0)

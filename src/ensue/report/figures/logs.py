@@ -19,6 +19,7 @@ from ensue.evaluation.anomaly import (
 )
 from ensue.models.traits import ComparingModel
 from ensue.report.charts import chart, chart_html, charts
+from ensue.report.gaps import plain, with_gaps
 from ensue.report.subject import Subject, evenly
 
 NUM_SHOWN, NUM_CANDIDATES, NUM_USUAL = 3, 16, 50
@@ -115,15 +116,9 @@ def _log(subject: Subject, codec: DecodesSeries, row: int, nats: np.ndarray) -> 
     return Log(
         item=subject.store.ids[row],
         labels=subject.labels_of(row),
-        values={
-            name: _plain(values[:, i]) for i, name in enumerate(codec.channels[:MOST_CHANNELS])
-        },
-        surprise=_plain(nats[:MOST_STEPS]),
+        values={name: plain(values[:, i]) for i, name in enumerate(codec.channels[:MOST_CHANNELS])},
+        surprise=plain(nats[:MOST_STEPS]),
     )
-
-
-def _plain(x: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(f"{value:.5g}") for value in x]
 
 
 def _helps(
@@ -162,14 +157,14 @@ def _draw_log(log: Log, figure: Figure) -> str:
     seconds = figure.step_seconds
     time = np.arange(len(log.surprise)) * (1 if seconds is None else seconds)
     for i, (name, values) in enumerate(log.values.items()):
-        known = np.array([np.nan if v is None else v for v in values])
+        known = with_gaps(values)
         above.plot(time, _unit(known), label=name, linewidth=0.8, color=f"C{i}")
     above.set_yticks([])
     above.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(log.values), fontsize=7)
     above.tick_params(labelbottom=False)
     for axes in (above, below):
         axes.set_xlim(time[0], time[-1] if len(time) > 1 else 1)
-    nats = np.array([np.nan if v is None else v for v in log.surprise])
+    nats = with_gaps(log.surprise)
     below.plot(time, nats, linewidth=0.8)
     below.axhline(figure.chance, linestyle="--", linewidth=0.6)
     below.set_ylabel("surprise, nats")

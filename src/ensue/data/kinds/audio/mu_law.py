@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ensue.configuration import STRICT, Format
-from ensue.data.beginnings import padded_beginnings
+from ensue.data.beginnings import known_part, padded_beginnings
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds.audio.codec import NUM_ITEMS_FOR_LEVEL, AudioCodec
@@ -112,11 +112,7 @@ class MuLawCodec:
         Raises:
             ConfigError: The part is none or all.
         """
-        part = 0.5 if known is None else known
-        if not 0 < part < 1:
-            raise ConfigError(
-                f"known is {part}; something must be given, and something must be left to complete"
-            )
+        part = known_part(known)
         # Besides bos and the end, of two samples and more one is given and one is left.
         num = [len(x) - 2 for x in encoded]
         given = [min(max(round(part * n), 1), n - 1) for n in num]

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -79,16 +79,15 @@ class SeriesCodec:
                 "levels is for families that predict a series value by value; this one reads "
                 "numbers; leave it out"
             )
-        return cls.measured(items, config, rows)
+        return cls.measured(some_of(items, rows), config)
 
     @classmethod
-    def measured(cls, items: Items, config: DataConfig, rows: Positions) -> "SeriesCodec":
-        """The same for whoever makes levels of what this codec tells.
+    def measured(cls, records: Sequence[Record], config: DataConfig) -> "SeriesCodec":
+        """A codec with the scales and lengths of these records.
 
         Raises:
-            DataError: As for :meth:`fit`.
+            DataError: They have other channels than each other, or a channel is missing in all.
         """
-        records = some_of(items, rows)
         first = records[0]
         if first.left_out:
             warnings.warn(f"columns without numbers are no channels: {', '.join(first.left_out)}")
@@ -120,10 +119,7 @@ class SeriesCodec:
             DataError: It can't be read, has other channels or another rate, or a channel without a
                 value.
         """
-        values = self.values(record_from(raw, self.channels))
-        unknown = np.isnan(values).all(0)
-        if unknown.any():
-            raise DataError(f"channel {self.channels[unknown.argmax()]!r} is missing throughout")
+        values = self.whole_values(raw)
         center, scale = self._of(values)
         return torch.from_numpy(((values - center) / scale).astype(np.float32))
 
@@ -192,6 +188,18 @@ class SeriesCodec:
             DataError: It is none of these, or has another number of channels.
         """
         return record_from(raw, self.channels)
+
+    def whole_values(self, raw: Any) -> np.ndarray:
+        """The values (T, C) of a whole item in the channels' own units.
+
+        Raises:
+            DataError: As for :meth:`encode`.
+        """
+        values = self.values(record_from(raw, self.channels))
+        unknown = np.isnan(values).all(0)
+        if unknown.any():
+            raise DataError(f"channel {self.channels[unknown.argmax()]!r} is missing throughout")
+        return values
 
     def values(self, record: Record) -> np.ndarray:
         """The chosen channels (T, C), in order.

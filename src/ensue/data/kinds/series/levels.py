@@ -13,9 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ensue.configuration import STRICT, Format
 from ensue.data.axes import Axis
+from ensue.data.beginnings import known_part
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
-from ensue.data.kinds.series.codec import SeriesCodec, record_from, some_of
+from ensue.data.kinds.series.codec import SeriesCodec, some_of
 from ensue.data.kinds.series.record import Record
 from ensue.errors import ConfigError, DataError
 
@@ -53,7 +54,7 @@ class LevelsCodec:
     .. math:: center + scale \, \sinh(a + (v \pm 1/2) \, d)
 
     and those beyond the ends belong to the first and the last. A missing value is a level of its
-    own after all others.
+    own after all others. A number with more decimals than those of training becomes the nearest.
 
     Args:
         series: Channels, centers, scales and lengths.
@@ -99,8 +100,9 @@ class LevelsCodec:
                 "scaling is 'item', and levels are the same for all items; use channel, robust or "
                 "none"
             )
-        series = SeriesCodec.measured(items, config, rows)
-        values = np.concatenate([series.values(record) for record in some_of(items, rows)])
+        records = some_of(items, rows)
+        series = SeriesCodec.measured(records, config)
+        values = np.concatenate([series.values(record) for record in records])
         both = [
             _axis_of(x[~np.isnan(x)], center, scale, config.levels)
             for x, center, scale in zip(values.T, series.center, series.scale, strict=True)
@@ -130,11 +132,7 @@ class LevelsCodec:
             DataError: It can't be read, has other channels or another rate, or a channel without a
                 value.
         """
-        values = self.series.values(record_from(raw, self.channels))
-        unknown = np.isnan(values).all(0)
-        if unknown.any():
-            raise DataError(f"channel {self.channels[unknown.argmax()]!r} is missing throughout")
-        return torch.from_numpy(self._levels(values))
+        return torch.from_numpy(self._levels(self.series.whole_values(raw)))
 
     def encode_steps(self, values: np.ndarray) -> Tensor:
         """Some steps (n, C) of a series that is still coming, of all channels in order."""
@@ -173,8 +171,8 @@ class LevelsCodec:
 
     def lost(self, raw: Any) -> str:
         """Say what levels don't keep of an item; the empty text where they keep all values."""
-        values = self.series.values(record_from(raw, self.channels))
-        restored = self.decode(self.encode(raw))
+        values = self.series.whole_values(raw)
+        restored = self.decode(torch.from_numpy(self._levels(values)))
         wrong = ~((values == restored) | (np.isnan(values) & np.isnan(restored)))
         if not wrong.any():
             return ""
@@ -200,11 +198,7 @@ class LevelsCodec:
             ConfigError: The part is none or all.
             DataError: A series has one step.
         """
-        part = 0.5 if known is None else known
-        if not 0 < part < 1:
-            raise ConfigError(
-                f"known is {part}; something must be given, and something must be left to complete"
-            )
+        part = known_part(known)
         if min(map(len, encoded)) < 2:
             raise DataError("a series has one step, of which nothing is left to complete")
         given = torch.tensor([min(max(round(part * len(x)), 1), len(x) - 1) for x in encoded])
