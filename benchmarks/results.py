@@ -28,6 +28,7 @@ ROWS = {
     "series_missing": "series that lack a fifth of their steps (ROW='series_missing FOLDER')",
     "series_forecast": "forecasts beside ridge, neighbors and AR (ROW='series_forecast UCR NAB')",
     "series_compress": "counts beside xz and differences (ROW='series_compress NAB')",
+    "series_nab": "58 logs with unusual windows, one pass (ROW='series_nab NAB')",
     "series_stream": "12 channels at 1 kHz, measured as they come, on one core",
     "flows": "Real NVP beside zuko, nflows, normflows and FrEIA; how exactly it is inverted",
     "tables": "flows on two moons and on measured tables, three seeds (ROW='tables FOLDER')",

@@ -2,17 +2,19 @@
 
 ``UCR`` holds ``ItalyPowerDemand/``: the last 12 values from the first 12. ``NAB`` holds the files
 of the Numenta Anomaly Benchmark: the next 24 steps, every 24 steps, in the last fifth of each file.
-All is fitted on the training part, or on the first three fifths; the temperature of draws is chosen
-there by four folds, or on the fourth fifth, so that four fifths of the values lie inside.
+All is fitted on the training part, or on the first three fifths. So that four fifths of the values
+lie inside, the temperature of draws is chosen on the training part by four folds, and forecasts of
+NAB are stretched by the errors of the ``CALIBRATE`` forecasts before each, as ``ensue forecast
+--calibrate`` does; how many was chosen on the fourth fifth.
 """
 
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -23,7 +25,7 @@ from benchmarks.measure import save
 from ensue import load, train
 from ensue.data.columns import read_columns
 from ensue.data.kinds.series.ts import read_ts
-from ensue.evaluation.forecast import last_season, measured
+from ensue.evaluation.forecast import last_season, measured, stretch, stretched
 
 SEEDS = ("0", "1", "2")
 RECIPE = "series-causal"
@@ -35,12 +37,14 @@ FILES = {
 """Files, and the steps of a day in each."""
 GIVEN, AHEAD, LAGS, DRAWS = 12, 24, 168, 100
 TEMPERATURES = (1.0, 1.15, 1.3, 1.5)
+CALIBRATE = (10, 20, 40)
 STRENGTHS = np.logspace(-3, 5, 17)
 Draws = list[np.ndarray]
+K = TypeVar("K")
 
 
-def nearest_to(coverages: dict[float, float], wanted: float = 0.8) -> float:
-    return min(coverages, key=lambda t: (abs(coverages[t] - wanted), t))
+def nearest_to(coverages: Mapping[K, float], wanted: float = 0.8) -> K:
+    return min(coverages, key=lambda t: abs(coverages[t] - wanted))
 
 
 def learned(series: Sequence[np.ndarray], folder: Path, seed: int) -> Any:
@@ -122,18 +126,32 @@ def nab(path: Path, season: int, seed: int, place: Path) -> dict[str, Any]:
     def at(places: range) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return [x[:o] for o in places], [x[o : o + AHEAD] for o in places]
 
+    def ours(begin: int, end: int) -> dict[str, Draws]:
+        """Forecasts from ``begin`` on, as they are and by the errors of as many before each."""
+        before = min(max(CALIBRATE), begin // AHEAD - 1)
+        pasts, came = at(range(begin - before * AHEAD, end - AHEAD + 1, AHEAD))
+        draws = drawn(run, [past[:, None] for past in pasts], AHEAD, 1.0)
+        found = {"as they are": draws[before:]}
+        for num in CALIBRATE:
+            found[str(num)] = [
+                stretched(draws[i], stretch(draws[i - num : i], came[i - num : i]))
+                for i in range(before, len(draws))
+            ]
+        return found
+
     pasts, truth = at(range(first, second - AHEAD + 1, AHEAD))
     units = [x[:first]] * len(pasts)
-    coverages = {}
-    for temperature in TEMPERATURES:
-        draws = drawn(run, [past[:, None] for past in pasts], AHEAD, temperature)
-        coverages[temperature] = told(draws, truth, units, season)["coverage"] or 0.0
-    temperature = nearest_to(coverages)
+    coverages = {
+        num: told(draws, truth, units, season)["coverage"] or 0.0
+        for num, draws in ours(first, second).items()
+    }
+    chosen = nearest_to({num: c for num, c in coverages.items() if num != "as they are"})
     pasts, truth = at(range(second, len(x) - AHEAD + 1, AHEAD))
     units = [x[:first]] * len(pasts)
+    draws = ours(second, len(x))
     found = {
-        "this run": drawn(run, [past[:, None] for past in pasts], AHEAD, temperature),
-        "this run, temperature 1": drawn(run, [past[:, None] for past in pasts], AHEAD, 1.0),
+        "this run": draws[chosen],
+        "this run, as it is": draws["as they are"],
         f"ridge on {LAGS} lags": ridge_on_lags(x[:first], pasts, seed),
         f"AR of order {LAGS}": autoregression(x[:first], pasts, seed),
         "last value": [last_season(past, AHEAD)[None] for past in pasts],
@@ -141,7 +159,8 @@ def nab(path: Path, season: int, seed: int, place: Path) -> dict[str, Any]:
     }
     return {
         "seed": seed,
-        "temperature": temperature,
+        "stretched by": int(chosen),
+        "coverage on the fourth fifth": {n: round(c, 3) for n, c in coverages.items()},
         "forecasts": len(pasts),
         "training, CPU seconds": round(seconds, 1),
         "measures": {name: told(draws, truth, units, season) for name, draws in found.items()},

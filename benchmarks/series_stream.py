@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.measure import save
 from ensue import CPC, CPCConfig
-from ensue.evaluation.anomaly import MEASURES, Anomaly, Frames
-from ensue.evaluation.monitor import Monitor
+from ensue.evaluation.anomaly import Anomaly, Frames
+from ensue.evaluation.monitor import ComparingMonitor
 
 RATE, NUM_CHANNELS = 1000, 12
 CHUNKS = {"one step": 1, "10 ms": 10, "100 ms": 100}
@@ -32,7 +32,7 @@ def measured(chunk: int) -> dict[str, Any]:
     usual = rng.standard_normal((REFERENCE_STEPS, NUM_CHANNELS)).astype(np.float32)
     with torch.inference_mode():
         frames = Frames.of(model.encode(torch.from_numpy(usual)[None]))
-    monitor = Monitor(model, Anomaly(model, frames.evenly(10_000)), MEASURES)
+    monitor = ComparingMonitor(model, Anomaly(model, frames.evenly(10_000)))
     x = torch.randn(SECONDS * RATE, NUM_CHANNELS)
     monitor.push(x[:RATE])
     seconds, cpu = [], time.thread_time()

@@ -61,11 +61,23 @@ def test_log_det_of_whole_numbers_is_0() -> None:
     assert fitted(np.arange(40.0)).log_det(np.arange(40.0)) == 0
 
 
-@pytest.mark.parametrize(("x", "told"), [(-1.0, "-1 at step 0"), (5000.0, "5000 at step 0")])
+@pytest.mark.parametrize(("x", "told"), [(-1.0, "-1 at step 0"), (7e4, "70000 at step 0")])
 def test_what_levels_do_not_reach_is_told(x: float, told: str) -> None:
     lost = fitted(np.arange(1000.0)).lost(np.array([x, 3.0]))
     assert told in lost
-    assert "levels are from 0 to 1498 with 0 decimals" in lost
+    assert "levels are from 0 to 65535 with 0 decimals" in lost
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "first", "num"),
+    [(0, 40, 0, 256), (-30, 10, -71, 256), (5, 400, 0, 65_536), (-20_000, 20_000, -32_767, 65_536)],
+)
+def test_levels_reach_beyond_the_whole_numbers_of_training(
+    least: int, most: int, first: int, num: int
+) -> None:
+    codec = fitted(np.arange(least, most + 1.0))
+    assert (codec.whole[0].low, codec.axes[0].num) == (first, num)  # type: ignore[union-attr]
+    assert codec.lost(np.array([float(first), first + num - 1.0])) == ""
 
 
 def test_numbers_of_too_wide_a_range_are_measurements() -> None:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from ensue.errors import ConfigError
-from ensue.evaluation.forecast import crps, last_season, measured, naive_error
+from ensue.evaluation.forecast import (
+    crps,
+    last_season,
+    measured,
+    naive_error,
+    stretch,
+    stretched,
+)
 
 
 def test_crps_is_the_integral_of_squared_differences_of_distributions(seed: int) -> None:
@@ -50,6 +57,33 @@ def test_coverage_of_true_draws_is_that_of_the_interval(seed: int) -> None:
     draws = [rng.normal(size=(400, 50)) for _ in range(40)]
     told = measured(draws, [rng.normal(size=50) for _ in draws], [np.arange(9.0)] * 40)
     assert told.coverage == pytest.approx(0.8, abs=0.03)
+
+
+def test_stretched_intervals_cover_what_they_should_on_one_side_each(seed: int) -> None:
+    """Draws are too narrow below the median by 3 and too wide above it by 2."""
+    rng = np.random.default_rng(seed)
+
+    def made(num: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        y = rng.normal(size=(num, 20))
+        x = rng.normal(size=(num, 300, 20))
+        return list(np.where(x < 0, x / 3, x * 2)), list(y)
+
+    draws, truth = made(200)
+    factor = stretch(draws, truth)
+    later, came = made(100)
+    history = [np.arange(9.0)] * 100
+    before = measured(later, came, history)
+    after = measured([stretched(x, factor) for x in later], came, history)
+    assert before.coverage is not None
+    assert after.coverage is not None
+    assert abs(before.coverage - 0.8) > 0.1
+    assert after.coverage == pytest.approx(0.8, abs=0.03)
+
+
+def test_nothing_is_stretched_by_nothing_and_bounded_by_draws_that_are_alike() -> None:
+    assert stretch([np.zeros((5, 2))], [np.full(2, np.nan)]) == 1
+    assert stretch([], []) == 1
+    assert stretch([np.zeros((5, 2))], [np.ones(2)]) == 10
 
 
 def test_missing_values_are_not_measured() -> None:

@@ -12,7 +12,7 @@ from ensue.evaluation.anomaly import (
     mean_surprise,
     reference_of,
 )
-from ensue.evaluation.monitor import Monitor
+from ensue.evaluation.monitor import ComparingMonitor
 from tests.evaluation.test_anomaly import model_of, noise, store_of
 
 
@@ -25,7 +25,7 @@ def test_a_stream_is_measured_as_the_whole(chunk: int, strides: tuple[int, int])
     x[40:44, 1] = np.nan
     frames = frames_of(model, store_of(x), 0)
     whole = {"surprise": mean_surprise(usual.surprise(frames)), **usual.distances(frames)}
-    monitor = Monitor(model, usual, MEASURES)
+    monitor = ComparingMonitor(model, usual)
     parts = [monitor.push(torch.from_numpy(x[i : i + chunk])) for i in range(0, 90, chunk)]
     for name in MEASURES:
         told = np.concatenate([part[name] for part in parts])

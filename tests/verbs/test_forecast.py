@@ -98,6 +98,20 @@ def test_forecasts_in_python_are_draws(logs: Path) -> None:
     np.testing.assert_array_equal(counts, counts.round())
 
 
+def test_calibrated_draws_are_those_stretched_by_the_errors_of_earlier_ones(logs: Path) -> None:
+    run = ensue.load(logs / "run")
+    x = np.genfromtxt(logs / "new" / "a.csv", delimiter=",", skip_header=1)[:, 1:]
+    plain = run.forecast([x], 4, num=50, seed=1)[0]
+    wider = run.forecast([x], 4, num=50, seed=1, calibrate=3)[0]
+    np.testing.assert_allclose(np.median(wider, 0), np.median(plain, 0))
+    factors = (wider - np.median(wider, 0)).std(0) / (plain - np.median(plain, 0)).std(0)
+    np.testing.assert_allclose(factors, np.broadcast_to(factors[0], factors.shape))
+    # Too short for a third one: two are made.
+    assert run.forecast([x[:11]], 4, num=9, calibrate=3)[0].shape == (9, 4, 2)
+    words = "--steps 4 --given 60 --calibrate 2 --num 20 --quiet"
+    assert main(f"forecast {logs}/run {logs}/new --out {logs}/c.csv {words}".split()) == 0
+
+
 def test_what_lies_before_the_last_window_changes_no_forecast(logs: Path) -> None:
     run = ensue.load(logs / "run")
     x = np.genfromtxt(logs / "new" / "a.csv", delimiter=",", skip_header=1)[:, 1:]
@@ -119,6 +133,9 @@ def test_what_lies_before_the_last_window_changes_no_forecast(logs: Path) -> Non
         ("--steps 2 --given 50 --season 60", "season is 60 steps, and a history has 50"),
         ("--steps 2 --temperature -1", "temperature"),
         ("--steps 2 --num 0", "num is 0"),
+        ("--steps 2 --calibrate -1", "calibrate is -1"),
+        ("--steps 2 --calibrate 5 --num 1", "num is 1, and calibrate needs quantiles"),
+        ("--steps 9 --given 9 --calibrate 5", "calibrate needs a forecast of 9 steps before"),
     ],
 )
 def test_what_cannot_be_forecast_is_told(

@@ -29,6 +29,9 @@ def write(path: Path, seed: int, *, broken: bool) -> None:
     path.write_text("\n".join(["time,first,second,broken", *rows]) + "\n")
 
 
+LIKELY = "--channels 12 --skip-channels 12 --num-layers 4 --max-steps 60 --batch-size 8 --quiet"
+
+
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logs")
@@ -38,12 +41,14 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write(folder / "free" / f"{i}.csv", 20 + i, broken=False)
         write(folder / "new" / f"{i}.csv", 10 + i, broken=True)
     assert main(f"train cpc {folder}/usual --out {folder}/run {TIMES} {SMALL}".split()) == 0
+    train = f"train causal {folder}/usual --out {folder}/likely {TIMES} {LIKELY}"
+    assert main(train.split()) == 0
     return folder
 
 
-def table(logs: Path, options: str = "") -> dict[str, np.ndarray]:
+def table(logs: Path, options: str = "", run: str = "run") -> dict[str, np.ndarray]:
     out = logs / "steps.parquet"
-    command = f"score {logs}/run {logs}/new --level step --out {out} --quiet {options}"
+    command = f"score {logs}/{run} {logs}/new --level step --out {out} --quiet {options}"
     assert main(command.split()) == 0
     return {name: np.array(cells) for name, cells in pq.read_table(out).to_pydict().items()}
 
@@ -91,9 +96,47 @@ def test_a_reference_may_be_given(logs: Path) -> None:
     assert not np.allclose(own["nearest_local"][60:], other["nearest_local"][60:])
 
 
+def test_exact_nats_are_told_by_step_and_channel(logs: Path) -> None:
+    steps = table(logs, f"--by-channel --threshold-from {logs}/free --rate 0.01", "likely")
+    parts = steps["surprise.first"] + steps["surprise.second"]
+    np.testing.assert_allclose(parts, steps["surprise"], rtol=1e-6)
+    scores = f"score {logs}/likely {logs}/new --out {logs}/whole.parquet --quiet"
+    assert main(scores.split()) == 0
+    whole = pq.read_table(logs / "whole.parquet")["nats"].to_numpy()
+    each = steps["surprise"].reshape(3, -1).sum(1)
+    np.testing.assert_allclose(-each, whole, rtol=1e-4)
+    broken = steps["broken"] == "1"
+    assert steps["deviation"][broken].mean() > 1.5 * np.nanmean(steps["deviation"][~broken])
+    assert steps["alarm.deviation"][broken].mean() > 0.3
+
+
+@pytest.mark.parametrize("run", ["run", "likely"])
+def test_records_need_no_usual_steps(logs: Path, run: str) -> None:
+    steps = table(logs, "--records", run)
+    np.testing.assert_array_equal(steps["alarm.record"], steps["record"] > 1.13)
+    late = steps["step"] >= 150  # a row is lacking at 100
+    alarms = steps["step"][steps["alarm.record"] & late]
+    assert len(alarms)
+    assert ((alarms >= 250) & (alarms < 330)).mean() > 0.5
+    first = steps["record"][steps["item"] == "0.csv"]
+    assert (first[:10] == 0).all()
+
+
+@pytest.mark.parametrize("option", ["--reference FREE", "--by-horizon"])
+def test_what_a_likelihood_has_no_use_for_is_refused(
+    logs: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = option.replace("FREE", str(logs / "free"))
+    out = logs / "refused.parquet"
+    command = f"score {logs}/likely {logs}/new --level step --out {out} --quiet {words}"
+    assert main(command.split()) == 2
+    assert "of a CPC, and this run is causal; leave it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ("--records", "records: of scores by step; add --level step"),
         ("--rate 0.1", "rate: of scores by step; add --level step"),
         ("--level step --rate 0.1", "there is nothing to take a threshold from"),
         ("--level step --threshold-from FREE --rate 2", "rate is 2; it must lie between 0 and 1"),
@@ -118,7 +161,7 @@ def test_a_run_of_sound_has_no_steps(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "s.csv"
     assert main(f"score {run} builtin:speech --level step --out {out} --quiet".split()) == 2
     assert (
-        "steps are measured by a CPC of series, and this run is cpc of audio"
+        "steps are measured by a CPC or a causal model of series, and this run is cpc of audio"
         in capsys.readouterr().err
     )
 

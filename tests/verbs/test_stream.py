@@ -16,7 +16,7 @@ import pytest
 
 import ensue
 from ensue.cli import main
-from tests.verbs.test_step_scores import SMALL, TIMES, write
+from tests.verbs.test_step_scores import LIKELY, SMALL, TIMES, write
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,14 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write(folder / "usual" / f"{i}.csv", i, broken=False)
     write(folder / "new" / "0.csv", 10, broken=True)
     assert main(f"train cpc {folder}/usual --out {folder}/run {TIMES} {SMALL}".split()) == 0
+    train = f"train causal {folder}/usual --out {folder}/likely {TIMES} {LIKELY}"
+    assert main(train.split()) == 0
     return folder
 
 
-def told(logs: Path, lines: list[str], **options: object) -> str:
+def told(logs: Path, lines: list[str], run: str = "run", **options: object) -> str:
     answer = io.StringIO()
-    ensue.stream(logs / "run", lines=lines, to=answer, quiet=True, **options)
+    ensue.stream(logs / run, lines=lines, to=answer, quiet=True, **options)
     return answer.getvalue()
 
 
@@ -66,6 +68,22 @@ def test_standard_input_is_measured_as_the_file(logs: Path) -> None:
     for name in ("surprise", "nearest_local", "mahalanobis_context"):
         np.testing.assert_allclose(live[name], file[name][has_line], rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(live[f"alarm.{name}"], file[f"alarm.{name}"][has_line])
+
+
+def test_likelihoods_and_records_are_those_of_the_file(logs: Path) -> None:
+    out = logs / "likely.parquet"
+    score = f"score {logs}/likely {logs}/new --level step --out {out} --records --quiet"
+    assert main(score.split()) == 0
+    file = table_of(pq.read_table(out))
+    has_line = file["row"] >= 0
+    live = table_of(
+        pyarrow.csv.read_csv(
+            io.BytesIO(told(logs, lines_of(logs), run="likely", records=True).encode())
+        )
+    )
+    for name in ("surprise", "deviation", "record"):
+        np.testing.assert_allclose(live[name], file[name][has_line], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(live["alarm.record"], file["alarm.record"][has_line])
 
 
 def test_each_line_is_answered_before_the_next_is_read(logs: Path) -> None:

@@ -16,6 +16,8 @@ from ensue.models.protocols import Completes
 
 ROWS = 512
 """Draws that go on side by side."""
+MOST_STRETCH = 10.0
+"""How many times as wide an interval becomes at most, or as narrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,56 @@ def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
     # Sorted, each x_i stands in the sum of all pairs 2 i - M + 1 times.
     times = (2 * np.arange(M) - M + 1).reshape(-1, *[1] * (draws.ndim - 1))
     return error - (np.sort(draws, axis=0) * times).sum(0) / (M * (M - 1))
+
+
+def stretch(
+    draws: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    inside: tuple[float, float] = (0.1, 0.9),
+) -> float:
+    r"""How many times as wide intervals must be for as many values to lie inside as should.
+
+    .. math:: e = \max\Bigl( \frac{m - y}{m - q_{low}}, \frac{y - m}{q_{high} - m} \Bigr)
+
+    is how far a value y is from the median m, in units of the interval's half on its side; the
+    answer is the quantile :math:`(high - low) (1 + 1 / n)` of e over the n values that came
+    (conformalized quantile regression, the form of Kivaranovic et al. 2020). Where errors to come
+    are like these, that part of them lies inside of the stretched interval. 1 where nothing came.
+
+    Args:
+        draws: (M, N) of forecasts of one channel that were made earlier.
+        truth: (N,) what came, NaN where missing.
+        inside: Quantiles that the interval lies between.
+
+    Example:
+        >>> draws = np.linspace(-1, 1, 101)[:, None]
+        >>> truth = np.linspace(-2, 2, 1001)
+        >>> round(stretch([draws] * 1001, list(truth[:, None])), 2)
+        2.0
+    """
+    away = []
+    for x, y in zip(draws, truth, strict=True):
+        known = ~np.isnan(y)
+        low, middle, high = np.quantile(x[:, known], (inside[0], 0.5, inside[1]), axis=0)
+        error = y[known] - middle
+        half = np.where(error < 0, middle - low, high - middle)
+        away.append(np.abs(error) / np.maximum(half, np.finfo(float).tiny))
+    each = np.concatenate(away) if away else np.empty(0)
+    if not len(each):
+        return 1.0
+    part = min(1.0, (inside[1] - inside[0]) * (1 + 1 / len(each)))
+    return float(np.clip(np.quantile(each, part), 1 / MOST_STRETCH, MOST_STRETCH))
+
+
+def stretched(draws: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
+    """Draws (M, ...) as many times as far from their median.
+
+    Example:
+        >>> stretched(np.array([[1.0], [2.0], [5.0]]), 2.0).ravel().tolist()
+        [0.0, 2.0, 8.0]
+    """
+    middle = np.median(draws, axis=0)
+    return middle + (draws - middle) * factor
 
 
 def naive_error(history: np.ndarray, season: int = 1) -> float:

@@ -1,22 +1,66 @@
-"""Monitor: the measures of anomaly of one series, step by step as it comes."""
+"""Monitors: the measures of one series, step by step as it comes."""
+
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ensue.evaluation.anomaly import Anomaly, Frames, mean_surprise
-from ensue.models.traits import ComparingStream
+from ensue.data.codecs.protocols import DecodesSeries
+from ensue.evaluation.anomaly import MEASURES, Anomaly, Frames, mean_surprise
+from ensue.evaluation.likelihood import LIKELIHOOD_MEASURES, Deviations
+from ensue.models.traits import ComparingStream, StepScoringModel
 
 
-class Monitor:
-    """Measures each step of a series when it comes, as :class:`ensue.evaluation.anomaly.Anomaly`.
+class Monitor(ABC):
+    """Abstract: measures each step of a series when it comes.
 
     The figures are those of the whole series to within 1e-5, however it is cut into chunks.
+
+    Attributes:
+        num_steps: Steps that came.
+    """
+
+    def __init__(self) -> None:
+        self.num_steps = 0
+
+    @abstractmethod
+    def push(self, x: Tensor) -> dict[str, np.ndarray]:
+        """Measures (n,) of the next n encoded steps (n, C), by name; NaN where there is none."""
+
+
+class LikelihoodMonitor(Monitor):
+    """What steps cost given all before them, as :class:`ensue.runs.scorers.LikelihoodScorer`.
+
+    Args:
+        model: Gives the nats.
+        codec: Of the series.
+    """
+
+    def __init__(self, model: StepScoringModel, codec: DecodesSeries) -> None:
+        super().__init__()
+        self.model = model
+        self._state: Any = model.init_scores(1)
+        self._deviations = Deviations(codec)
+
+    def push(self, x: Tensor) -> dict[str, np.ndarray]:
+        """Surprise and deviation."""
+        with torch.inference_mode():
+            nats, self._state = self.model.score_more(x[None], self._state)
+        self.num_steps += len(x)
+        surprise = -nats[0].double().cpu().numpy().sum(1)
+        return dict(
+            zip(LIKELIHOOD_MEASURES, (surprise, self._deviations.push(x.numpy())), strict=True)
+        )
+
+
+class ComparingMonitor(Monitor):
+    """Surprise and distances, as :class:`ensue.evaluation.anomaly.Anomaly`.
 
     Args:
         model: Makes frames step by step.
         anomaly: The measures, with their reference.
-        names: Which of them.
 
     Raises:
         ConfigError: The model can't run as a stream.
@@ -24,16 +68,17 @@ class Monitor:
     Memory: the last ``horizon`` frames.
     """
 
-    def __init__(self, model: ComparingStream, anomaly: Anomaly, names: tuple[str, ...]) -> None:
+    def __init__(self, model: ComparingStream, anomaly: Anomaly) -> None:
+        super().__init__()
         self.model, self.anomaly = model, anomaly
-        self.num_steps = self.num_frames = 0
+        self.num_frames = 0
         self._state = model.init_state(1)
         self._recent: Frames | None = None
-        self._last = dict.fromkeys(names, float("nan"))
+        self._last = dict.fromkeys(MEASURES, float("nan"))
         self._first = next(n for n in range(1, 2**30) if model.num_whole_frames(n))
 
     def push(self, x: Tensor) -> dict[str, np.ndarray]:
-        """Measures (n,) of the next n steps (n, C), by name; NaN before the first whole frame."""
+        """The measures; NaN before the first whole frame."""
         with torch.inference_mode():
             features, self._state = self.model.step(x[None], self._state)
         measures = self._measures(Frames.of(features))

@@ -190,6 +190,20 @@ class Scores(Protocol):
 
 
 @runtime_checkable
+class ScoresSteps(Protocol):
+    """Gives nats (B, S, C) of each value of series, given the steps and channels before it.
+
+    ``init_scores`` and ``score_more`` do so for some steps after others, with a state.
+    """
+
+    def score_steps(self, x: Tensor, lengths: Tensor | None = None) -> Tensor: ...
+
+    def init_scores(self, batch: int) -> Any: ...
+
+    def score_more(self, x: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
+
+@runtime_checkable
 class HasLogProb(Protocol):
     """Has a density or a probability."""
 

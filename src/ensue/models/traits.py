@@ -23,6 +23,7 @@ from ensue.models.protocols import (
     Samples,
     Score,
     Scores,
+    ScoresSteps,
     SeesAhead,
     Steps,
     Trains,
@@ -60,6 +61,7 @@ __all__ = [
     "ScoringModel",
     "SizesLatents",
     "Standardizes",
+    "StepScoringModel",
     "Streams",
     "SuitsRows",
     "SurprisesByPatch",
@@ -327,6 +329,11 @@ class Repools(Protocol):
 @runtime_checkable
 class ScoringModel(Model, Scores, Protocol):
     """A model that scores items."""
+
+
+@runtime_checkable
+class StepScoringModel(ScoringModel, ScoresSteps, Protocol):
+    """A model that scores series step by step."""
 
 
 @runtime_checkable

@@ -11,8 +11,8 @@ from ensue.configuration import require_at_least
 from ensue.data.codecs import decoded
 from ensue.data.codecs.protocols import BeginsItems, Codec, DecodesSeries
 from ensue.data.config import for_other_data
-from ensue.errors import ConfigError
-from ensue.evaluation.forecast import draws_ahead
+from ensue.errors import ConfigError, DataError
+from ensue.evaluation.forecast import draws_ahead, stretch, stretched
 from ensue.models.protocols import Completes
 from ensue.models.traits import Model
 from ensue.runs.classes import class_condition
@@ -93,6 +93,7 @@ def forecasts(
     num: int = 100,
     temperature: float = 1.0,
     seed: int = 0,
+    calibrate: int = 0,
 ) -> list[np.ndarray]:
     """Draw how series that the codec has encoded go on, as :meth:`Loaded.forecast`.
 
@@ -100,14 +101,52 @@ def forecasts(
     """
     model, codec = run.model_as(Completes, "completes"), series_codec(run.codec)
     require_at_least(1, num_steps=num_steps, num=num)
+    require_at_least(0, calibrate=calibrate)
+    if calibrate and num == 1:
+        raise ConfigError("num is 1, and calibrate needs quantiles; draw more, such as 100")
     window = codec.window(for_other_data(run.config["data"]))
-    return draws_ahead(
-        model,
-        codec,
-        [x[-(window or len(x)) :] for x in encoded],
-        num_steps=num_steps,
-        num=num,
-        generator=new_generator(seed),
-        temperature=temperature,
-        device=run.device,
+    generator = new_generator(seed)
+
+    def drawn(pasts: Sequence[Tensor]) -> list[np.ndarray]:
+        return draws_ahead(
+            model,
+            codec,
+            [x[-(window or len(x)) :] for x in pasts],
+            num_steps=num_steps,
+            num=num,
+            generator=generator,
+            temperature=temperature,
+            device=run.device,
+        )
+
+    ahead = drawn(encoded)
+    if not calibrate:
+        return ahead
+    earlier = [_earlier(x, num_steps, calibrate) for x in encoded]
+    return [
+        stretched(draws, _factors(drawn([x[:n] for n in ends]), codec.decode(x), ends))
+        for draws, x, ends in zip(ahead, encoded, earlier, strict=True)
+    ]
+
+
+def _earlier(x: Tensor, num_steps: int, most: int) -> list[int]:
+    """Lengths of the pasts of earlier forecasts, whose steps ended before each other and x."""
+    ends = [len(x) - num_steps * i for i in range(1, most + 1)]
+    ends = [end for end in ends if end > 0]
+    if not ends:
+        raise DataError(
+            f"calibrate needs a forecast of {num_steps} steps before the end, and a series has "
+            f"{len(x)}; give longer series or fewer steps, or leave calibrate out"
+        )
+    return ends
+
+
+def _factors(draws: Sequence[np.ndarray], values: np.ndarray, ends: Sequence[int]) -> np.ndarray:
+    """How far the draws of each channel are to be stretched, by forecasts that ended before."""
+    N, C = draws[0].shape[1:]
+    return np.array(
+        [
+            stretch([x[:, :, c] for x in draws], [values[end : end + N, c] for end in ends])
+            for c in range(C)
+        ]
     )

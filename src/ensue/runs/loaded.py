@@ -215,7 +215,14 @@ class Loaded:
         )
 
     def forecast(
-        self, raws: Any, num_steps: int, *, num: int = 100, temperature: float = 1.0, seed: int = 0
+        self,
+        raws: Any,
+        num_steps: int,
+        *,
+        num: int = 100,
+        temperature: float = 1.0,
+        seed: int = 0,
+        calibrate: int = 0,
     ) -> list[np.ndarray]:
         """Draw how series go on; return (num, num_steps, C) for each, in the channels' own units.
 
@@ -225,13 +232,23 @@ class Loaded:
             num: Draws of each series.
             temperature: 1 draws from the model, less is closer to the likeliest.
             seed: Seed of the draws.
+            calibrate: Earlier forecasts of each series, as many steps long and one before the
+                other, by whose errors the draws are stretched about their median.
 
         Raises:
-            DataError: A series can't be read.
+            DataError: A series can't be read, or is too short for an earlier forecast.
             ConfigError: The run isn't of series, or its family can't go on from a beginning.
         """
         encoded = [self.codec.encode(raw) for raw in self._raws(raws)]
-        return forecasts(self, encoded, num_steps, num=num, temperature=temperature, seed=seed)
+        return forecasts(
+            self,
+            encoded,
+            num_steps,
+            num=num,
+            temperature=temperature,
+            seed=seed,
+            calibrate=calibrate,
+        )
 
     def reconstruct(self, raws: Any, *, seed: int = 0, **settings: Any) -> list[Any]:
         """Decode the means of the posteriors of raw items, greedily.

@@ -2,8 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,17 +14,9 @@ from ensue.data.codecs.protocols import TellsSteps
 from ensue.data.sources.data import Data
 from ensue.data.store import Store
 from ensue.errors import ConfigError, DataError, EnsueError
-from ensue.evaluation.anomaly import (
-    MEASURES,
-    Anomaly,
-    Frames,
-    at_steps,
-    frames_of,
-    mean_surprise,
-    reference_of,
-    thresholds,
-)
-from ensue.models.traits import ComparingModel
+from ensue.evaluation.anomaly import thresholds
+from ensue.evaluation.records import Apart, OverEarlier, each
+from ensue.models.traits import ComparingModel, StepScoringModel
 from ensue.runs.loaded import Loaded
 from ensue.runs.progress import listener
 from ensue.runs.reading import (
@@ -38,9 +28,13 @@ from ensue.runs.reading import (
     trained_on,
 )
 from ensue.runs.results import Written
+from ensue.runs.scorers import ComparingScorer, LikelihoodScorer, Scorer
 from ensue.runs.tables import label_name, labeled, write_table
 
 RATE = 0.001
+RANK, APART, RECORD = 10, 200, 1.13
+"""Which of the largest earlier values a measure is compared with, the steps between alarms, and how
+many times as large is an alarm: chosen on the Numenta Anomaly Benchmark (``series_nab``)."""
 
 
 class StepReading(Reading, total=False):
@@ -70,13 +64,22 @@ class StepReading(Reading, total=False):
     by_channel: Annotated[
         bool,
         Parameter(
-            help="For steps: also what is gone of the surprise when nothing is known of a channel: "
-            "surprise.NAME."
+            help="For steps: also surprise.NAME of each channel: its own nats, or of CPC what is "
+            "gone of the surprise when nothing is known of it."
+        ),
+    ]
+    records: Annotated[
+        bool,
+        Parameter(
+            help="For steps of which none are known to be usual: also the measures over the 10th "
+            "largest before in the same series, the largest as record, 0 within 200 steps of a "
+            "larger one. An alarm is above 1.13."
         ),
     ]
 
 
-OWN = {"item", "step", "time", "row", *MEASURES}
+NAMES = tuple(dict.fromkeys((*ComparingScorer.names, *LikelihoodScorer.names)))
+OWN = {"item", "step", "time", "row", "record", *NAMES}
 """Columns that a label can't be called as."""
 OF_STEPS = tuple(
     name for name in StepReading.__annotations__ if name not in Reading.__annotations__
@@ -84,62 +87,21 @@ OF_STEPS = tuple(
 """The options of scores by step alone."""
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """Measures the steps of a store, compared with the reference.
+class Record:
+    """The largest of some measures over their own past, 0 where a larger one was shortly before.
 
-    Attributes:
-        model: Makes the frames.
-        usual: Items that the reference is made of, and their positions.
-        channels: The names of the channels.
-        by_horizon: Whether surprise is also told by horizon.
-        by_channel: Whether it is also told by channel.
+    Args:
+        names: The measures. Where one is negative, as a surprise may be, it is taken as 0.
     """
 
-    model: ComparingModel
-    usual: tuple[Store, np.ndarray]
-    channels: Sequence[str]
-    by_horizon: bool
-    by_channel: bool
+    def __init__(self, names: Sequence[str]) -> None:
+        self._over = {name: OverEarlier(RANK) for name in names}
+        self._apart = Apart(APART)
 
-    def measures(self, store: Store, row: int) -> dict[str, np.ndarray]:
-        """Measures (S,) of the steps of an item, by name."""
-        frames = frames_of(self.model, store, row)
-        surprise = self.whole.surprise(frames)
-        by_frame = {"surprise": mean_surprise(surprise), **self.whole.distances(frames)}
-        if self.by_horizon:
-            nearest = self.model.config.nearest
-            by_frame |= {f"surprise.ahead_{nearest + i}": nats for i, nats in enumerate(surprise.T)}
-        if self.by_channel:
-            for i, name in enumerate(self.channels):
-                without = self._without[i].surprise(frames_of(self.model, store, row, hidden=i))
-                by_frame[f"surprise.{name}"] = by_frame["surprise"] - mean_surprise(without)
-        num_steps = int(store.lengths[row])
-        return {name: at_steps(x, num_steps, self.model) for name, x in by_frame.items()}
-
-    def all_measures(self, opened: Opened, what: str) -> Iterator[dict[str, np.ndarray]]:
-        """The measures of every item, with progress."""
-        opened.progress.start(what, len(opened.store))
-        try:
-            for row in range(len(opened.store)):
-                yield self.measures(opened.store, row)
-                opened.progress.advance(1, {})
-        finally:
-            opened.progress.stop()
-
-    @cached_property
-    def whole(self) -> Anomaly:
-        """The measures by all channels."""
-        return Anomaly(self.model, self._reference())
-
-    @cached_property
-    def _without(self) -> list[Anomaly]:
-        """Of each channel the measures of those who know nothing of it."""
-        return [Anomaly(self.model, self._reference(hidden=i)) for i in range(len(self.channels))]
-
-    def _reference(self, hidden: int | None = None) -> Frames:
-        store, rows = self.usual
-        return reference_of(self.model, store, rows, hidden=hidden)
+    def push(self, measures: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Those (n,) of the next n steps."""
+        over = [each(one.push, measures[name].clip(0)) for name, one in self._over.items()]
+        return each(self._apart.push, np.max(over, axis=0))
 
 
 def write_step_scores(
@@ -155,6 +117,9 @@ def write_step_scores(
     opened = open_data(loaded, data, **_plain(options))
     scorer, limits, notes = scorer_of(loaded, options)
     measures = list(scorer.all_measures(opened, "scoring"))
+    if options.get("records"):
+        limits = limits | {"record": RECORD}
+        measures = [one | {"record": Record(scorer.names).push(one)} for one in measures]
     labels = [_labels(codec, raw) for raw in opened.raws]
     columns = _columns(opened, codec, labels, measures)
     columns |= {f"alarm.{name}": columns[name] > limit for name, limit in limits.items()}
@@ -165,7 +130,7 @@ def write_step_scores(
         num_items=len(opened.store),
         skipped=opened.store.skipped,
         files=(path,),
-        notes=(*notes, *_areas(labels, measures)),
+        notes=(*notes, *_areas(labels, measures, scorer.names)),
     )
 
 
@@ -173,13 +138,14 @@ def require_steps(loaded: Loaded) -> TellsSteps:
     """The codec of a run whose steps can be measured.
 
     Raises:
-        ConfigError: Its items have no steps, or its family doesn't predict ahead.
+        ConfigError: Its items have no steps, or its family tells nothing of them.
     """
-    if isinstance(loaded.codec, TellsSteps) and isinstance(loaded.model, ComparingModel):
+    scores = isinstance(loaded.model, ComparingModel | StepScoringModel)
+    if isinstance(loaded.codec, TellsSteps) and scores:
         return loaded.codec
     raise ConfigError(
-        f"steps are measured by a CPC of series, and this run is {loaded.family} of "
-        f"{loaded.codec.kind}"
+        "steps are measured by a CPC or a causal model of series, and this run is "
+        f"{loaded.family} of {loaded.codec.kind}"
     )
 
 
@@ -192,14 +158,37 @@ def scorer_of(
         ConfigError: Options don't fit.
         DataError: Data can't be read.
     """
-    codec, model = require_steps(loaded), loaded.model_as(ComparingModel, "scores")
-    rate, reading = _rate_of(options), _plain(options)
-    usual = _usual(loaded, options.get("reference"), reading)
-    by_horizon, by_channel = (bool(options.get(name)) for name in ("by_horizon", "by_channel"))
-    scorer = Scorer(model, usual, codec.channels, by_horizon, by_channel)
+    codec, rate = require_steps(loaded), _rate_of(options)
+    if isinstance(loaded.model, ComparingModel):
+        scorer = comparing_scorer(loaded, options)
+    else:
+        names = [name for name in ("reference", "by_horizon") if options.get(name)]
+        if names:
+            raise ConfigError(
+                f"{', '.join(names)}: of a CPC, and this run is {loaded.family}; leave "
+                f"{'it' if len(names) == 1 else 'them'} out"
+            )
+        model = loaded.model_as(StepScoringModel, "scores")
+        scorer = LikelihoodScorer(model, codec, by_channel=bool(options.get("by_channel")))
     if (threshold_from := options.get("threshold_from")) is None:
         return scorer, {}, []
-    return scorer, *_limits(scorer, open_data(loaded, threshold_from, **reading), rate)
+    return scorer, *_limits(scorer, open_data(loaded, threshold_from, **_plain(options)), rate)
+
+
+def comparing_scorer(loaded: Loaded, options: Mapping[str, Any]) -> ComparingScorer:
+    """What measures the steps of a CPC.
+
+    Raises:
+        DataError: Data can't be read.
+    """
+    usual = _usual(loaded, options.get("reference"), _plain(options))
+    return ComparingScorer(
+        loaded.model_as(ComparingModel, "scores"),
+        usual,
+        require_steps(loaded).channels,
+        by_horizon=bool(options.get("by_horizon")),
+        by_channel=bool(options.get("by_channel")),
+    )
 
 
 def without_step_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,7 +253,7 @@ def _usual(
 def _limits(scorer: Scorer, free: Opened, rate: float) -> tuple[dict[str, float], list[str]]:
     """A threshold for each measure, and sentences about them."""
     each = list(scorer.all_measures(free, "thresholds"))
-    values = {name: np.concatenate([one[name] for one in each]) for name in MEASURES}
+    values = {name: np.concatenate([one[name] for one in each]) for name in scorer.names}
     num = int(min((~np.isnan(x)).sum() for x in values.values()))
     if not num:
         raise DataError("threshold_from has no step that is measured; give longer series")
@@ -311,7 +300,9 @@ def _labels(codec: TellsSteps, raw: Any) -> dict[str, np.ndarray]:
 
 
 def _areas(
-    labels: Sequence[Mapping[str, np.ndarray]], measures: Sequence[Mapping[str, np.ndarray]]
+    labels: Sequence[Mapping[str, np.ndarray]],
+    measures: Sequence[Mapping[str, np.ndarray]],
+    names: Sequence[str],
 ) -> Iterator[str]:
     """Of labels that are 0 or 1, the mean area under the ROC curve over items with both."""
     for label in {name: None for one in labels for name in one if name != "row"}:
@@ -321,7 +312,7 @@ def _areas(
             if (truth := _truth(cells.get(label))) is not None
         ]
         if pairs:
-            told = ", ".join(f"{name} {_area(pairs, name):.3f}" for name in MEASURES)
+            told = ", ".join(f"{name} {_area(pairs, name):.3f}" for name in names)
             yield (
                 f"area under the ROC curve by {label} (mean of {len(pairs)} items with both): "
                 f"{told}"

@@ -16,26 +16,27 @@ from rich.console import Console
 from ensue.data.codecs.protocols import EncodesSteps
 from ensue.data.kinds.series.live import LiveLines
 from ensue.errors import ConfigError
-from ensue.evaluation.anomaly import MEASURES
-from ensue.evaluation.monitor import Monitor
+from ensue.evaluation.monitor import ComparingMonitor, LikelihoodMonitor, Monitor
 from ensue.models.traits import ComparingStream
 from ensue.runs.encoder import encoder_of
-from ensue.runs.loaded import load
-from ensue.runs.step_scores import StepReading, require_steps, scorer_of
+from ensue.runs.loaded import Loaded, load
+from ensue.runs.scorers import ComparingScorer, LikelihoodScorer, Scorer
+from ensue.runs.step_scores import RECORD, Record, StepReading, require_steps, scorer_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Streamed:
-    """The result of a stream: how many steps there were, and how many had an alarm."""
+    """The result of a stream: how many steps it had, and alarms; None where there can be none."""
 
     num_steps: int
-    num_alarms: int
+    num_alarms: int | None
     notes: tuple[str, ...]
     files: tuple[Path, ...] = ()
 
     def show(self, console: Console) -> None:
         """Print it on standard error: standard output holds the measures."""
-        alarms = f", {self.num_alarms:,} of them with an alarm" if self.notes else ""
+        num = self.num_alarms
+        alarms = "" if num is None else f", {num:,} of them with an alarm"
         for line in (*self.notes, f"{self.num_steps:,} steps{alarms}"):
             print(line, file=sys.stderr)
 
@@ -74,9 +75,10 @@ def stream(
     assert isinstance(codec, EncodesSteps)
     codec.require_steps_alone()
     scorer, limits, notes = scorer_of(loaded, options)
-    model = encoder_of(loaded, pooling="mean", embedding="context")
-    assert isinstance(model, ComparingStream)
-    monitor = Monitor(model, scorer.whole, MEASURES)
+    monitor = _monitor(loaded, scorer)
+    record = Record(scorer.names) if options.get("records") else None
+    if record:
+        limits = limits | {"record": RECORD}
     data = loaded.config["data"]
     reader = LiveLines(
         codec.channels,
@@ -89,6 +91,8 @@ def stream(
         for step in reader.read(sys.stdin if lines is None else lines):
             measures = monitor.push(codec.encode_steps(step.values))
             told = {name: float(x[-1]) for name, x in measures.items()}
+            if record:
+                told["record"] = float(record.push(measures)[-1])
             alarms = {f"alarm.{name}": told[name] > limit for name, limit in limits.items()}
             num_alarms += any(alarms.values())
             place = {} if step.time is None else {"time": step.time}
@@ -97,7 +101,19 @@ def stream(
         # Who reads has had enough. The rest of what is buffered must not fail at the end.
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return Streamed(num_steps=monitor.num_steps, num_alarms=num_alarms, notes=tuple(notes))
+    return Streamed(
+        num_steps=monitor.num_steps, num_alarms=num_alarms if limits else None, notes=tuple(notes)
+    )
+
+
+def _monitor(loaded: Loaded, scorer: Scorer) -> Monitor:
+    """What measures steps as they come, as the scorer does those of a whole series."""
+    if isinstance(scorer, ComparingScorer):
+        model = encoder_of(loaded, pooling="mean", embedding="context")
+        assert isinstance(model, ComparingStream)
+        return ComparingMonitor(model, scorer.whole)
+    assert isinstance(scorer, LikelihoodScorer)
+    return LikelihoodMonitor(scorer.model, scorer.codec)
 
 
 class _Writer:

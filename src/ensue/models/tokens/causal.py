@@ -5,6 +5,9 @@ and ``streams``.
 Dims: B batch, T tokens, E channels, S skip channels, V vocabulary.
 """
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from ensue.configuration import refuse_unread, validate
@@ -120,6 +123,40 @@ class Causal(
         state = self.decoder.init_state(len(x), condition)
         x, lengths = self.to_tokens(x, lengths), self.layout.num_tokens(lengths)
         return sequences.score(self.decoder, x, lengths, state)
+
+    def score_steps(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The log-probability of each value of series, given the steps and channels before it.
+
+        Args:
+            x: (B, S, C) levels, padded at the end.
+            lengths: (B,) valid steps, or None where all are.
+
+        Returns:
+            (B, S, C) nats, 0 beyond the end; their sum is the total of :meth:`score`.
+
+        Raises:
+            ConfigError: Items aren't series.
+        """
+        terms = self.score(x, lengths).terms
+        assert terms is not None
+        return self.layout.by_value(terms)
+
+    def init_scores(self, batch: int) -> dict[str, Any]:
+        """The state of :meth:`score_more` before the first step of ``batch`` series."""
+        device = next(self.parameters()).device
+        state = self.decoder.init_state(batch)
+        return {"decoder": state, "last": self.layout.first(batch, device)}
+
+    def score_more(self, x: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Nats (B, n, C) of the next steps (B, n, C) of series, and the state.
+
+        Raises:
+            ConfigError: Items aren't series.
+        """
+        tokens = torch.cat([state["last"], self.layout.more(x)], dim=1)
+        before, following = tokens[:, :-1], tokens[:, 1:]
+        terms, after = sequences.log_prob(self.decoder, before, following, state["decoder"])
+        return self.layout.by_value(terms), {"decoder": after, "last": tokens[:, -1:]}
 
     def condition_of(self, condition: Tensor | None, num: int) -> Tensor | None:
         """One class, or numbers, for each of ``num`` items; None where none is given."""

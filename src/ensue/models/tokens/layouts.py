@@ -81,6 +81,14 @@ class Layout(ABC):
         """Features (B, T, E) and contexts of tokens as those of frames: each token is one."""
         return z, c
 
+    def by_value(self, terms: Tensor) -> Tensor:
+        """Nats (B, T) of the tokens of series as those of values (B, S, C).
+
+        Raises:
+            ConfigError: Items aren't series.
+        """
+        raise ConfigError("items have no steps: this model isn't of series; use score")
+
 
 class Line(Layout):
     """Texts and sounds are tokens (B, T)."""
@@ -193,6 +201,13 @@ class Interleaved(Layout):
     def frames(self, z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """Of a step the mean of its features, and the context after its last token."""
         return z.unflatten(1, (-1, self.width)).mean(2), c[:, self.width - 1 :: self.width]
+
+    def by_value(self, terms: Tensor) -> Tensor:
+        """Nats (B, S P) of tokens as those of values (B, S, C)."""
+        by_token = terms.unflatten(1, (-1, self.width))
+        channels = torch.tensor([p.channel for p in self.digits.places], device=terms.device)
+        C = len(self.digits.num_levels)
+        return terms.new_zeros(*by_token.shape[:2], C).index_add(2, channels, by_token)
 
     def _levels(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Levels (B, S, C), checked; what lies beyond the end of a series becomes one."""

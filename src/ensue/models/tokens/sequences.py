@@ -48,7 +48,7 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     state, terms = decoder.init_state(len(x)) if state is None else state, []
     for start in range(0, x.shape[1] - 1, TOKENS_A_PIECE):
         piece = x[:, start : start + TOKENS_A_PIECE + 1].long()
-        some, state = _log_prob(decoder, piece[:, :-1], piece[:, 1:], state)
+        some, state = log_prob(decoder, piece[:, :-1], piece[:, 1:], state)
         terms.append(some)
     found = torch.cat(terms, dim=1)
     if lengths is not None:
@@ -57,8 +57,8 @@ def score(decoder: Steps, x: Tensor, lengths: Tensor | None, state: Any = None) 
     return Score(found.double().sum(-1).to(found.dtype), found, "exact")
 
 
-def _log_prob(decoder: Steps, x: Tensor, following: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Nats (B, T) of what follows each of the tokens (B, T), and the state."""
+def log_prob(decoder: Steps, x: Tensor, following: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Nats (B, T) of what follows each of the tokens (B, T), and the decoder's state after them."""
     if isinstance(decoder, TellsFollowing):
         return decoder.log_prob(x, following, state)
     scores, state = decoder.step(x, state)

@@ -25,6 +25,8 @@ MOST_LEVELS = 2**16
 MOST_DECIMALS = 6
 MARGIN = 0.25
 """Part of the range of measurements in training that levels reach beyond it, at both ends."""
+FEW_LEVELS = 2**8
+"""Levels of whole numbers where these, and as many again at both ends, are no more than that."""
 FEWEST_BEYOND = 16
 """Whole numbers that have a level beyond those of training, at both ends, at least."""
 
@@ -283,11 +285,8 @@ def _axis_of(
     if decimals is not None:
         unit = 10.0**decimals
         low, high = (int(n) for n in np.rint(np.array([x.min(), x.max()]) * unit))
-        beyond = max(FEWEST_BEYOND, (high - low) // 2)
-        # Counts don't fall below 0.
-        first = low - beyond if low < 0 else max(low - beyond, 0)
-        num = high + beyond - first + 1
-        if num <= MOST_LEVELS:
+        if high - low + 1 + 2 * FEWEST_BEYOND <= MOST_LEVELS:
+            first, num = _room(low, high)
             axis = Axis(num=num, first=(first / unit - center) / scale, step=1 / unit / scale)
             return axis, Whole(low=first, decimals=decimals)
     t = np.arcsinh((np.array([x.min(), x.max()]) - center) / scale)
@@ -295,6 +294,20 @@ def _axis_of(
     first, last = float(t[0]) - beyond, float(t[1]) + beyond
     step = (last - first) / (num_levels - 1)
     return Axis(num=num_levels, first=first, step=step, warped=True), None
+
+
+def _room(low: int, high: int) -> tuple[int, int]:
+    """The first of the levels of whole numbers from ``low`` to ``high``, and how many there are.
+
+    A later log may have larger ones, so that levels reach as far beyond as these differ, and all
+    that one token holds, or two, are used: they cost nothing.
+    """
+    num = high - low + 1
+    beyond = max(FEWEST_BEYOND, num)
+    most = FEW_LEVELS if num + 2 * beyond <= FEW_LEVELS else MOST_LEVELS
+    first = low - min(beyond, (most - num) // 2)
+    # Counts don't fall below 0.
+    return (first if low < 0 else max(first, 0)), most
 
 
 def _cell(value: float, whole: Whole | None) -> str:
