@@ -8,8 +8,9 @@ import torch
 
 from benchmarks.measure import save
 from ensue import CPC, CPCConfig
-from ensue.evaluation.anomaly import Anomaly, Frames
+from ensue.evaluation.anomaly import Anomaly, Reference
 from ensue.evaluation.monitor import ComparingMonitor
+from ensue.evaluation.usual import Frames
 
 RATE, NUM_CHANNELS = 1000, 12
 CHUNKS = {"one step": 1, "10 ms": 10, "100 ms": 100}
@@ -32,7 +33,8 @@ def measured(chunk: int) -> dict[str, Any]:
     usual = rng.standard_normal((REFERENCE_STEPS, NUM_CHANNELS)).astype(np.float32)
     with torch.inference_mode():
         frames = Frames.of(model.encode(torch.from_numpy(usual)[None]))
-    monitor = ComparingMonitor(model, Anomaly(model, frames.evenly(10_000)))
+    reference = Reference(frames.evenly(10_000), frames.evenly(10_000), usual)
+    monitor = ComparingMonitor(model, Anomaly(model, reference))
     x = torch.randn(SECONDS * RATE, NUM_CHANNELS)
     monitor.push(x[:RATE])
     seconds, cpu = [], time.thread_time()

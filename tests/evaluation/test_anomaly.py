@@ -14,12 +14,12 @@ from ensue.errors import ConfigError, DataError
 from ensue.evaluation.anomaly import (
     NUM_NEGATIVES,
     Anomaly,
-    Frames,
-    Usual,
+    Reference,
     at_steps,
     frames_of,
     reference_of,
 )
+from ensue.evaluation.usual import Frames, Usual
 
 
 def store_of(*items: np.ndarray) -> Store:
@@ -37,6 +37,11 @@ def model_of(seed: int, **settings: object) -> CPC:
 
 def noise(seed: int, num_steps: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((num_steps, 2)).astype(np.float32)
+
+
+def from_frames(frames: Frames) -> Reference:
+    """Where values play no part."""
+    return Reference(frames, frames, noise(0, 9))
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
@@ -71,17 +76,18 @@ def test_surprise_is_the_loss_among_reference_frames() -> None:
                 scores = [said @ frames.local[j], *(reference.local @ said)]
                 expected[j, i] = math.log(sum(map(math.exp, scores))) - scores[0]
     # log N is kept in single precision.
-    np.testing.assert_allclose(Anomaly(model, reference).surprise(frames), expected, atol=1e-7)
+    told = Anomaly(model, from_frames(reference)).surprise(frames)
+    np.testing.assert_allclose(told, expected, atol=1e-7)
 
 
 def test_surprise_takes_negatives_evenly_from_the_reference() -> None:
     model = model_of(2)
     frames = frames_of(model, store_of(noise(2, 100)), 0)
     many = reference_of(model, store_of(*(noise(i, 700) for i in range(3))), [0, 1, 2])
-    few = many.evenly(NUM_NEGATIVES)
-    assert len(few) == NUM_NEGATIVES < len(many)
+    few = many.frames.evenly(NUM_NEGATIVES)
+    assert len(few) == NUM_NEGATIVES < len(many.frames)
     np.testing.assert_array_equal(
-        Anomaly(model, many).surprise(frames), Anomaly(model, few).surprise(frames)
+        Anomaly(model, many).surprise(frames), Anomaly(model, from_frames(few)).surprise(frames)
     )
 
 
@@ -95,10 +101,44 @@ def test_distances_are_those_of_their_definitions() -> None:
     np.testing.assert_allclose(found.mahalanobis(x), expected, rtol=0.02)  # shrunk a little
 
 
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_distances_of_means_are_those_of_frames_and_steps_that_were_averaged(
+    strides: tuple[int, int],
+) -> None:
+    model = model_of(3, kernels=(3, 3), strides=strides)
+    usual, x = noise(0, 300), noise(3, 90)
+    anomaly = Anomaly(model, reference_of(model, store_of(usual), [0], average=8))
+    told = anomaly.of_series(frames_of(model, store_of(x), 0), x)
+    first, num = model.num_padded_frames, 8 // model.hop
+
+    def averaged(rows: np.ndarray, num: int) -> np.ndarray:
+        return np.stack([rows[i - num : i].mean(0) for i in range(num, len(rows) + 1)])
+
+    local = [frames_of(model, store_of(y), 0).local[first:] for y in (usual, x)]
+    expected = Usual(averaged(local[0], num)).mahalanobis(averaged(local[1], num))
+    found = told["mahalanobis_local"]
+    assert found[-1] == pytest.approx(expected[-1], rel=1e-5)
+    assert np.isfinite(found).sum() >= (len(expected) - 1) * model.hop
+    values = Usual(averaged(usual, 8)).mahalanobis(averaged(x, 8))
+    np.testing.assert_allclose(told["mahalanobis_values"][7:], values, rtol=1e-5)
+    both = np.sqrt(found * told["mahalanobis_values"])
+    np.testing.assert_allclose(told["mahalanobis_both"], both)
+
+
+def test_a_channel_without_values_is_usual() -> None:
+    model, x = model_of(3), noise(3, 40)
+    anomaly = Anomaly(model, reference_of(model, store_of(noise(0, 300)), [0], average=3))
+    x[20:30, 1] = np.nan
+    filled = x.copy()
+    filled[:, 1] = np.where(np.isnan(x[:, 1]), noise(0, 300)[:, 1].mean(), x[:, 1])
+    told, expected = (anomaly.value_distance(each)[22:30] for each in (x, filled))
+    np.testing.assert_allclose(told, expected, rtol=0.05)
+
+
 def test_the_reference_is_spread_over_all_items() -> None:
     model = model_of(4)
     store = store_of(*(noise(i, 3000) for i in range(8)))
-    frames = reference_of(model, store, range(8))
+    frames = reference_of(model, store, range(8)).frames
     assert 5000 < len(frames) <= 10_000
     last = frames_of(model, store, 7)
     assert cdist(frames.local[-1:], last.local).min() == pytest.approx(0, abs=1e-6)
@@ -116,7 +156,7 @@ def test_a_hidden_channel_plays_no_part() -> None:
 def test_what_can_not_be_measured_is_refused() -> None:
     model = model_of(6)
     with pytest.raises(DataError, match="the reference has 1 frames; give at least 2"):
-        Anomaly(model, Frames(np.zeros((1, 6)), np.zeros((1, 5))))
+        Anomaly(model, from_frames(Frames(np.zeros((1, 6)), np.zeros((1, 5)))))
     with pytest.raises(DataError, match="no series to compare with"):
         reference_of(model, store_of(noise(6, 50)), [])
     backward = model_of(6, directions=("backward",))

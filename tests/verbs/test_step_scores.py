@@ -75,6 +75,7 @@ def test_rows_and_times_lead_back_to_the_file(logs: Path) -> None:
     assert set(steps) == {
         "item", "step", "time", "row", "broken", "surprise",
         "nearest_local", "nearest_context", "mahalanobis_local", "mahalanobis_context",
+        "mahalanobis_values", "mahalanobis_both",
     }  # fmt: skip
     assert np.isnan(steps["surprise"][first][0])
     assert np.isfinite(steps["surprise"][first][60:]).all()
@@ -122,7 +123,17 @@ def test_records_need_no_usual_steps(logs: Path, run: str) -> None:
     assert (first[:10] == 0).all()
 
 
-@pytest.mark.parametrize("option", ["--reference FREE", "--by-horizon"])
+def test_means_of_steps_shift_by_more_of_their_own_deviation(logs: Path) -> None:
+    """The fault lasts; of one reference, the distance of means is larger where it is."""
+    single, means = (table(logs, f"--average {num}")["mahalanobis_values"] for num in (1, 8))
+    steps = table(logs)
+    inside = (steps["broken"] == "1") & (steps["step"] >= 260)
+    usual = (steps["broken"] == "0") & (steps["step"] >= 20) & (steps["step"] < 250)
+    ratio = [np.nanmean(x[inside]) / np.nanmean(x[usual]) for x in (single, means)]
+    assert ratio[1] > ratio[0]
+
+
+@pytest.mark.parametrize("option", ["--reference FREE", "--by-horizon", "--average 3"])
 def test_what_a_likelihood_has_no_use_for_is_refused(
     logs: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +149,7 @@ def test_what_a_likelihood_has_no_use_for_is_refused(
     [
         ("--records", "records: of scores by step; add --level step"),
         ("--rate 0.1", "rate: of scores by step; add --level step"),
+        ("--level step --average 0", "average is 0"),
         ("--level step --rate 0.1", "there is nothing to take a threshold from"),
         ("--level step --threshold-from FREE --rate 2", "rate is 2; it must lie between 0 and 1"),
         ("--level step --by-column", "by_column: of scores by item"),

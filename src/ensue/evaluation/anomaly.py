@@ -4,119 +4,76 @@ Nothing here looks ahead: the measures of a step are those of the last frame tha
 it, as a stream would give them. Dims: T frames, S steps, K predictions, D and C features.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from sklearn.covariance import LedoitWolf
 
 from ensue.data.items import Positions
 from ensue.data.store import Store
 from ensue.errors import DataError
 from ensue.evaluation.represent import Represented, by_model
-from ensue.models.protocols import Features
+from ensue.evaluation.usual import Frames, Usual, filled, means
 from ensue.models.traits import ComparingModel
 
-MEASURES = (
+OF_FRAMES = (
     "surprise",
     "nearest_local",
     "nearest_context",
     "mahalanobis_local",
     "mahalanobis_context",
 )
+MEASURES = (*OF_FRAMES, "mahalanobis_values", "mahalanobis_both")
 MOST_REFERENCE = 10_000
 """Frames that others are compared with, at most, evenly spaced."""
-FRAMES_A_PART = 1024
 NUM_NEGATIVES = 512
 """Frames of these that a true one must be told apart from."""
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
-    """Frames of one item, or of many end to end: ``local`` (T, D) and ``context`` (T, C)."""
+class Reference:
+    """What is usual, of one series or of many end to end.
 
-    local: np.ndarray
-    context: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.local)
-
-    @classmethod
-    def of(cls, features: Features) -> "Frames":
-        """Those of the one item of a batch."""
-        local, context = features.local, features.context
-        assert local is not None
-        assert context is not None
-        return cls(local[0].float().cpu().numpy(), context[0].float().cpu().numpy())
-
-    def then(self, others: "Frames") -> "Frames":
-        """These and others after them."""
-        return Frames(
-            np.concatenate([self.local, others.local]),
-            np.concatenate([self.context, others.context]),
-        )
-
-    def last(self, num: int) -> "Frames":
-        """The last ``num`` of them."""
-        return Frames(self.local[-num:], self.context[-num:])
-
-    def evenly(self, num: int) -> "Frames":
-        """At most ``num`` of them, evenly spaced."""
-        rows = np.linspace(0, len(self) - 1, min(num, len(self))).astype(int)
-        return Frames(self.local[rows], self.context[rows])
-
-
-@dataclass(frozen=True, eq=False)
-class Usual:
-    r"""Usual frames, and how far others are from them.
-
-    ``mahalanobis`` has the covariance of Ledoit and Wolf (2004), which is sound for few frames:
-
-    .. math:: d(x) = \sqrt{(x - \mu)^\top \Sigma^{-1} (x - \mu)}
-
-    ``nearest`` is the Euclidean distance to the nearest usual frame.
-
-    Args:
-        frames: (N, D) usual frames.
-
-    Example:
-        >>> usual = Usual(np.random.default_rng(0).standard_normal((500, 2)))
-        >>> np.round(usual.mahalanobis(np.array([[0.0, 0.0], [6.0, 0.0]])), 1)
-        array([0.1, 6.2])
+    Attributes:
+        frames: Usual frames.
+        means: Of each the mean with those before it, ``average`` in all.
+        values: (N, C) means of as many steps, missing values left out.
+        average: Steps that means are of.
     """
 
-    frames: np.ndarray
+    frames: Frames
+    means: Frames
+    values: np.ndarray
+    average: int = 1
 
-    def nearest(self, x: np.ndarray) -> np.ndarray:
-        """(T,) distances of (T, D) frames. Memory: N numbers for each of 1,024 frames at a time."""
-        return np.concatenate([self._nearest(part) for part in _parts(x)])
+    @classmethod
+    def of(
+        cls, model: ComparingModel, frames: Frames, x: np.ndarray, average: int = 1
+    ) -> "Reference":
+        """That of one series: its frames, and its encoded steps (S, C)."""
+        first, num = model.num_padded_frames, frames_in(average, model)
+        averaged, begun = frames.averaged(num, first), first + num - 1
+        return cls(
+            Frames(frames.local[first:], frames.context[first:]),
+            Frames(averaged.local[begun:], averaged.context[begun:]),
+            means(x, average, 0)[average - 1 :],
+            average,
+        )
 
-    def mahalanobis(self, x: np.ndarray) -> np.ndarray:
-        """(T,) distances of (T, D) frames."""
-        away = x.astype(np.float64) - self._covariance.location_
-        squared = ((away @ np.asarray(self._covariance.precision_)) * away).sum(1)
-        return np.sqrt(squared.clip(0))
-
-    def _nearest(self, x: np.ndarray) -> np.ndarray:
-        # One product of matrices: a tenth of the time that scikit-learn's neighbors take for one
-        # frame of 64 numbers. In double precision what cancels leaves less than 1e-6.
-        x = x.astype(np.float64)
-        squared = (x**2).sum(1)[:, None] + self._squared - 2 * x @ self._double.T
-        return np.sqrt(squared.min(1).clip(0))
-
-    @cached_property
-    def _double(self) -> np.ndarray:
-        return self.frames.astype(np.float64)
-
-    @cached_property
-    def _squared(self) -> np.ndarray:
-        return (self._double**2).sum(1)
-
-    @cached_property
-    def _covariance(self) -> LedoitWolf:
-        return LedoitWolf().fit(self._double)
+    @classmethod
+    def joined(cls, parts: Sequence["Reference"], every: int = 1) -> "Reference":
+        """That of many series, and of each only one frame and step in ``every``."""
+        first, *others = (
+            cls(one.frames.each(every), one.means.each(every), one.values[::every], one.average)
+            for one in parts
+        )
+        frames, averaged = first.frames, first.means
+        for other in others:
+            frames, averaged = frames.then(other.frames), averaged.then(other.means)
+        values = np.concatenate([first.values, *(other.values for other in others)])
+        return cls(frames, averaged, values, first.average)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,26 +82,58 @@ class Anomaly:
 
     ``surprise`` is the mean InfoNCE loss of the contexts that predicted a frame, among frames of
     the reference, in nats; ``nearest_*`` and ``mahalanobis_*`` are distances of z_t (local) and c_t
-    (context) to it. A fault that lasts stops surprising when the context has seen it; distances
-    don't.
+    (context) to it, and of the values themselves; ``mahalanobis_both`` is the geometric mean of
+    those of z_t and of values. A fault that lasts stops surprising when the context has seen it;
+    distances don't, and means of some steps shift by more of their own deviation than single ones.
 
     Args:
         model: Makes the frames.
-        reference: Usual frames.
+        reference: What is usual; distances are of means over as many steps as its own.
 
     Raises:
-        DataError: The reference has fewer than two frames.
+        DataError: The reference has fewer than two frames or means.
     """
 
     model: ComparingModel
-    reference: Frames
+    reference: Reference
 
     def __post_init__(self) -> None:
-        if len(self.reference) < 2:
+        reference = self.reference
+        num = min(len(reference.frames), len(reference.means), len(reference.values))
+        if num < 2:
             raise DataError(
-                f"the reference has {len(self.reference)} frames; give at least 2, as more data "
-                "or longer series"
+                f"the reference has {num} frames; give at least 2, as more data or longer series"
+                + (", or average fewer steps" if reference.average > 1 else "")
             )
+
+    @property
+    def num_averaged(self) -> int:
+        """Frames that distances are of the mean of."""
+        return frames_in(self.reference.average, self.model)
+
+    def of_series(self, frames: Frames, x: np.ndarray) -> dict[str, np.ndarray]:
+        """All measures (S,) of the encoded steps (S, C) of a series, given all its frames."""
+        by_frame = {"surprise": mean_surprise(self.surprise(frames)), **self.distances(frames)}
+        told = {name: at_steps(values, len(x), self.model) for name, values in by_frame.items()}
+        return told | self.with_values(told, self.value_distance(x))
+
+    def with_values(
+        self, told: Mapping[str, np.ndarray], distance: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """The measures that the distances (S,) of values have a part in."""
+        both = np.sqrt(told["mahalanobis_local"] * distance)
+        return {"mahalanobis_values": distance, "mahalanobis_both": both}
+
+    def value_distance(self, x: np.ndarray) -> np.ndarray:
+        """(S,) distances of the values of encoded steps (S, C); NaN before means are whole.
+
+        A channel without a known value in a mean is taken as usual.
+        """
+        averaged = means(x, self.reference.average, 0)
+        filled = np.where(np.isnan(averaged), self._values.center, averaged)
+        distance = self._values.mahalanobis(filled)
+        distance[: self.reference.average - 1] = np.nan
+        return distance
 
     def surprise(self, frames: Frames) -> np.ndarray:
         """(T, K) nats that each frame cost those who predicted it, NaN where nobody did.
@@ -165,8 +154,15 @@ class Anomaly:
             nats[k:, i] = chance - terms[: max(len(terms) - k, 0), i]
         return nats
 
-    def distances(self, frames: Frames) -> dict[str, np.ndarray]:
-        """(T,) distances by name."""
+    def distances(self, frames: Frames, begin: int | None = None) -> dict[str, np.ndarray]:
+        """(T,) distances by name, NaN where fewer frames than are averaged were whole.
+
+        Args:
+            frames: Frames in a row.
+            begin: The first of them that is whole; by default they are the first of a series.
+        """
+        begin = self.model.num_padded_frames if begin is None else begin
+        frames = frames.averaged(self.num_averaged, begin)
         return {
             f"{distance}_{name}": getattr(usual, distance)(x)
             for distance in ("nearest", "mahalanobis")
@@ -178,15 +174,19 @@ class Anomaly:
 
     @cached_property
     def _local(self) -> Usual:
-        return Usual(self.reference.local)
+        return Usual(self.reference.means.local)
 
     @cached_property
     def _context(self) -> Usual:
-        return Usual(self.reference.context)
+        return Usual(self.reference.means.context)
+
+    @cached_property
+    def _values(self) -> Usual:
+        return Usual(filled(self.reference.values))
 
     @cached_property
     def _negatives(self) -> torch.Tensor:
-        return torch.from_numpy(self.reference.evenly(NUM_NEGATIVES).local)
+        return torch.from_numpy(self.reference.frames.evenly(NUM_NEGATIVES).local)
 
 
 def frames_of(
@@ -211,8 +211,13 @@ def frames_of(
 
 
 def reference_of(
-    model: ComparingModel, store: Store, rows: Positions, *, hidden: int | None = None
-) -> Frames:
+    model: ComparingModel,
+    store: Store,
+    rows: Positions,
+    *,
+    hidden: int | None = None,
+    average: int = 1,
+) -> Reference:
     """At most 10,000 frames of items, evenly spaced over all of them; see :func:`frames_of`.
 
     Frames that see the padding before an item begins are left out.
@@ -224,12 +229,21 @@ def reference_of(
     if not len(rows):
         raise DataError("there are no series to compare with; give some as the reference")
     every = int(store.lengths[rows].sum()) // model.hop // MOST_REFERENCE + 1
-    each = [frames_of(model, store, int(row), hidden=hidden) for row in rows]
-    first = model.num_padded_frames
-    return Frames(
-        np.concatenate([frames.local[first::every] for frames in each]),
-        np.concatenate([frames.context[first::every] for frames in each]),
-    )
+    parts = [
+        Reference.of(
+            model,
+            frames_of(model, store, int(row), hidden=hidden),
+            store[int(row)].numpy(),
+            average,
+        )
+        for row in rows
+    ]
+    return Reference.joined(parts, every)
+
+
+def frames_in(num_steps: int, model: ComparingModel) -> int:
+    """Frames that some steps take, one at least."""
+    return max(1, round(num_steps / model.hop))
 
 
 def at_steps(x: np.ndarray, num_steps: int, model: ComparingModel) -> np.ndarray:
@@ -263,11 +277,6 @@ def thresholds(values: Mapping[str, np.ndarray], rate: float) -> dict[str, float
         name: float(np.quantile(x[~np.isnan(x)], 1 - rate, method="higher"))
         for name, x in values.items()
     }
-
-
-def _parts(x: np.ndarray) -> list[np.ndarray]:
-    """Frames in parts of at most 1,024."""
-    return [x[i : i + FRAMES_A_PART] for i in range(0, len(x), FRAMES_A_PART)] or [x]
 
 
 def _joined(pieces: list[Represented], name: str) -> np.ndarray:

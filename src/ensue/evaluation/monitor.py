@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ensue.data.codecs.protocols import DecodesSeries
-from ensue.evaluation.anomaly import MEASURES, Anomaly, Frames, mean_surprise
+from ensue.evaluation.anomaly import OF_FRAMES, Anomaly, mean_surprise
 from ensue.evaluation.likelihood import LIKELIHOOD_MEASURES, Deviations
+from ensue.evaluation.usual import Frames
 from ensue.models.traits import ComparingStream, StepScoringModel
 
 
@@ -65,7 +66,7 @@ class ComparingMonitor(Monitor):
     Raises:
         ConfigError: The model can't run as a stream.
 
-    Memory: the last ``horizon`` frames.
+    Memory: the last ``horizon`` frames, or as many as are averaged.
     """
 
     def __init__(self, model: ComparingStream, anomaly: Anomaly) -> None:
@@ -74,7 +75,8 @@ class ComparingMonitor(Monitor):
         self.num_frames = 0
         self._state = model.init_state(1)
         self._recent: Frames | None = None
-        self._last = dict.fromkeys(MEASURES, float("nan"))
+        self._values: np.ndarray | None = None
+        self._last = dict.fromkeys(OF_FRAMES, float("nan"))
         self._first = next(n for n in range(1, 2**30) if model.num_whole_frames(n))
 
     def push(self, x: Tensor) -> dict[str, np.ndarray]:
@@ -92,13 +94,26 @@ class ComparingMonitor(Monitor):
             self._last[name] = values[-1]
         self.num_steps += len(x)
         self.num_frames += len(measures["surprise"])
-        return told
+        return told | self.anomaly.with_values(told, self._value_distance(x.numpy()))
 
     def _measures(self, new: Frames) -> dict[str, np.ndarray]:
         """Measures (m,) of the new frames, given those before them."""
         if not len(new):
             return dict.fromkeys(self._last, np.zeros(0))
         recent = new if self._recent is None else self._recent.then(new)
-        self._recent = recent.last(self.model.config.horizon)
+        averaged = self.anomaly.num_averaged
+        self._recent = recent.last(max(self.model.config.horizon, averaged - 1))
         surprise = self.anomaly.surprise(recent)[-len(new) :]
-        return {"surprise": mean_surprise(surprise), **self.anomaly.distances(new)}
+        begin = self.num_frames + len(new) - len(recent)
+        whole = max(0, self.model.num_padded_frames - begin)
+        distances = self.anomaly.distances(recent, whole)
+        return {
+            "surprise": mean_surprise(surprise),
+            **{name: each[-len(new) :] for name, each in distances.items()},
+        }
+
+    def _value_distance(self, x: np.ndarray) -> np.ndarray:
+        recent = x if self._values is None else np.concatenate([self._values, x])
+        average = self.anomaly.reference.average
+        self._values = recent[len(recent) - min(len(recent), average - 1) :]
+        return self.anomaly.value_distance(recent)[-len(x) :]

@@ -27,6 +27,7 @@ PAGE: Sequence[Panel | FigureRow] = (
     Panel("probes", "What the features tell", "ensue.report.panels.probes"),
     FigureRow("map", "Embedding map", "ensue.report.figures.map"),
     FigureRow("neighbors", "Nearest neighbors", "ensue.report.figures.neighbors"),
+    FigureRow("similar", "Similar series", "ensue.report.figures.similar"),
     FigureRow("patches", "Surprise by patch", "ensue.report.figures.patches"),
     FigureRow("logs", "Series", "ensue.report.figures.logs"),
     FigureRow("forecasts", "Forecasts", "ensue.report.figures.forecasts"),

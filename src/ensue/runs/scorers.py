@@ -11,7 +11,7 @@ from ensue.data.store import Store
 from ensue.evaluation.anomaly import (
     MEASURES,
     Anomaly,
-    Frames,
+    Reference,
     at_steps,
     frames_of,
     mean_surprise,
@@ -55,6 +55,7 @@ class ComparingScorer(Scorer):
         channels: The names of the channels.
         by_horizon: Whether surprise is also told by horizon.
         by_channel: Whether it is also told by channel.
+        average: Steps that distances are of the mean of.
     """
 
     names = MEASURES
@@ -67,24 +68,26 @@ class ComparingScorer(Scorer):
         *,
         by_horizon: bool = False,
         by_channel: bool = False,
+        average: int = 1,
     ) -> None:
         self.model, self.usual, self.channels = model, usual, channels
-        self.by_horizon, self.by_channel = by_horizon, by_channel
+        self.by_horizon, self.by_channel, self.average = by_horizon, by_channel, average
 
     def measures(self, store: Store, row: int) -> dict[str, np.ndarray]:
         """Surprise, by horizon and channel too where that is wanted, and distances."""
-        frames = frames_of(self.model, store, row)
-        surprise = self.whole.surprise(frames)
-        by_frame = {"surprise": mean_surprise(surprise), **self.whole.distances(frames)}
+        frames, num_steps = frames_of(self.model, store, row), int(store.lengths[row])
+        told = self.whole.of_series(frames, store[row].numpy())
+        more = {}
         if self.by_horizon:
             nearest = self.model.config.nearest
-            by_frame |= {f"surprise.ahead_{nearest + i}": nats for i, nats in enumerate(surprise.T)}
+            nats = self.whole.surprise(frames).T
+            more |= {f"surprise.ahead_{nearest + i}": each for i, each in enumerate(nats)}
         if self.by_channel:
+            whole = mean_surprise(self.whole.surprise(frames))
             for i, name in enumerate(self.channels):
                 without = self._without[i].surprise(frames_of(self.model, store, row, hidden=i))
-                by_frame[f"surprise.{name}"] = by_frame["surprise"] - mean_surprise(without)
-        num_steps = int(store.lengths[row])
-        return {name: at_steps(x, num_steps, self.model) for name, x in by_frame.items()}
+                more[f"surprise.{name}"] = whole - mean_surprise(without)
+        return told | {n: at_steps(each, num_steps, self.model) for n, each in more.items()}
 
     @cached_property
     def whole(self) -> Anomaly:
@@ -96,9 +99,9 @@ class ComparingScorer(Scorer):
         """Of each channel the measures of those who know nothing of it."""
         return [Anomaly(self.model, self._reference(hidden=i)) for i in range(len(self.channels))]
 
-    def _reference(self, hidden: int | None = None) -> Frames:
+    def _reference(self, hidden: int | None = None) -> Reference:
         store, rows = self.usual
-        return reference_of(self.model, store, rows, hidden=hidden)
+        return reference_of(self.model, store, rows, hidden=hidden, average=self.average)
 
 
 class LikelihoodScorer(Scorer):

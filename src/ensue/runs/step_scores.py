@@ -9,6 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 from sklearn.metrics import roc_auc_score
 
+from ensue.configuration import require_at_least
 from ensue.data.cells import is_gap, reads_as_number
 from ensue.data.codecs.protocols import TellsSteps
 from ensue.data.sources.data import Data
@@ -66,6 +67,13 @@ class StepReading(Reading, total=False):
         Parameter(
             help="For steps: also surprise.NAME of each channel: its own nats, or of CPC what is "
             "gone of the surprise when nothing is known of it."
+        ),
+    ]
+    average: Annotated[
+        int | None,
+        Parameter(
+            help="For steps: distances of the mean of as many steps, up to each, for faults that "
+            "last, such as 5; by default 1."
         ),
     ]
     records: Annotated[
@@ -162,7 +170,7 @@ def scorer_of(
     if isinstance(loaded.model, ComparingModel):
         scorer = comparing_scorer(loaded, options)
     else:
-        names = [name for name in ("reference", "by_horizon") if options.get(name)]
+        names = [name for name in ("reference", "by_horizon", "average") if options.get(name)]
         if names:
             raise ConfigError(
                 f"{', '.join(names)}: of a CPC, and this run is {loaded.family}; leave "
@@ -181,6 +189,8 @@ def comparing_scorer(loaded: Loaded, options: Mapping[str, Any]) -> ComparingSco
     Raises:
         DataError: Data can't be read.
     """
+    average = 1 if options.get("average") is None else options["average"]
+    require_at_least(1, average=average)
     usual = _usual(loaded, options.get("reference"), _plain(options))
     return ComparingScorer(
         loaded.model_as(ComparingModel, "scores"),
@@ -188,6 +198,7 @@ def comparing_scorer(loaded: Loaded, options: Mapping[str, Any]) -> ComparingSco
         require_steps(loaded).channels,
         by_horizon=bool(options.get("by_horizon")),
         by_channel=bool(options.get("by_channel")),
+        average=average,
     )
 
 

@@ -94,7 +94,7 @@ def make(subject: Subject) -> Figure | None:
     return Figure(
         logs=[_log(subject, codec, row, told[row]) for row in shown],
         num_usual=len(usual),
-        chance=float(np.log(min(len(measures.reference), NUM_NEGATIVES) + 1)),
+        chance=float(np.log(min(len(measures.reference.frames), NUM_NEGATIVES) + 1)),
         step_seconds=None if rate is None else 1 / rate,
         helps=_helps(subject, codec, model, usual, told),
     )
