@@ -34,7 +34,7 @@ NUM_NEGATIVES = 512
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What is usual, of one series or of many end to end.
+    """Usual frames and values, of one series or of many end to end.
 
     Attributes:
         frames: Usual frames.
@@ -130,8 +130,8 @@ class Anomaly:
         A channel without a known value in a mean is taken as usual.
         """
         averaged = means(x, self.reference.average, 0)
-        filled = np.where(np.isnan(averaged), self._values.center, averaged)
-        distance = self._values.mahalanobis(filled)
+        known = np.where(np.isnan(averaged), self._values.center, averaged)
+        distance = self._values.mahalanobis(known)
         distance[: self.reference.average - 1] = np.nan
         return distance
 

@@ -17,7 +17,7 @@ from ensue.models.protocols import Completes
 ROWS = 512
 """Draws that go on side by side."""
 MOST_STRETCH = 10.0
-"""How many times as wide an interval becomes at most, or as narrow."""
+"""An interval becomes as many times as wide at most, or as narrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def stretch(
     truth: Sequence[np.ndarray],
     inside: tuple[float, float] = (0.1, 0.9),
 ) -> float:
-    r"""How many times as wide intervals must be for as many values to lie inside as should.
+    r"""Return the factor that intervals need for as many values to lie inside as should.
 
     .. math:: e = \max\Bigl( \frac{m - y}{m - q_{low}}, \frac{y - m}{q_{high} - m} \Bigr)
 

@@ -1,4 +1,4 @@
-"""Likelihood of steps: what a step of a series costs given all before it, and how far off it is."""
+"""Likelihood of steps: the nats of each given all before it, and its distance from the mean."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ LIKELIHOOD_MEASURES = ("surprise", "deviation")
 
 
 class Deviations:
-    """How far steps are from the mean of the last 300, in units of the channels' scales.
+    """Distances of steps from the mean of the last 300, in units of the channels' scales.
 
     Of several channels it is that of the one farthest off. A model that has followed a drift no
     longer wonders at it; this measure does.

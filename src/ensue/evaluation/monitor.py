@@ -32,7 +32,7 @@ class Monitor(ABC):
 
 
 class LikelihoodMonitor(Monitor):
-    """What steps cost given all before them, as :class:`ensue.runs.scorers.LikelihoodScorer`.
+    """Nats of steps given all before them, as :class:`ensue.runs.scorers.LikelihoodScorer`.
 
     Args:
         model: Gives the nats.

@@ -1,4 +1,4 @@
-"""Records: steps that stand out from all before them, where nothing is known to be without faults.
+"""Records: steps unlike all before them, for series of which no part is known to be usual.
 
 A measure's own past is the yardstick, so that one limit fits series of any unit and noise. Nothing
 here looks ahead: values are pushed one by one, and a whole series is as its steps.
@@ -45,7 +45,7 @@ class OverEarlier:
 
 
 class MovingDeviation:
-    """How far each value is from the mean of the ``num`` known ones before it.
+    """Distances of values from the mean of the ``num`` known ones before each.
 
     NaN where it is missing, and where none is known before.
 
@@ -108,7 +108,7 @@ class Apart:
 
 
 def each(push: Callable[[float], float], x: np.ndarray) -> np.ndarray:
-    """What pushing the values (S,) of a series gives.
+    """Push the values (S,) of a series one by one.
 
     Example:
         >>> each(OverEarlier(rank=1).push, np.array([2.0, 3.0, 6.0]))

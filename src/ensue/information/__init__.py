@@ -3,6 +3,7 @@
 from ensue.information.aligned import contrast_aligned
 from ensue.information.candidates import (
     OtherFrames,
+    far_enough,
     own_and_others,
     sample_anchors,
     sample_other_frames,
@@ -20,6 +21,7 @@ __all__ = [
     "chance_loss",
     "contrast",
     "contrast_aligned",
+    "far_enough",
     "gather_rows",
     "info_nce",
     "information",

@@ -97,6 +97,29 @@ def own_and_others(
     return candidates, torch.cat([own, others_count], dim=1)
 
 
+def far_enough(target: Tensor, num_own: int, num_candidates: int, gap: int) -> Tensor:
+    """Which candidates are the true future or at least ``gap`` frames from it.
+
+    A signal that changes slowly, or returns soon, has frames around the true one that are as right.
+
+    Args:
+        target: (B, A, K) the true futures among the own frames.
+        num_own: Own frames, which come first among the candidates.
+        num_candidates: N; those after the own ones are far enough.
+        gap: The least distance.
+
+    Returns:
+        Boolean (B, A, K, N).
+
+    Example:
+        >>> far_enough(torch.tensor([[[2]]]), 5, 6, gap=2)[0, 0, 0].tolist()
+        [True, False, True, False, True, True]
+    """
+    place = torch.arange(num_candidates, device=target.device)
+    away = (place - target[..., None]).abs()
+    return (away == 0) | (away >= gap) | (place >= num_own)
+
+
 def at(z: Tensor, places: Tensor) -> Tensor:
     """The frames (B, A, K, D) of z (B, T, D) at places (B, A, K)."""
     return z[torch.arange(len(z), device=z.device)[:, None, None], places]

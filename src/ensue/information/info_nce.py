@@ -92,7 +92,8 @@ def contrast(
         target: (B, A, K) the place of each true future among the candidates; or (B, A, K, D) the
             true futures themselves, where they aren't among them.
         valid: (B, A, K) Boolean, whether there is such a future.
-        count: (B, N) Boolean, False for what is no candidate after all; None where all are.
+        count: (B, N) or (B, A, K, N) Boolean, False for what is no candidate after all; None where
+            all are.
 
     Raises:
         ConfigError: There are no candidates.
@@ -111,7 +112,8 @@ def contrast(
         raise ConfigError("there are no candidates: give frames of the sequence or of others")
     scores = (predicted.reshape(B, A * K, D) @ candidates.transpose(1, 2)).view(B, A, K, -1)
     if count is not None:
-        scores = scores.masked_fill(~count[:, None, None], -torch.inf)
+        count = count if count.dim() == 4 else count[:, None, None]
+        scores = scores.masked_fill(~count, -torch.inf)
     if target.is_floating_point():
         scores = torch.cat([(predicted * target).sum(-1, keepdim=True), scores], -1)
         target = torch.zeros_like(valid, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""Scorers: what measures the steps of series, by the contract that a family keeps."""
+"""Scorers: measure the steps of series, by the contract that a family keeps."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence

@@ -105,6 +105,14 @@ class CPCConfig(FamilyConfig):
         bool,
         Field(description="other frames of a sequence are negatives: favors the words spoken"),
     ] = True
+    negative_gap: Annotated[
+        int | None,
+        Field(
+            gt=1,
+            description="frames of the own sequence nearer than this to the true one are no "
+            "negatives: for signals that repeat themselves; none: all others are",
+        ),
+    ] = None
     num_negatives: Annotated[
         int, Field(ge=0, description="M, sampled frames of others: favors the speaker")
     ] = 128
@@ -146,8 +154,18 @@ class CPCConfig(FamilyConfig):
                 "there are no negatives: own_sequence is false and num_negatives is 0; "
                 "set own_sequence true or num_negatives above 0"
             )
+        if self.negative_gap is not None:
+            self._require_own_line()
         if len(set(self.directions)) < len(self.directions):
             raise ConfigError(f"directions are {', '.join(self.directions)}; name each once")
+
+    def _require_own_line(self) -> None:
+        """Refuse a distance between own frames where they are no negatives, or lie on a grid."""
+        gap = f"negative_gap is {self.negative_gap}"
+        if self.candidates == "aligned" or not self.own_sequence:
+            raise ConfigError(f"{gap}, and frames of the own sequence are no negatives; leave out")
+        if self.shape is not None:
+            raise ConfigError(f"{gap}, and patches lie on a grid; leave it out")
 
     def require_trainable(self) -> None:
         """Refuse log-mel bands that hold no frequency at this rate; an old run may have them.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ensue.errors import ConfigError
 from ensue.information import (
     Contrast,
     Future,
@@ -20,6 +21,7 @@ from ensue.information import (
     below,
     contrast,
     contrast_aligned,
+    far_enough,
     gather_rows,
     own_and_others,
     sample_anchors,
@@ -88,6 +90,10 @@ class Objective:
                 count = (items[drawn.row] != items[:, None])[own]
         if self.config.own_sequence:
             candidates, count = own_and_others(z, num_frames, others, count)
+            if (gap := self.config.negative_gap) is not None:
+                _require_room(gap, z.shape[1])
+                far = far_enough(future.target, z.shape[1], candidates.shape[1], gap)
+                count = far if count is None else far & count[:, None, None]
             return contrast(predicted, candidates, future.target, future.valid, count)
         assert others is not None
         return contrast(predicted, others, at(z, future.target), future.valid, count)
@@ -119,6 +125,14 @@ class Objective:
         """Anchors whose farthest future exists, on a grid as many rows below."""
         reach = self.config.reach[-1] * (1 if self.grid is None else self.grid[1])
         return sample_anchors(num_frames, num_anchors, reach, generator=self.generator)
+
+
+def _require_room(gap: int, num_frames: int) -> None:
+    if gap >= num_frames:
+        raise ConfigError(
+            f"negative_gap is {gap} frames, and a window has {num_frames}, so that none is left; "
+            "give a smaller one, or longer windows"
+        )
 
 
 def contrasts(

@@ -44,22 +44,33 @@ class Figure:
 
 def make(subject: Subject) -> Figure | None:
     """Find the neighbors of a few pictures, for families that encode images."""
-    codec, items = subject.codec, subject.embedded
+    codec = subject.codec
     if not isinstance(codec, DecodesImages) or not isinstance(subject.model, Encodes):
         return None
+    rows = [
+        [_picture(subject, codec, item, cosine) for item, cosine in row]
+        for row in neighbors_of(subject, NUM_QUERIES, NUM_NEAREST)
+    ]
+    return Figure(num_items=len(subject.embedded), rows=rows) if rows else None
+
+
+def neighbors_of(
+    subject: Subject, num_queries: int, num_nearest: int
+) -> list[list[tuple[int, float | None]]]:
+    """A few items, evenly spaced, each followed by its nearest, with their cosines.
+
+    Empty where fewer than three were embedded.
+    """
+    items = subject.embedded
     if len(items) < FEWEST:
-        return None
+        return []
     cosines = cosines_of(subject.embeddings)
     rows = []
-    for query in evenly(np.arange(len(items)), NUM_QUERIES):
-        found = nearest(cosines[query], int(query), NUM_NEAREST)
-        rows.append(
-            [
-                _picture(subject, codec, int(items[query])),
-                *(_picture(subject, codec, int(items[i]), float(cosines[query, i])) for i in found),
-            ]
-        )
-    return Figure(num_items=len(items), rows=rows)
+    for query in map(int, evenly(np.arange(len(items)), num_queries)):
+        found = nearest(cosines[query], query, num_nearest)
+        near = [(int(items[i]), float(cosines[query, i])) for i in found]
+        rows.append([(int(items[query]), None), *near])
+    return rows
 
 
 def cosines_of(x: np.ndarray) -> np.ndarray:
@@ -88,9 +99,7 @@ def nearest(cosines: np.ndarray, query: int, num: int) -> np.ndarray:
     return order[order != query][:num]
 
 
-def _picture(
-    subject: Subject, codec: DecodesImages, row: int, cosine: float | None = None
-) -> Picture:
+def _picture(subject: Subject, codec: DecodesImages, row: int, cosine: float | None) -> Picture:
     image = codec.decode(subject.store[row][0])
     return Picture(
         item=subject.store.ids[row],

@@ -8,12 +8,11 @@ import numpy as np
 from ensue.data.codecs.protocols import DecodesSeries
 from ensue.models.protocols import Encodes
 from ensue.report.charts import chart_html, charts
-from ensue.report.figures.neighbors import cosines_of, nearest
+from ensue.report.figures.neighbors import neighbors_of
 from ensue.report.gaps import plain, with_gaps
 from ensue.report.subject import Subject, evenly
 
 NUM_QUERIES, NUM_NEAREST = 4, 3
-FEWEST = 3
 MOST_STEPS, MOST_CHANNELS = 500, 3
 """Steps, evenly spaced, and channels that are shown of a series."""
 CAPTION = (
@@ -50,23 +49,17 @@ class Figure:
 
 def make(subject: Subject) -> Figure | None:
     """Find the neighbors of a few series, for families that encode series."""
-    codec, items = subject.codec, subject.embedded
+    codec = subject.codec
     if not isinstance(codec, DecodesSeries) or not isinstance(subject.model, Encodes):
         return None
-    if len(items) < FEWEST:
-        return None
-    cosines = cosines_of(subject.embeddings)
-    rows = []
-    for query in evenly(np.arange(len(items)), NUM_QUERIES):
-        found = nearest(cosines[query], int(query), NUM_NEAREST)
-        near = [_series(subject, codec, int(items[i]), float(cosines[query, i])) for i in found]
-        rows.append([_series(subject, codec, int(items[query])), *near])
-    return Figure(num_items=len(items), rows=rows)
+    rows = [
+        [_series(subject, codec, item, cosine) for item, cosine in row]
+        for row in neighbors_of(subject, NUM_QUERIES, NUM_NEAREST)
+    ]
+    return Figure(num_items=len(subject.embedded), rows=rows) if rows else None
 
 
-def _series(
-    subject: Subject, codec: DecodesSeries, row: int, cosine: float | None = None
-) -> Series:
+def _series(subject: Subject, codec: DecodesSeries, row: int, cosine: float | None) -> Series:
     x = codec.scaled(subject.store[row].numpy())
     shown = x[evenly(np.arange(len(x)), MOST_STEPS)].round(3)
     return Series(
