@@ -42,7 +42,89 @@ def series_rows() -> list[tuple[str, ...]]:
             "",
             "`make results ROW=series_stream`",
         ),
+        *(_forecast_row(name, runs) for name, runs in _read("series_forecast")["runs"].items()),
+        *(_archive_row(name, each) for name, each in _read("series_compress")["files"].items()),
+        _nab_row(),
+        _skab_row(),
     ]
+
+
+def _forecast_row(name: str, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def by_seed(measure: str, way: str = "this run") -> str:
+        return _seeds([run["measures"][way][measure] for run in runs], ".4g")
+
+    error = "squared_error" if name == "ItalyPowerDemand" else "crps"
+    others = [way for way in runs[0]["measures"] if not way.startswith("this run")]
+    beside = ", ".join(f"{way} {runs[0]['measures'][way][error]:.4g}" for way in others)
+    inside = _seeds([100 * run["measures"]["this run"]["coverage"] for run in runs], ".0f")
+    what = (
+        "last 12 values from the first 12, squared error" if error[0] == "s" else "24 ahead, CRPS"
+    )
+    told = (
+        f"{by_seed(error)}; {inside} % inside of 80 % (seeds {_seeds([r['seed'] for r in runs])})"
+    )
+    return f"{name}: {what}", told, beside, "`make results ROW='series_forecast UCR NAB'`"
+
+
+def _archive_row(name: str, each: Mapping[str, Any]) -> tuple[str, ...]:
+    sizes = {way: f"{num:,}" for way, num in each["bytes"].items()}
+    beside = ", ".join(f"{way} {num}" for way, num in sizes.items() if way != "this run")
+    return (
+        f"{name}: {each['numbers']:,} whole numbers by a run of as many before them, bytes "
+        "(the network isn't counted)",
+        sizes["this run"],
+        beside,
+        "`make results ROW='series_compress NAB'`",
+    )
+
+
+def _nab_row() -> tuple[str, ...]:
+    found = _read("series_nab")
+    way = "nats and deviation, over earlier"
+    scores = {
+        name: _seeds([run[name]["standard"]["score"] for run in found["runs"]], ".1f")
+        for name in (way, f"{way}, rows apart")
+    }
+    baselines = {name: each["standard"] for name, each in found["baselines"].items()}
+    beside = ", ".join(f"{name} {each['score']:.1f}" for name, each in baselines.items())
+    best = baselines["windowed Gaussian"]["best by all labels"]
+    return (
+        f"Numenta Anomaly Benchmark, {found['files']} files, one pass, thresholds from the other "
+        "half of the files, standard score",
+        f"{scores[f'{way}, rows apart']}; without rows apart {scores[way]}",
+        f"{beside}; windowed Gaussian with the best threshold for all labels {best:.1f}",
+        "`make results ROW='series_nab NAB'`",
+    )
+
+
+def _skab_row() -> tuple[str, ...]:
+    found = _read("series_skab")
+    measure = found["settings"]["measure"]
+
+    def told(figures: Sequence[Mapping[str, float]]) -> str:
+        f1, alarms = (
+            _seeds([100 * f[name] for f in figures], ".1f") for name in ("F1", "false alarm rate")
+        )
+        area = _seeds([f["area under the ROC curve"] for f in figures], ".3f")
+        return f"F1 {f1} %, false alarms {alarms} %, area {area}"
+
+    ours, untrained = (
+        told([run["figures"][f"{who}, {measure}"] for run in found["runs"]])
+        for who in ("cpc", "untrained")
+    )
+    rest = {name: f for name, f in found["baselines"].items() if "area under the ROC curve" in f}
+    beside = "; ".join(f"{name}: {told([f])}" for name, f in rest.items())
+    every = 100 * found["baselines"]["every row"]["F1"]
+    return (
+        f"SKAB, 34 files, single rows, {measure}",
+        ours,
+        f"untrained: {untrained}; {beside}; every row: F1 {every:.1f} %",
+        "`make results ROW='series_skab FOLDER'`",
+    )
+
+
+def _seeds(values: Sequence[float], form: str = "g") -> str:
+    return ", ".join(f"{value:{form}}" for value in values)
 
 
 def series_table() -> list[tuple[str, ...]]:
