@@ -111,9 +111,18 @@ class Anomaly:
         """Frames that distances are of the mean of."""
         return frames_in(self.reference.average, self.model)
 
-    def of_series(self, frames: Frames, x: np.ndarray) -> dict[str, np.ndarray]:
-        """All measures (S,) of the encoded steps (S, C) of a series, given all its frames."""
-        by_frame = {"surprise": mean_surprise(self.surprise(frames)), **self.distances(frames)}
+    def of_series(
+        self, frames: Frames, x: np.ndarray, surprise: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """All measures (S,) of the steps of a series.
+
+        Args:
+            frames: All its frames.
+            x: (S, C) its encoded steps.
+            surprise: What :meth:`surprise` gave of these frames, where it is known already.
+        """
+        nats = self.surprise(frames) if surprise is None else surprise
+        by_frame = {"surprise": mean_surprise(nats), **self.distances(frames)}
         told = {name: at_steps(values, len(x), self.model) for name, values in by_frame.items()}
         return told | self.with_values(told, self.value_distance(x))
 

@@ -119,10 +119,11 @@ def forecasts(
             device=run.device,
         )
 
+    # A series that is too short is told before any is drawn.
+    earlier = [_earlier(x, num_steps, calibrate) for x in encoded] if calibrate else []
     ahead = drawn(encoded)
     if not calibrate:
         return ahead
-    earlier = [_earlier(x, num_steps, calibrate) for x in encoded]
     return [
         stretched(draws, _factors(drawn([x[:n] for n in ends]), codec.decode(x), ends))
         for draws, x, ends in zip(ahead, encoded, earlier, strict=True)
@@ -130,7 +131,11 @@ def forecasts(
 
 
 def _earlier(x: Tensor, num_steps: int, most: int) -> list[int]:
-    """Lengths of the pasts of earlier forecasts, whose steps ended before each other and x."""
+    """Lengths of the pasts of earlier forecasts: the last one's steps end where x does.
+
+    Raises:
+        DataError: There is no room for one.
+    """
     ends = [len(x) - num_steps * i for i in range(1, most + 1)]
     ends = [end for end in ends if end > 0]
     if not ends:
@@ -142,7 +147,7 @@ def _earlier(x: Tensor, num_steps: int, most: int) -> list[int]:
 
 
 def _factors(draws: Sequence[np.ndarray], values: np.ndarray, ends: Sequence[int]) -> np.ndarray:
-    """How far the draws of each channel are to be stretched, by forecasts that ended before."""
+    """(C,) factors that the draws of each channel are stretched by, from earlier forecasts."""
     N, C = draws[0].shape[1:]
     return np.array(
         [

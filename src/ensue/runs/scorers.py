@@ -76,14 +76,14 @@ class ComparingScorer(Scorer):
     def measures(self, store: Store, row: int) -> dict[str, np.ndarray]:
         """Surprise, by horizon and channel too where that is wanted, and distances."""
         frames, num_steps = frames_of(self.model, store, row), int(store.lengths[row])
-        told = self.whole.of_series(frames, store[row].numpy())
+        surprise = self.whole.surprise(frames)
+        told = self.whole.of_series(frames, store[row].numpy(), surprise)
         more = {}
         if self.by_horizon:
             nearest = self.model.config.nearest
-            nats = self.whole.surprise(frames).T
-            more |= {f"surprise.ahead_{nearest + i}": each for i, each in enumerate(nats)}
+            more |= {f"surprise.ahead_{nearest + i}": nats for i, nats in enumerate(surprise.T)}
         if self.by_channel:
-            whole = mean_surprise(self.whole.surprise(frames))
+            whole = mean_surprise(surprise)
             for i, name in enumerate(self.channels):
                 without = self._without[i].surprise(frames_of(self.model, store, row, hidden=i))
                 more[f"surprise.{name}"] = whole - mean_surprise(without)

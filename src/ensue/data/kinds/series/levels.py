@@ -26,7 +26,7 @@ MOST_DECIMALS = 6
 MARGIN = 0.25
 """Part of the range of measurements in training that levels reach beyond it, at both ends."""
 FEW_LEVELS = 2**8
-"""Levels of whole numbers where these, and as many again at both ends, are no more than that."""
+"""Levels that one token tells: as many have whole numbers of a small range."""
 FEWEST_BEYOND = 16
 """Whole numbers that have a level beyond those of training, at both ends, at least."""
 
@@ -299,8 +299,8 @@ def _axis_of(
 def _room(low: int, high: int) -> tuple[int, int]:
     """The first of the levels of whole numbers from ``low`` to ``high``, and how many there are.
 
-    A later log may have larger ones, so that levels reach as far beyond as these differ, and all
-    that one token holds, or two, are used: they cost nothing.
+    A later log may have larger or smaller ones, so that levels reach as far beyond both ends as
+    these differ. One token tells 256 levels and two tell 65,536, so there are always as many.
     """
     num = high - low + 1
     beyond = max(FEWEST_BEYOND, num)
