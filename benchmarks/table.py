@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.measure import RESULTS
 from benchmarks.table_images import cpc_image_choices, cpc_image_rows, cpc_image_table
 from benchmarks.table_series import BESIDE as BESIDE_SERIES
-from benchmarks.table_series import series_rows, series_table
+from benchmarks.table_series import series_rows, series_table, skab_table
 
 README = Path(__file__).parent.parent / "README.md"
 ALL = RESULTS / "README.md"
@@ -681,10 +681,16 @@ def cpc_series() -> str:
     return _lines(("accuracy, %", "CPC", *BESIDE_SERIES), series_table())
 
 
+def faults_of_series() -> str:
+    """Faults of SKAB, for the page on CPC of series."""
+    return _lines(("measure", "F1", "false alarms", "area under the ROC curve"), skab_table())
+
+
 TABLES = {
     "shared_gates": shared_gates,
     "cpc_images": cpc_images,
     "cpc_series": cpc_series,
+    "faults_of_series": faults_of_series,
     "cpc_image_choices": choices_of_images,
 }
 

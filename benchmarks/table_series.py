@@ -53,13 +53,12 @@ def _forecast_row(name: str, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ..
     def by_seed(measure: str, way: str = "this run") -> str:
         return _seeds([run["measures"][way][measure] for run in runs], ".4g")
 
-    error = "squared_error" if name == "ItalyPowerDemand" else "crps"
+    is_whole = name == "ItalyPowerDemand"
+    error = "squared_error" if is_whole else "crps"
     others = [way for way in runs[0]["measures"] if not way.startswith("this run")]
     beside = ", ".join(f"{way} {runs[0]['measures'][way][error]:.4g}" for way in others)
     inside = _seeds([100 * run["measures"]["this run"]["coverage"] for run in runs], ".0f")
-    what = (
-        "last 12 values from the first 12, squared error" if error[0] == "s" else "24 ahead, CRPS"
-    )
+    what = "last 12 values from the first 12, squared error" if is_whole else "24 ahead, CRPS"
     told = (
         f"{by_seed(error)}; {inside} % inside of 80 % (seeds {_seeds([r['seed'] for r in runs])})"
     )
@@ -121,6 +120,24 @@ def _skab_row() -> tuple[str, ...]:
         f"untrained: {untrained}; {beside}; every row: F1 {every:.1f} %",
         "`make results ROW='series_skab FOLDER'`",
     )
+
+
+def skab_table() -> list[tuple[str, ...]]:
+    """Faults of SKAB by single rows, of each measure F1, false alarms and the area, by seed."""
+    found = _read("series_skab")
+    runs, baselines = found["runs"], found["baselines"]
+    measures = (found["settings"]["measure"], "mahalanobis_local")
+    rows = [(name, [figures]) for name, figures in baselines.items()]
+    rows += [
+        (f"`{measure}`, {who}", [run["figures"][f"{who}, {measure}"] for run in runs])
+        for measure in measures
+        for who in ("cpc", "untrained")
+    ]
+    names = ("F1", "false alarm rate", "area under the ROC curve")
+    return [
+        (name, *(_seeds([f[n] for f in each if n in f], ".3f") for n in names))
+        for name, each in rows
+    ]
 
 
 def _seeds(values: Sequence[float], form: str = "g") -> str:

@@ -9,9 +9,10 @@ import pyarrow.parquet
 import pytest
 
 from ensue.data.config import DataConfig
+from ensue.data.corpora import BUILTIN
 from ensue.data.items import Clip, Items
 from ensue.data.kinds.audio.codec import AudioCodec
-from ensue.data.sources import BUILTIN, open_items
+from ensue.data.sources import open_items
 from ensue.data.store import open_store
 from ensue.errors import ConfigError, DataError
 from tests.data.stores import write_lines, write_sound

@@ -20,6 +20,7 @@ from scipy.stats import wasserstein_distance
 
 from ensue.evaluation.molecules import (
     describe,
+    facts,
     internal_diversity,
     measure,
     nearest_similarity,
@@ -140,16 +141,22 @@ def test_a_grid_shows_every_molecule() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_molecules_take_less_than_a_minute_on_two_cores() -> None:
-    """A fifth of them, and of the time of two processors: other programs run here too."""
+def test_measures_of_molecules_take_little_more_than_what_rdkit_needs() -> None:
+    """Of the time of the processor on this machine: patterns of PAINS and QED are most of it."""
     import gzip
 
     path = Path(__file__).parents[2] / "../shared/data/molecules/zinc_qed_train.smi.gz"
     if not path.exists():
         pytest.skip("shared/data/molecules isn't beside the checkout")
     lines = gzip.decompress(path.read_bytes()).decode().split()
-    reference = describe(lines[20_000:22_000])
+    reference = describe(lines[20_000:21_000], num_processes=1)
+    found = molecules(lines[:1_000])
     begun = time.process_time()
-    found = measure(describe(lines[:2_000], num_processes=1), reference, lines)
-    assert time.process_time() - begun < 24
-    assert found["valid"] == 1
+    for molecule in found:
+        facts.alerts().HasMatch(molecule)
+        QED.qed(molecule)
+    of_rdkit = time.process_time() - begun
+    begun = time.process_time()
+    measured = measure(describe(lines[:1_000], num_processes=1), reference, lines)
+    assert time.process_time() - begun < 2 * of_rdkit
+    assert measured["valid"] == 1

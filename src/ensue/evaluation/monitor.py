@@ -32,7 +32,7 @@ class Monitor(ABC):
 
 
 class LikelihoodMonitor(Monitor):
-    """Nats of steps given all before them, as :class:`ensue.runs.scorers.LikelihoodScorer`.
+    """Nats of steps given all before them, and their distances from the mean.
 
     Args:
         model: Gives the nats.

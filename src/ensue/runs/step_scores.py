@@ -168,9 +168,10 @@ def scorer_of(
     """
     codec, rate = require_steps(loaded), _rate_of(options)
     if isinstance(loaded.model, ComparingModel):
-        scorer = comparing_scorer(loaded, options)
+        scorer = _comparing_scorer(loaded, options)
     else:
-        names = [name for name in ("reference", "by_horizon", "average") if options.get(name)]
+        of_comparing = ("reference", "by_horizon", "average")
+        names = [name for name in of_comparing if not _is_unset(options.get(name))]
         if names:
             raise ConfigError(
                 f"{', '.join(names)}: of a CPC, and this run is {loaded.family}; leave "
@@ -183,8 +184,8 @@ def scorer_of(
     return scorer, *_limits(scorer, open_data(loaded, threshold_from, **_plain(options)), rate)
 
 
-def comparing_scorer(loaded: Loaded, options: Mapping[str, Any]) -> ComparingScorer:
-    """What measures the steps of a CPC.
+def _comparing_scorer(loaded: Loaded, options: Mapping[str, Any]) -> ComparingScorer:
+    """The scorer of a CPC.
 
     Raises:
         DataError: Data can't be read.
@@ -208,13 +209,18 @@ def without_step_options(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: There are options of scores by step.
     """
-    names = [name for name in OF_STEPS if options.get(name) not in (None, False)]
+    names = [name for name in OF_STEPS if not _is_unset(options.get(name))]
     if names:
         raise ConfigError(
             f"{', '.join(names)}: of scores by step; add --level step, or leave "
             f"{'it' if len(names) == 1 else 'them'} out"
         )
     return _plain(options)
+
+
+def _is_unset(option: Any) -> bool:
+    """Whether an option has its default; data in Python may be arrays, which don't compare."""
+    return option is None or option is False
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,17 +150,7 @@ def forecast(
     came = [
         _came(codec.decode(x), len(past), steps) for x, past in zip(encoded, pasts, strict=True)
     ]
-    told = {
-        name: _measured_all(
-            [x[:, :, c] for x in draws],
-            [y[:, c] for y in came],
-            [h[:, c] for h in histories],
-            (low, high),
-            season,
-        )
-        for c, name in enumerate(codec.channels)
-        if not all(np.isnan(y[:, c]).all() for y in came)
-    }
+    told = _by_channel(codec.channels, draws, came, histories, (low, high), season)
     write_table(_columns(store.ids, codec.channels, histories, draws, came, quantiles), path)
     return Forecasted(
         num_items=len(store),
@@ -221,6 +211,28 @@ def _columns(
         columns[f"q{q:g}"] = np.concatenate([np.quantile(x, q, axis=0).ravel() for x in draws])
     values = np.concatenate([y.ravel() for y in came])
     return columns if np.isnan(values).all() else {**columns, "value": values}
+
+
+def _by_channel(
+    channels: Sequence[str],
+    draws: Sequence[np.ndarray],
+    came: Sequence[np.ndarray],
+    histories: Sequence[np.ndarray],
+    inside: tuple[float, float],
+    season: int | None,
+) -> dict[str, Mapping[str, Measured]]:
+    """The measures of each channel of which a value came."""
+    return {
+        name: _measured_all(
+            [x[:, :, c] for x in draws],
+            [y[:, c] for y in came],
+            [h[:, c] for h in histories],
+            inside,
+            season,
+        )
+        for c, name in enumerate(channels)
+        if not all(np.isnan(y[:, c]).all() for y in came)
+    }
 
 
 def _measured_all(

@@ -4,7 +4,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from ensue.data.sources.builtin import BUILTIN
+from ensue.data.corpora import BUILTIN
 from ensue.models.registry import FAMILIES
 from ensue.runs.recipes import recipe_names
 

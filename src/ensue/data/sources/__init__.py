@@ -1,8 +1,7 @@
 """Sources: from what a user names (a folder, a manifest, a file, arrays, a corpus) to items."""
 
-from ensue.data.sources.builtin import BUILTIN
 from ensue.data.sources.data import Data
 from ensue.data.sources.open import open_items
 from ensue.data.wanted import Wanted
 
-__all__ = ["BUILTIN", "Data", "Wanted", "open_items"]
+__all__ = ["Data", "Wanted", "open_items"]

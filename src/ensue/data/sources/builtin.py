@@ -20,12 +20,6 @@ from ensue.data.labels import SPLIT
 from ensue.data.origin import Origin
 from ensue.files import drafted, writing
 
-BUILTIN = {
-    "speech": "synthetic speech of 48 voices with phone and speaker labels (extra: demo)",
-    "digits": "1,797 handwritten digits of 8 x 8 pixels in 17 levels (scikit-learn)",
-    "moons": "two moons: 4,000 points in the plane, noise 0.1",
-}
-
 
 def open_builtin(name: str, config: DataConfig, cache: Path) -> Items:
     """The items of a built-in corpus."""

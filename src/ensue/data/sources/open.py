@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from ensue.data.columns import TABLE_SUFFIXES, is_table, read_columns
 from ensue.data.config import DataConfig
+from ensue.data.corpora import BUILTIN
 from ensue.data.files import walk
 from ensue.data.items import Items
 from ensue.data.kinds import KINDS, kinds_with_files, source_of, sources_of_kinds
 from ensue.data.manifest import PATH, first_file, manifest_inside, names_files, with_path
 from ensue.data.origin import Origin
-from ensue.data.sources.builtin import BUILTIN, open_builtin
+from ensue.data.sources.builtin import open_builtin
 from ensue.data.sources.data import Data
 from ensue.data.sources.memory import columns_in, labelled_in, read_values
 from ensue.data.sources.protocols import (

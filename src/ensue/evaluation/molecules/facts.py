@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem.BRICS import BreakBRICSBonds
-from rdkit.Chem.Crippen import MolLogP  # pyright: ignore[reportAttributeAccessIssue]
-from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
-from rdkit.Chem.QED import qed
+from rdkit.Chem.QED import properties, qed
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol
 from rdkit.Contrib.SA_Score import sascorer  # pyright: ignore[reportMissingImports]
@@ -24,16 +22,17 @@ FEWEST_RINGS = 2
 def facts_of(molecule: Any) -> dict[str, Any]:
     """Return everything that the measures need to know about one molecule, by name."""
     bits = _fingerprints().GetFingerprintAsNumPy(molecule)
+    known = properties(molecule)
     return {
         "canonical": Chem.MolToSmiles(molecule),
         "bits": np.packbits(bits),
         "scaffold": _scaffold(molecule),
         "fragments": _fragments(molecule),
-        "logp": MolLogP(molecule),
+        "logp": known.ALOGP,
         "sa": sascorer.calculateScore(molecule),
-        "qed": qed(molecule),
-        "weight": MolWt(molecule),
-        "alert": _alerts().HasMatch(molecule),
+        "qed": qed(molecule, qedProperties=known),
+        "weight": known.MW,
+        "alert": alerts().HasMatch(molecule),
     }
 
 
@@ -55,7 +54,8 @@ def _fingerprints() -> Any:
 
 
 @cache
-def _alerts() -> Any:
+def alerts() -> Any:
+    """Return the patterns of PAINS (Baell and Holloway 2010)."""
     params = FilterCatalogParams()
     params.AddCatalog(FilterCatalogParams.FilterCatalogs.PAINS)
     return FilterCatalog(params)

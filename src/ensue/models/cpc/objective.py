@@ -130,8 +130,8 @@ class Objective:
 def _require_room(gap: int, num_frames: int) -> None:
     if gap >= num_frames:
         raise ConfigError(
-            f"negative_gap is {gap} frames, and a window has {num_frames}, so that none is left; "
-            "give a smaller one, or longer windows"
+            f"negative_gap is {gap} frames, and a window has {num_frames}, so none of its own "
+            "is left; give a smaller one, or longer windows"
         )
 
 
