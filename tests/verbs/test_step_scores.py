@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ensue.cli import main
+from tests.data.stores import write_sound
 
 SMALL = "--channels 16 --context-size 16 --num-anchors 16 --max-steps 60 --batch-size 8 --quiet"
 TIMES = "--time time --step-labels broken"
@@ -167,11 +168,13 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_a_run_of_sound_has_no_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "run"
-    tiny = "--max-steps 2 --channels 4 --context-size 4 --quiet"
-    assert main(f"train cpc builtin:speech --out {run} {tiny}".split()) == 0
+    sounds, run = tmp_path / "sounds", tmp_path / "run"
+    for i in range(4):
+        write_sound(sounds / f"{i}.wav", seconds=1.3, rate=16_000)
+    tiny = "--max-steps 2 --channels 4 --context-size 4 --batch-size 2 --quiet"
+    assert main(f"train cpc {sounds} --out {run} {tiny}".split()) == 0
     out = tmp_path / "s.csv"
-    assert main(f"score {run} builtin:speech --level step --out {out} --quiet".split()) == 2
+    assert main(f"score {run} {sounds} --level step --out {out} --quiet".split()) == 2
     assert (
         "steps are measured by a CPC or a causal model of series, and this run is cpc of audio"
         in capsys.readouterr().err

@@ -124,6 +124,13 @@ class DataConfig:
     window_steps: Annotated[
         int, Field(gt=1, description="length of a training window of series, at most the longest")
     ] = 256
+    window: Annotated[
+        int | None,
+        Field(gt=0, description="steps of a window of series that is an item, as a row of a table"),
+    ] = None
+    window_stride: Annotated[
+        int | None, Field(gt=0, description="steps from such a window to the next; none: as window")
+    ] = None
     levels: Annotated[
         int,
         Field(

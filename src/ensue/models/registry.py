@@ -41,6 +41,7 @@ class Family:
 _OF_FLOWS = (
     "Of whole numbers, categories and levels of images it gives a lower bound of a probability.",
     "Far from the data a density says little.",
+    "Windows of series are modeled each by itself, whatever came before it.",
 )
 
 FAMILIES = {
@@ -143,9 +144,9 @@ FAMILIES = {
     "maf": Family(
         module="ensue.models.flows.maf",
         model="MAF",
-        codecs={"image": "image", "table": "table"},
+        codecs={"image": "image", "series": "windows", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
-        summary="Masked autoregressive flow: density of rows, images; samples value by value",
+        summary="Masked autoregressive flow: density of rows, images, windows of series",
         objective="Negative log-likelihood by the change of variables (Papamakarios et al. 2017, "
         "1705.07057, eq. 4 and 5), in nats; densities are stated in the table's own units.",
         limits=_OF_FLOWS,
@@ -153,9 +154,9 @@ FAMILIES = {
     "realnvp": Family(
         module="ensue.models.flows.realnvp",
         model="RealNVP",
-        codecs={"image": "image", "table": "table"},
+        codecs={"image": "image", "series": "windows", "table": "table"},
         contracts=("trains", "encodes", "scores", "samples"),
-        summary="Real NVP: density of rows, images, affine or by splines; scores and samples",
+        summary="Real NVP: density of rows, images, windows of series, affine or by splines",
         objective="Negative log-likelihood by the change of variables (Dinh, Sohl-Dickstein, "
         "Bengio 2017, eq. 3), in nats; densities are stated in the table's own units.",
         limits=_OF_FLOWS,

@@ -30,6 +30,7 @@ PAGE: Sequence[Panel | FigureRow] = (
     FigureRow("similar", "Similar series", "ensue.report.figures.similar"),
     FigureRow("patches", "Surprise by patch", "ensue.report.figures.patches"),
     FigureRow("logs", "Series", "ensue.report.figures.logs"),
+    FigureRow("drawn", "Drawn series", "ensue.report.figures.drawn"),
     FigureRow("forecasts", "Forecasts", "ensue.report.figures.forecasts"),
     FigureRow("listening", "Listening", "ensue.report.figures.clips"),
     FigureRow("density", "Density and samples", "ensue.report.figures.density"),

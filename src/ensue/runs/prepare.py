@@ -15,7 +15,7 @@ import torch
 
 from ensue.configuration import fill, refuse_unread
 from ensue.data.batches import Batch
-from ensue.data.codecs import Codec, fit_codec
+from ensue.data.codecs import Codec, fit_codec, items_for
 from ensue.data.codecs.protocols import DecodesImages
 from ensue.data.config import DataConfig
 from ensue.data.crops import require_fits
@@ -78,13 +78,15 @@ def prepare(
     items = open_items(plan.data, data, cache=cache, wanted=wanted)
     require_kind(plan.family, items.kind)
     require_settings_of(data, items.kind)
+    codec_name = family_row(plan.family).codecs[items.kind]
+    items = items_for(codec_name, items, data)
     items = with_held_out_part(items, data.validation, data.window_tokens, trained_on=trained_on)
     print_of_data = items.fingerprint
     looked = _looked(items, data, cache, progress)
     if looked is not None:
         items, data = looked.marked(items), replace(data, regions=str(looked.file))
     chosen, held_out = train_validation(items, data.validation)
-    codec = fit_codec(items, data, chosen, name=family_row(plan.family).codecs[items.kind])
+    codec = fit_codec(items, data, chosen, name=codec_name)
     facts = {**codec.facts(), "classes": _classes(plan, items)}
     model_config = fill(plan.configs["model"], facts)
     if isinstance(model_config, RefusesTraining):

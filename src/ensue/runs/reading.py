@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ensue.configuration import validate
 from ensue.data.codecs import require_items_of
-from ensue.data.codecs.protocols import Codec, HasSources, HasUnknownToken
+from ensue.data.codecs.protocols import Codec, CutsItems, HasSources, HasUnknownToken
 from ensue.data.config import DataConfig, for_other_data
 from ensue.data.items import Items
 from ensue.data.kinds import KINDS
@@ -133,7 +133,7 @@ def read_items(
     items = open_items(data, config, cache=place, wanted=wanted_by(loaded.codec))
     require_kind(loaded.family, items.kind)
     require_items_of(loaded.codec, items)
-    return items
+    return loaded.codec.cut(items) if isinstance(loaded.codec, CutsItems) else items
 
 
 def trained_on(loaded: Loaded) -> tuple[Items, list[int]]:

@@ -24,6 +24,13 @@ CASES = (
         "forecast {run} data/logs --steps 3 --given 50 --num 4 --out {out}/forecasts.csv --quiet",
     ),
     case(
+        "maf of windows of series",
+        "maf data/logs --columns wave --window 12 --window-stride 5 --max-skipped 1",
+        embed("data/logs", "vectors.parquet", "--max-skipped 1"),
+        score("data/logs", "--max-skipped 1"),
+        "sample {run} --num 2 --out {out}/samples.csv",
+    ),
+    case(
         "cpc of series, robust, both ways",
         f"cpc data/logs {CPC} --scaling robust --directions forward,backward --kernels 5,4 "
         "--strides 1,2 --pooling extremes --window-steps 40",

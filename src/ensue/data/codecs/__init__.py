@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ensue.configuration import check_format, to_plain, validate
-from ensue.data.codecs.protocols import Codec, Decodes, HasAxes, KnowsLongest
+from ensue.data.codecs.protocols import Codec, CutsItems, Decodes, HasAxes, KnowsLongest
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
 from ensue.data.kinds import codec_class, codec_names, usual_codec
@@ -22,6 +22,7 @@ __all__ = [
     "HasAxes",
     "decoded",
     "fit_codec",
+    "items_for",
     "load_codec",
     "require_items_of",
     "save_codec",
@@ -41,6 +42,16 @@ def decoded(codec: Decodes, values: torch.Tensor, lengths: torch.Tensor | None) 
     """Values (N, ...) as raw items, each up to its length."""
     stops = [None] * len(values) if lengths is None else lengths.tolist()
     return [codec.decode(x[:n]) for x, n in zip(values, stops, strict=True)]
+
+
+def items_for(name: str, items: Items, config: DataConfig) -> Items:
+    """The items that the codec of that name is fitted on: these, or parts of them.
+
+    Raises:
+        ConfigError: The settings don't say which parts.
+    """
+    codec = codec_class(name)
+    return codec.cut_by(items, config) if issubclass(codec, CutsItems) else items
 
 
 def fit_codec(

@@ -55,6 +55,20 @@ class Codec(Decodes, Protocol):
 
 
 @runtime_checkable
+class CutsItems(Protocol):
+    """Encodes parts of items, such as windows of series, which then are the items."""
+
+    @classmethod
+    def cut_by(cls, items: Items, config: DataConfig) -> Items:
+        """The parts that the settings ask for, before a codec is fitted on them."""
+        ...
+
+    def cut(self, items: Items) -> Items:
+        """The parts of other items, as those that the codec was fitted on."""
+        ...
+
+
+@runtime_checkable
 class HasAxes(Codec, Protocol):
     """Encodes values by column, each with an axis of the values that it can have."""
 

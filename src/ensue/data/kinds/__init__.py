@@ -122,6 +122,7 @@ KINDS: dict[str, Kind] = {
         codecs={
             "series": "ensue.data.kinds.series.codec:SeriesCodec",
             "levels": "ensue.data.kinds.series.levels:LevelsCodec",
+            "windows": "ensue.data.kinds.series.windows_codec:WindowsCodec",
         },
         survey="ensue.data.kinds.series.survey:survey_series",
         settings=(
@@ -135,6 +136,8 @@ KINDS: dict[str, Kind] = {
             "scaling",
             "levels",
             "window_steps",
+            "window",
+            "window_stride",
         ),
         files="series are {endings} (or folders of tables with a row a step)",
         endings=(".hea", ".npy", ".ts"),
@@ -174,8 +177,9 @@ KINDS: dict[str, Kind] = {
         survey="ensue.data.kinds.table.survey:survey_table",
         settings=("columns", "continuous", "bounds", "log", "rank"),
         is_mapping=True,
-        hint="a manifest of recordings has a column 'path', and a series in one table a column of "
-        "times, or it is named by rate or by stamps ignore",
+        hint="a manifest of recordings has a column 'path', a series in one table a column of "
+        "times, or it is named by rate or by stamps ignore, and an array of series the axes "
+        "(series, steps, channels)",
     ),
 }
 """The kinds, the most special first: data are of the first kind whose source takes them."""
@@ -229,4 +233,5 @@ def require_settings_of(config: DataConfig, kind: str) -> None:
             # From the plainest kind up: tokens are a setting of texts before one of questions.
             others = [other for other, row in reversed(KINDS.items()) if name in row.settings]
             named = " or ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
-            raise ConfigError(f"{name} is for data of kind {named}, not {kind}; leave it out")
+            hint = f"; {KINDS[kind].hint}" if KINDS[kind].hint else ""
+            raise ConfigError(f"{name} is for data of kind {named}, not {kind}; leave it out{hint}")

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ensue.configuration import STRICT, Format
+from ensue.configuration import STRICT, Format, refuse_unread
 from ensue.data.arrays import as_array
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
@@ -79,6 +79,7 @@ class SeriesCodec:
                 "levels is for families that predict a series value by value; this one reads "
                 "numbers; leave it out"
             )
+        refuse_windows(config)
         return cls.measured(some_of(items, rows), config)
 
     @classmethod
@@ -237,13 +238,23 @@ def record_from(raw: Any, channels: tuple[str, ...]) -> Record:
     if isinstance(raw, Record | Reads):
         return read(raw)
     x = as_array(raw)
-    num = 1 if x.ndim == 1 else x.shape[-1]
+    num = x.shape[1] if x.ndim == 2 else 1
     if x.ndim in (1, 2) and num != len(channels):
         raise DataError(
             f"a series {x.shape} has {num} channels, and those of the training data are "
             f"{len(channels)}: {_listed(channels)}"
         )
     return record_of(x, channels)
+
+
+def refuse_windows(config: DataConfig) -> None:
+    """Refuse settings of windows that are items, where whole series are.
+
+    Raises:
+        ConfigError: One is set.
+    """
+    why = "families that model windows as rows; of this one, training windows are window_steps"
+    refuse_unread(config, {"window": why, "window_stride": why})
 
 
 def some_of(items: Items, rows: Positions) -> list[Record]:

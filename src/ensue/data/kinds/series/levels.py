@@ -16,7 +16,7 @@ from ensue.data.axes import Axis
 from ensue.data.beginnings import known_part
 from ensue.data.config import DataConfig
 from ensue.data.items import Items, Positions
-from ensue.data.kinds.series.codec import SeriesCodec, some_of
+from ensue.data.kinds.series.codec import SeriesCodec, refuse_windows, some_of
 from ensue.data.kinds.series.record import Record
 from ensue.errors import ConfigError, DataError
 
@@ -102,6 +102,7 @@ class LevelsCodec:
                 "scaling is 'item', and levels are the same for all items; use channel, robust or "
                 "none"
             )
+        refuse_windows(config)
         records = some_of(items, rows)
         series = SeriesCodec.measured(records, config)
         values = np.concatenate([series.values(record) for record in records])

@@ -113,7 +113,8 @@ class SeriesSource:
     def takes_columns(self, columns: pa.Table, config: DataConfig, wanted: Wanted) -> bool:
         """Return whether rows are steps: by the settings, by what is wanted, or by their times."""
         settings = Columns.of(config)
-        if config.item is not None or settings.are_of_series or list(wanted.kinds) == [KIND]:
+        is_named = config.item is not None or config.window is not None
+        if is_named or settings.are_of_series or list(wanted.kinds) == [KIND]:
             return True
         if not wanted.kinds or not wanted.takes(KIND) or wanted.takes("table"):
             return False
