@@ -3,7 +3,6 @@
 import gzip
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ensue.data.items import Items
 from ensue.data.kinds.series.codec import SeriesCodec
 from ensue.data.kinds.series.record import Record, read
 from ensue.data.kinds.series.stamps import resampled, seconds_of, steps_of
+from ensue.data.kinds.series.wfdb import package
 from ensue.data.sources import open_items
 from ensue.data.sources.data import Data
 from ensue.data.survey import survey
@@ -459,25 +459,58 @@ def test_check_finds_what_is_wrong_with_channels(seed: int) -> None:
         assert told in found
 
 
-class FakeWFDB(ModuleType):
-    """The one function of wfdb that is used, on one record."""
-
-    def rdrecord(self, name: str, channel_names: list[str] | None) -> SimpleNamespace:
-        assert name.endswith("heart")
-        chosen = channel_names or ["II", "V5"]
-        columns = [["II", "V5"].index(channel) for channel in chosen]
-        return SimpleNamespace(p_signal=X[:, columns], sig_name=chosen, fs=360)
+of_wfdb = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""It asks pandas for what is out of date there."""
 
 
-def test_records_of_wfdb_are_read_by_their_header(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = written(tmp_path / "heart.hea", "heart 2 360 4\n")
+def heart(folder: Path, x: np.ndarray, *names: str) -> Path:
+    """A record that the package wfdb wrote."""
+    wfdb = package()
+    wfdb.wrsamp(
+        "heart",
+        fs=360,
+        units=["mV"] * len(names),
+        sig_name=list(names),
+        p_signal=x,
+        fmt=["16"] * len(names),
+        write_dir=str(folder),
+    )
+    return folder / "heart.hea"
+
+
+@of_wfdb
+def test_records_of_wfdb_are_read_in_physical_units(tmp_path: Path, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(0, 2, (200, 2))
+    x[7, 1] = np.nan
+    path = heart(tmp_path, x, "II", "V5")
+    record = only(path)
+    np.testing.assert_allclose(record.values, x, atol=2e-4)  # of 16 bits
+    assert (record.channels, record.rate) == (("II", "V5"), 360)
+    np.testing.assert_array_equal(only(path, columns=("V5",)).values, record.values[:, 1:])
+    with pytest.raises(DataError, match=r"unknown channel 'V6': There are: II, V5"):
+        only(path, columns=("V6",))
+
+
+@of_wfdb
+def test_signals_of_one_name_are_numbered(tmp_path: Path, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(50, 2))
+    path = heart(tmp_path, x, "ECG", "V5")
+    path.write_text(path.read_text().replace("V5", "ECG"))
+    assert only(path).channels == ("ECG", "ECG 2")
+
+
+@of_wfdb
+def test_records_of_wfdb_that_are_damaged_are_refused(tmp_path: Path, seed: int) -> None:
+    path = heart(tmp_path, np.random.default_rng(seed).normal(size=(50, 1)), "II")
+    (tmp_path / "heart.dat").unlink()
+    with pytest.raises(DataError, match=r"heart\.hea' as a WFDB record"):
+        only(path)
+    written(path, "rubbish")
+    with pytest.raises(DataError, match=r"heart\.hea' as a WFDB record"):
+        only(path)
+
+
+def test_records_of_wfdb_need_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wfdb", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ensue\[wfdb\]'"):
-        only(path)
-    monkeypatch.setitem(sys.modules, "wfdb", FakeWFDB("wfdb"))
-    record = only(path)
-    np.testing.assert_array_equal(record.values, X)
-    assert (record.channels, record.rate) == (("II", "V5"), 360)
-    assert only(path, columns=("V5",)).values[:, 0].tolist() == X[:, 1].tolist()
+        only(written(tmp_path / "heart.hea", "heart 2 360 4\n"))
