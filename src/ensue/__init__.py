@@ -47,6 +47,7 @@ _PUBLIC = {
     "compress": "ensue.coding.compress",
     "decompress": "ensue.coding.decompress",
     "probe": "ensue.verbs.probe",
+    "estimate_information": "ensue.verbs.information",
     "evaluate": "ensue.verbs.evaluate",
     "make_report": "ensue.verbs.report",
     "list_names": "ensue.verbs.list",

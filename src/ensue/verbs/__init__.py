@@ -66,6 +66,10 @@ VERBS = {
         "ensue.verbs.probe:probe",
         "Read a label off frozen features by logistic regression, next to chance and baselines.",
     ),
+    "information": Verb(
+        "ensue.verbs.information:information",
+        "Estimate mutual information: a lower bound with an interval, and whether to trust it.",
+    ),
     "evaluate": Verb(
         "ensue.verbs.evaluate:evaluate",
         "Evaluate a trained model: likelihood, latent z, drawn molecules, questions.",

@@ -27,7 +27,7 @@ CASES = (
         "maf of windows of series",
         "maf data/logs --columns wave --window 12 --window-stride 5 --max-skipped 1",
         embed("data/logs", "vectors.parquet", "--max-skipped 1"),
-        score("data/logs", "--max-skipped 1"),
+        score("data/logs", more="--max-skipped 1"),
         "sample {run} --num 2 --out {out}/samples.csv",
     ),
     case(
