@@ -44,6 +44,7 @@ ROWS = {
     "interrupted": "trainings and other verbs stopped at 50 places and done again, to the bit",
     "kept": "CPC and the sequence VAE with last and with best weights (ROW='kept FSDD MOLECULES')",
     "paper_images": "CPC of images at the paper's sizes: a step, its memory; on a GPU its rate",
+    "information": "mutual information of tasks of known truth, three seeds; intervals",
     "info_nce": "time and memory of InfoNCE beside gathering the negatives",
 }
 

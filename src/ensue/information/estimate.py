@@ -144,9 +144,10 @@ def _checked(x: np.ndarray, name: str) -> np.ndarray:
         )
     constant = np.ptp(x, axis=0) == 0
     if constant.any():
+        column = int(constant.argmax())
         raise DataError(
-            f"column {int(constant.argmax())} of {name} is {x[0, constant.argmax()] + 0.0:g} throughout "
-            "and tells nothing; leave it out"
+            f"column {column} of {name} is {x[0, column] + 0.0:g} throughout and tells nothing; "
+            "leave it out"
         )
     _, first = np.unique(x, axis=1, return_index=True)
     if len(first) < x.shape[1]:
