@@ -61,7 +61,8 @@ def test_shuffled_pairs_stand_on_the_sheet(
     [
         ("both.csv", "name the columns on both sides with --x-columns and --y-columns"),
         ("both.csv --x-columns a --y-columns d", "unknown column 'd'"),
-        ("both.csv --x-columns a --y-columns note", "the columns note hold texts"),
+        ("both.csv --x-columns a --y-columns note", "'text' throughout and tells nothing"),
+        ("both.csv --x-columns a --y-columns b note", "the columns note hold texts; give one"),
         ("x.npy nowhere.npy", "nowhere.npy"),
         ("x.npy both.csv --y-columns a --critic cat", "critic"),
         ("vx.parquet few.parquet", "the items of x and y differ, such as 'item 0'"),

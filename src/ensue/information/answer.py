@@ -21,7 +21,8 @@ class Estimate:
         confidence: Of the interval.
         kind: Of number that the estimate is.
         limit: log N, which it can't exceed.
-        null: The same of shuffled pairs, trained anew; None where it wasn't asked for.
+        entropy: Of the labels, where a side has some, which information can't exceed; or None.
+        null: The same of shuffled pairs, trained again; None where it wasn't asked for.
         baselines: Other estimates by name, or why there is none.
         num_training: Pairs trained on.
         num_pairs: N, the pairs of the estimate.
@@ -33,6 +34,7 @@ class Estimate:
     confidence: float
     kind: str
     limit: float
+    entropy: float | None
     null: float | None
     baselines: Mapping[str, float | str]
     num_training: int
@@ -50,12 +52,12 @@ class Estimate:
 
     @property
     def saturated(self) -> bool:
-        """Whether the bound is so near log N that more pairs might certify more."""
+        """True where the bound is so near log N that more pairs might certify more."""
         return self.estimate > self.limit - SATURATED
 
     @property
     def is_evidence(self) -> bool:
-        """Whether the pairs share anything, for all that this estimate can say."""
+        """True where the pairs share something, as far as this estimate can say."""
         return self.low > 0 and self.estimate > max(NEGLIGIBLE, self.null or 0)
 
     @property

@@ -19,8 +19,10 @@ from ensue.information.answer import Estimate
 from ensue.information.correlations import NormalCritic
 from ensue.information.critic_training import train_critic
 from ensue.information.estimate_config import EstimateConfig
+from ensue.information.labels import counted_information, entropy
 from ensue.information.neighbors import ksg, ksg_refusal
 from ensue.information.normal_scores import NormalScores
+from ensue.information.sides import Side
 from ensue.information.tiles import Sums, sums_of
 
 
@@ -30,8 +32,8 @@ def estimate_of_arrays(
     """Estimate the information that x has about y.
 
     Args:
-        x: (M, D) numbers, or (M,).
-        y: (M, E) numbers, or (M,), row i drawn together with row i of x.
+        x: (M, D) numbers, or (M,); or (M,) labels, which are texts.
+        y: The same, row i drawn together with row i of x.
         config: The settings.
         null: Whether to estimate the information of shuffled pairs too, which takes as long again.
 
@@ -41,13 +43,15 @@ def estimate_of_arrays(
         ConfigError: A setting is wrong.
     """
     config = validate(EstimateConfig, config or EstimateConfig(), section="estimate")
-    x, y = _checked(x, "x"), _checked(y, "y")
+    of_x, of_y = Side.of(x, "x"), Side.of(y, "y")
+    x, y = of_x.numbers, of_y.numbers
     if len(x) != len(y):
         raise DataError(f"x has {len(x):,} rows and y {len(y):,}; row i of both must be one pair")
     parts = _parts(len(x), max(x.shape[1], y.shape[1]), config)
     sums = _estimated(x, y, parts, config)
     estimate, low, high = interval(sums, config.confidence)
     shuffled = np.random.default_rng([config.seed, 1]).permutation(len(y))
+    entropies = [entropy(side.labels) for side in (of_x, of_y) if side.labels is not None]
     return Estimate(
         estimate=estimate,
         low=low,
@@ -55,8 +59,9 @@ def estimate_of_arrays(
         confidence=config.confidence,
         kind="lower bound (InfoNCE)",
         limit=math.log(len(sums)),
+        entropy=min(entropies, default=None),
         null=_estimated(x, y[shuffled], parts, config).info_nce() if null else None,
-        baselines=_baselines(x, y),
+        baselines=_baselines(of_x, of_y),
         num_training=len(parts[0]),
         num_pairs=len(sums),
     )
@@ -121,47 +126,13 @@ def _standardized(x: np.ndarray, train: np.ndarray, config: EstimateConfig) -> n
     return x
 
 
-def _checked(x: np.ndarray, name: str) -> np.ndarray:
-    """Rows (M, D) of numbers, no column of which is constant or another one again.
-
-    Raises:
-        DataError: They are something else.
-    """
-    x = np.asarray(x)
-    if x.ndim == 1:
-        x = x[:, None]
-    if x.ndim != 2 or not x.size:
-        raise DataError(f"{name} is {x.shape}; give (pairs, columns), or (pairs,)")
-    if x.dtype.kind not in "biuf":
-        raise DataError(f"{name} has values of type {x.dtype}; give numbers")
-    x = x.astype(np.float64)
-    bad = ~np.isfinite(x)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise DataError(
-            f"{name} is {x[row, column]} in column {column} of pair {row}; leave out pairs that "
-            "lack a value"
-        )
-    constant = np.ptp(x, axis=0) == 0
-    if constant.any():
-        column = int(constant.argmax())
-        raise DataError(
-            f"column {column} of {name} is {x[0, column] + 0.0:g} throughout and tells nothing; "
-            "leave it out"
-        )
-    _, first = np.unique(x, axis=1, return_index=True)
-    if len(first) < x.shape[1]:
-        column = next(c for c in range(x.shape[1]) if c not in first)
-        other = next(c for c in first.tolist() if np.array_equal(x[:, c], x[:, column]))
-        raise DataError(f"columns {other} and {column} of {name} are the same; leave one out")
-    return x
-
-
-def _baselines(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
-    """Estimates that train nothing, each of normal scores, or why there is none."""
-    of_x, of_y = (NormalScores.fit(values)(values) for values in (x, y))
+def _baselines(x: Side, y: Side) -> dict[str, float | str]:
+    """Estimates that train nothing, or why there is none: counts of labels, or by normal scores."""
+    if x.labels is not None and y.labels is not None:
+        return {"counts": counted_information(x.labels, y.labels)}
+    of_x, of_y = (NormalScores.fit(side.numbers)(side.numbers) for side in (x, y))
     of_normal = NormalCritic(torch.from_numpy(of_x), torch.from_numpy(of_y))
     return {
         "canonical correlations": float(of_normal.information),
-        "KSG": ksg_refusal(x, y) or ksg(of_x, of_y),
+        "KSG": ksg_refusal(x.numbers, y.numbers) or ksg(of_x, of_y),
     }

@@ -18,7 +18,7 @@ class EstimateConfig:
     format: Format = 1
     critic: Annotated[
         Literal["separable", "bilinear", "concatenated"],
-        Field(description="network that scores pairs, beside the one of normal variables"),
+        Field(description="network that scores pairs, added to the critic of normal variables"),
     ] = "separable"
     standardize: Annotated[
         Literal["rank", "moments", "none"],

@@ -1,6 +1,6 @@
 r"""Tasks of known information: pairs to draw, and how many nats they share in closed form.
 
-A task draws from a joint distribution whose information is known, then maps x and y each by itself.
+A task draws from a joint distribution whose information is known, then maps x alone and y alone.
 The maps are injective, and information is the same after them, however hard the shapes become.
 
 Dims: N pairs, D and E coordinates of x and y.

@@ -41,7 +41,7 @@ class Family:
 _OF_FLOWS = (
     "Of whole numbers, categories and levels of images it gives a lower bound of a probability.",
     "Far from the data a density says little.",
-    "Windows of series are modeled each by itself, whatever came before it.",
+    "Each window of a series is modeled alone, without what came before it.",
 )
 
 FAMILIES = {

@@ -62,13 +62,15 @@ class Information:
     files = ()
 
     def show(self, console: Console) -> None:
-        """Print the sheet: the estimate with its interval and limit, then what stands beside it."""
+        """Print the estimate with its interval and limit, then what it is compared with."""
         found, (num_x, num_y) = self.answer, self.num_columns
         console.print(found.verdict)
         grid = Table.grid(padding=(0, 2))
         between = f"{found.confidence:.0%} interval {found.low:.3f} to {found.high:.3f}"
         grid.add_row(found.kind, f"{found.estimate:.3f} nats ({found.bits:.3f} bits), {between}")
         grid.add_row("limit", f"{found.limit:.3f} nats, log of {found.num_pairs:,} pairs")
+        if found.entropy is not None:
+            grid.add_row("entropy of labels", f"{found.entropy:.3f}")
         if found.null is not None:
             grid.add_row("shuffled pairs", f"{found.null:.3f}")
         for name, value in found.baselines.items():
@@ -93,8 +95,8 @@ def information(
     """Estimate mutual information: a lower bound with an interval, and whether to trust it.
 
     A network learns to tell true pairs from others on seven tenths of the pairs; the bound is of
-    two tenths that it never saw. Beside it stand the bound for shuffled pairs, canonical
-    correlations, and nearest neighbors (KSG) where there are few columns.
+    two tenths that it never saw. It is compared with the bound for shuffled pairs, with canonical
+    correlations, and, where there are few columns, with nearest neighbors (KSG).
 
     Parameters
     ----------
@@ -103,9 +105,9 @@ def information(
     y
         Another one, a row for each pair; by default columns of the first.
     x_columns
-        Columns of x; by default all of numbers.
+        Columns of x, or one of labels (texts); by default all of numbers.
     y_columns
-        Columns of y; by default all of numbers.
+        Columns of y, or one of labels (texts); by default all of numbers.
     quick
         Leave out the bound for shuffled pairs, which takes half of the time.
     estimating
@@ -128,15 +130,15 @@ def information(
     if y is not None and names_x and names_y:
         of_y = of_y[_places(names_x, names_y)]
     answer = estimate_of_arrays(of_x, of_y, config, null=not quick)
-    return Information(answer=answer, num_columns=(of_x.shape[1], of_y.shape[1]))
+    return Information(answer=answer, num_columns=(_width(of_x), _width(of_y)))
 
 
 def estimate_information(x: Any, y: Any, *, null: bool = True, **settings: Any) -> Estimate:
     """Estimate the mutual information of the rows of two arrays.
 
     Args:
-        x: (M, D) numbers, or (M,).
-        y: (M, E) numbers, or (M,), row i drawn together with row i of x.
+        x: (M, D) numbers, or (M,); or (M,) texts, which are labels.
+        y: The same, row i drawn together with row i of x.
         null: Whether to estimate the information of shuffled pairs too, which takes as long again.
         settings: Fields of :class:`ensue.information.estimate_config.EstimateConfig`.
 
@@ -152,27 +154,35 @@ def estimate_information(x: Any, y: Any, *, null: bool = True, **settings: Any) 
         (True, False)
     """
     config = validate(EstimateConfig, settings, section="estimate")
-    return estimate_of_arrays(_plain(x), _plain(y), config, null=null)
-
-
-def _plain(x: Any) -> np.ndarray:
-    from_array = as_array(x)
-    return from_array[:, None] if from_array.ndim == 1 else from_array
+    return estimate_of_arrays(as_array(x), as_array(y), config, null=null)
 
 
 def _numbers(data: Data, columns: Columns) -> tuple[np.ndarray, list[str]]:
-    """Columns of numbers (M, D), and names of the rows, if they have any."""
+    """Columns of numbers (M, D), or labels (M,), and names of the rows, if they have any."""
     if isinstance(data, str | Path) and Path(data).suffix == ".npy":
         return _array(Path(data)), []
     config = DataConfig(columns=tuple(columns))
     items = open_items(data, config, cache=Path(), wanted=Wanted(("table",)))
     if not isinstance(items.raw, Rows):
         raise DataError(f"the data are {items.kind}; give a table of numbers, or embed them first")
-    if items.raw.categories:
-        names = ", ".join(items.raw.categories)
-        raise DataError(f"the columns {names} hold texts; give columns of numbers")
     ids = list(items.ids)
-    return items.raw.values, [] if ids == [str(i) for i in range(len(ids))] else ids
+    names = [] if ids == [str(i) for i in range(len(ids))] else ids
+    return _labels(items.raw) if items.raw.categories else items.raw.values, names
+
+
+def _width(x: np.ndarray) -> int:
+    return x.shape[1] if x.ndim > 1 else 1
+
+
+def _labels(rows: Rows) -> np.ndarray:
+    """The labels (M,) of rows that have one column, of texts."""
+    if len(rows.columns) > 1:
+        raise DataError(
+            f"the columns {', '.join(rows.categories)} hold texts; give one of them alone, as "
+            "labels, or columns of numbers"
+        )
+    ((_, texts),) = rows.categories.items()
+    return np.array([*texts, ""])[np.nan_to_num(rows.values[:, 0], nan=len(texts)).astype(int)]
 
 
 def _array(path: Path) -> np.ndarray:
@@ -184,7 +194,7 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _places(names_x: list[str], names_y: list[str]) -> list[int]:
-    """Where the rows of y stand that go with those of x.
+    """Positions of the rows of y that go with those of x.
 
     Raises:
         DataError: An item of one isn't in the other.

@@ -97,7 +97,7 @@ def _named(series: str, raw: Any) -> str:
 def _groups(
     items: Items, row: Sequence[int], start: Sequence[int], size: int
 ) -> Sequence[str] | None:
-    """What a split keeps together; None where each window may go its own way."""
+    """Groups that a split keeps together; None where each window may go its own way."""
     if items.group is not None:
         return [items.group[i] for i in row]
     if len(row) == len(items):
