@@ -15,6 +15,7 @@ from ensue.data.items import Items
 from ensue.data.kinds.series.record import record_of
 from ensue.data.kinds.series.windowed import windows_of
 from ensue.data.kinds.series.windows_codec import WindowsCodec
+from ensue.data.sources import Wanted, open_items
 from ensue.data.splits import train_validation
 from ensue.errors import ConfigError, DataError
 
@@ -145,7 +146,7 @@ def counted(x: np.ndarray) -> np.ndarray:
     [
         (X[:3], "it has 3 steps, and a window has 4"),
         (np.where(np.eye(4, 2), np.nan, X[:4]), "step 0 of channel 'x0' is missing"),
-        (X[:4], "step 0 of channel 'x1' is no whole number"),
+        (X[:4], "step 0 of channel 'x1' isn't a whole number"),
         (counted(X)[:4] * [1, 1e8], "too far from those of training"),
         (X[:4, :1], "has 1 channels"),
         (np.float64(3), r"a series is \(steps, channels\) or \(steps,\), not \(\)"),
@@ -183,3 +184,12 @@ def test_a_codec_of_a_later_format_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({**values, "stride": 0}))
     with pytest.raises(ValueError, match="stride"):
         load_codec(path)
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    config, path = DataConfig(window=4, stamps="ignore"), tmp_path / "a.csv"
+    for value in (1, 2):
+        path.write_text("\n".join(["x", *[f"{value}{i}" for i in range(8)]]) + "\n")
+        items = open_items(path, config, cache=tmp_path, wanted=Wanted(("series",)))
+        first = WindowsCodec.cut_by(items, config).raw[0].read()
+        assert first.values[:, 0].tolist() == [10 * value + i for i in range(4)]

@@ -39,7 +39,7 @@ def test_shuffled_pairs_share_nothing(seed: int) -> None:
     assert abs(found.estimate) <= 0.02
     assert found.null is not None
     assert abs(found.null) <= 0.02
-    assert found.verdict == "No evidence that x and y share information."
+    assert found.verdict == "The bound is no evidence that x and y share information."
     assert found.certified <= 0.02
 
 
@@ -83,7 +83,7 @@ def test_the_critic_of_normal_variables_is_their_log_ratio(seed: int) -> None:
     scores = critic(torch.from_numpy(few), torch.from_numpy(others)).numpy()
     exact = np.stack([task.log_ratio(np.repeat(row[None], 30, 0), others) for row in few])
     centered = [s - s.mean(1, keepdims=True) for s in (scores, exact)]
-    np.testing.assert_allclose(*centered, atol=0.1)
+    np.testing.assert_allclose(*centered, rtol=0.05, atol=0.1)
 
 
 def test_columns_that_are_sums_of_others_are_no_trouble() -> None:

@@ -47,9 +47,9 @@ def test_it_says_where_it_is_not_to_be_trusted() -> None:
     assert ksg_refusal(x[:50, :2], x[:50, :2]) == "50 pairs; at least 100"
     equal = ksg_refusal(x[:, :1].round(1), x[:, 1:2])
     assert equal is not None
-    assert equal.endswith("rows of x come again; all must differ")
+    assert equal.endswith("rows of x are repeats; KSG needs all rows to differ")
     assert ksg_refusal(x[:, :2], x[:, 2:4]) is None
     with pytest.raises(DataError, match="KSG with 3 neighbors needs more than 3 pairs"):
         ksg(x[:3], x[:3])
-    with pytest.raises(DataError, match="200 of 200 pairs come again"):
+    with pytest.raises(DataError, match="200 of 200 pairs are repeats"):
         ksg(np.zeros((200, 1)), np.zeros((200, 1)))

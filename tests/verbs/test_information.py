@@ -9,6 +9,7 @@ import pytest
 
 import ensue
 from ensue.cli import main
+from ensue.verbs.information import information
 
 QUICK = "--max-steps 100 --quick"
 
@@ -60,8 +61,10 @@ def test_shuffled_pairs_stand_on_the_sheet(
     ("words", "told"),
     [
         ("both.csv", "name the columns on both sides with --x-columns and --y-columns"),
+        ("both.csv --x-columns a --y-columns a", "the column 'a' is on both sides"),
+        ("x.npy y.npy --x-columns x0", "an array, whose columns have no names"),
         ("both.csv --x-columns a --y-columns d", "unknown column 'd'"),
-        ("both.csv --x-columns a --y-columns note", "'text' throughout and tells nothing"),
+        ("both.csv --x-columns a --y-columns note", "'text' throughout and carries no information"),
         ("both.csv --x-columns a --y-columns b note", "the columns note hold texts; give one"),
         ("x.npy nowhere.npy", "nowhere.npy"),
         ("x.npy both.csv --y-columns a --critic cat", "critic"),
@@ -88,3 +91,13 @@ def test_python_takes_tensors_and_lists() -> None:
     y = (x + torch.randn(400, 1))[:, 0].tolist()
     found = ensue.estimate_information(x, y, max_steps=0, null=False)
     assert found.num_pairs == 80
+
+
+def test_items_named_by_numbers_are_paired_by_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, order = rng.standard_normal(1000), rng.permutation(1000)
+    for name, places in (("x", np.arange(1000)), ("y", order)):
+        rows = [f"{i},{x[i]}" for i in places]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["item,value", *rows]) + "\n")
+    found = information(tmp_path / "x.csv", tmp_path / "y.csv", quick=True, max_steps=10)
+    assert found.answer.saturated

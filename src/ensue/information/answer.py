@@ -63,18 +63,15 @@ class Estimate:
     @property
     def verdict(self) -> str:
         """One sentence."""
+        more = [f"{n} ({v:.2f})" for n, v in self._numbers() if v > self.high + NEGLIGIBLE]
+        others = f"; above its interval, but no bound: {', '.join(more)}" if more else ""
         if not self.is_evidence:
-            return "No evidence that x and y share information."
+            return f"The bound is no evidence that x and y share information{others}."
         certain = f"x and y share at least {self.certified:.2f} nats"
         if self.saturated:
-            return (
-                f"{certain}; the bound is near its limit of {self.limit:.2f}, so that more pairs "
-                "may show more."
-            )
-        more = [f"{n} ({v:.2f})" for n, v in self._numbers() if v > self.high + NEGLIGIBLE]
-        if more:
-            return f"{certain}; above the interval, but no bound: {', '.join(more)}."
-        return f"{certain}."
+            limit = f"the bound is near its limit of {self.limit:.2f}"
+            return f"{certain}; {limit}, so that more pairs may show more{others}."
+        return f"{certain}{others}."
 
     def _numbers(self) -> list[tuple[str, float]]:
         return [(n, v) for n, v in self.baselines.items() if isinstance(v, float)]

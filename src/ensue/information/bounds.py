@@ -148,7 +148,7 @@ def interpolated(scores: Tensor, log_baseline: Tensor, alpha: float) -> Tensor:
               m_{ij} = \frac{1}{N - 1} \sum_{k \ne j} e^{f(x_i, y_k)}
 
     The mean m leaves one of the N out: the partner of another x from the mean of a true pair, the
-    true partner from that of all others. The bound is at most log ((N - 1) / alpha).
+    true partner from that of all others. It is at most 1 + log ((N - 1) / alpha).
 
     Args:
         scores: (N, N).
@@ -164,7 +164,7 @@ def interpolated(scores: Tensor, log_baseline: Tensor, alpha: float) -> Tensor:
         raise ConfigError(f"alpha is {alpha}; it goes from 0 to 1")
     N, others = _size(scores), _log_sums_of_others(scores)
     total = torch.logaddexp(others, scores.diagonal())[:, None]
-    # log(sum - e^f), which is well above 0 wherever the true partner is in the sum.
+    # log(sum - e^f); where e^f is nearly all of the sum, the rest is what the type can tell.
     part = (scores - total).exp().clamp(max=1 - torch.finfo(scores.dtype).eps)
     without_one = total + torch.log1p(-part)
     own = torch.eye(N, dtype=torch.bool, device=scores.device)
@@ -215,7 +215,7 @@ def club(log_q: Tensor) -> Tensor:
     r"""Upper bound only if q = p(y | x): the contrastive log-ratio (Cheng et al. 2020).
 
     .. math:: I \le \frac{1}{N} \sum_i \log q(y_i \mid x_i) -
-              \frac{1}{N^2} \sum_{i, j} \log q(y_j \mid x_i)
+              \frac{1}{N (N - 1)} \sum_{i \ne j} \log q(y_j \mid x_i)
 
     Of a learned q it is no bound.
 
@@ -226,8 +226,8 @@ def club(log_q: Tensor) -> Tensor:
         >>> club(torch.zeros(4, 4))
         tensor(0.)
     """
-    _size(log_q)
-    return log_q.diagonal().mean() - log_q.mean()
+    N, own = _size(log_q), log_q.diagonal()
+    return own.mean() - (log_q.sum() - own.sum()) / (N * (N - 1))
 
 
 def _size(scores: Tensor) -> int:

@@ -11,13 +11,14 @@ from ensue.information.bounds import info_nce_bound
 from ensue.information.correlations import NormalCritic
 from ensue.information.critics import Critic, SumOfCritics, critic_of
 from ensue.information.estimate_config import EstimateConfig
+from ensue.information.tiles import sums_of
 
 STEPS_BETWEEN, PATIENCE = 100, 500
 """Steps between two looks at the validation pairs, and without a better one until the end."""
 NUM_PAIRS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Canonical pairs that are tried, and then all."""
-WARMUP = 0.1
-"""Part of the steps in which the rate rises."""
+WARMUP, FEWEST = 0.1, 20
+"""Part of the steps in which the rate rises, of so many at least."""
 
 Both = Sequence[Tensor]
 """x (M, D) and y (M, E)."""
@@ -35,12 +36,13 @@ def train_critic(train: Both, validation: Both, config: EstimateConfig) -> nn.Mo
         config: The settings.
     """
     of_normal = _of_normal(train, validation)
-    torch.manual_seed(config.seed)
-    network = critic_of(config.critic, train[0].shape[1], train[1].shape[1])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = critic_of(config.critic, train[0].shape[1], train[1].shape[1])
     both = SumOfCritics(of_normal, network)
     best, weights, at = _bound(of_normal, validation), None, 0
     for step in _steps(both, network, train, config):
-        if step % STEPS_BETWEEN:
+        if step % STEPS_BETWEEN and step < config.max_steps:
             continue
         bound = _bound(both, validation)
         if bound > best:
@@ -74,7 +76,7 @@ def _steps(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(config.max_steps, 2), pct_start=WARMUP
+        optimizer, config.learning_rate, total_steps=max(config.max_steps, FEWEST), pct_start=WARMUP
     )
     rng = np.random.default_rng([config.seed, 2])
     for step in range(1, config.max_steps + 1):
@@ -89,4 +91,4 @@ def _steps(
 
 @torch.no_grad()
 def _bound(critic: Critic, pairs: Both) -> float:
-    return float(info_nce_bound(critic(*pairs)))
+    return sums_of(critic, *pairs, num_blocks=1, tile=256).info_nce()

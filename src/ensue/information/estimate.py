@@ -25,6 +25,11 @@ from ensue.information.normal_scores import NormalScores
 from ensue.information.sides import Side
 from ensue.information.tiles import Sums, sums_of
 
+MOST_VALIDATION, MOST_PAIRS, MOST_NEIGHBORS = 2048, 65_536, 20_000
+"""Pairs that training is ended by, that the bound is of, and that KSG looks at, at most."""
+MOST_BY_CHANCE = 0.2
+"""Nats that canonical correlations may give for pairs that share nothing, at most."""
+
 
 def estimate_of_arrays(
     x: np.ndarray, y: np.ndarray, config: EstimateConfig | None = None, *, null: bool = True
@@ -97,8 +102,9 @@ Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _parts(num: int, num_dimensions: int, config: EstimateConfig) -> Parts:
     order = np.random.default_rng([config.seed, 0]).permutation(num)
-    ends = (num * np.cumsum([config.training, config.validation])).astype(int)
-    train, validation, rest = np.split(order, ends)
+    num_validation = min(int(num * config.validation), MOST_VALIDATION)
+    num_rest = min(num - int(num * config.training) - num_validation, MOST_PAIRS)
+    validation, rest, train = np.split(order, [num_validation, num_validation + num_rest])
     least = 2 * config.num_blocks
     if len(rest) < least or len(validation) < 2 or len(train) <= num_dimensions:
         raise DataError(
@@ -122,7 +128,8 @@ def _standardized(x: np.ndarray, train: np.ndarray, config: EstimateConfig) -> n
     if config.standardize == "rank":
         return NormalScores.fit(x[train])(x)
     if config.standardize == "moments":
-        return (x - x[train].mean(0)) / x[train].std(0)
+        deviation = x[train].std(0)
+        return (x - x[train].mean(0)) / np.where(deviation > 0, deviation, 1)
     return x
 
 
@@ -131,8 +138,14 @@ def _baselines(x: Side, y: Side) -> dict[str, float | str]:
     if x.labels is not None and y.labels is not None:
         return {"counts": counted_information(x.labels, y.labels)}
     of_x, of_y = (NormalScores.fit(side.numbers)(side.numbers) for side in (x, y))
+    some = np.linspace(0, len(of_x) - 1, min(len(of_x), MOST_NEIGHBORS)).astype(int)
     of_normal = NormalCritic(torch.from_numpy(of_x), torch.from_numpy(of_y))
+    too_much = of_x.shape[1] * of_y.shape[1] / (2 * len(of_x))
     return {
-        "canonical correlations": float(of_normal.information),
-        "KSG": ksg_refusal(x.numbers, y.numbers) or ksg(of_x, of_y),
+        # Of pairs that share nothing, correlations of as many columns give this much.
+        "canonical correlations": float(of_normal.information)
+        if too_much < MOST_BY_CHANCE
+        else f"{of_x.shape[1]} x {of_y.shape[1]} columns of {len(of_x):,} pairs give "
+        f"{too_much:.1f} nats by chance",
+        "KSG": ksg_refusal(x.numbers, y.numbers) or ksg(of_x[some], of_y[some]),
     }

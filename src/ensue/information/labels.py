@@ -60,7 +60,9 @@ def one_hot(labels: Sequence[str], name: str) -> np.ndarray:
     """
     counts = Counter(labels)
     if len(counts) < 2:
-        raise DataError(f"{name} is {labels[0]!r} throughout and tells nothing; give other labels")
+        raise DataError(
+            f"{name} is {labels[0]!r} throughout and carries no information; give other labels"
+        )
     if len(counts) > MOST_LABELS:
         raise DataError(
             f"{name} has {len(counts):,} different labels; at most {MOST_LABELS:,} can be told "

@@ -45,7 +45,7 @@ def ksg(x: np.ndarray, y: np.ndarray, num_neighbors: int = 3) -> float:
     distance = both.query(both.data, num_neighbors + 1, p=np.inf)[0][:, -1]
     if not distance.all():
         num = int((distance == 0).sum())
-        raise DataError(f"{num:,} of {len(x):,} pairs come again; KSG needs different ones")
+        raise DataError(f"{num:,} of {len(x):,} pairs are repeats; KSG needs all rows to differ")
     # Nearer, not as near: the count is of an open ball, the pair itself within it.
     radius = np.nextafter(distance, 0)
     counts = [
@@ -64,5 +64,5 @@ def ksg_refusal(x: np.ndarray, y: np.ndarray) -> str | None:
     for name, values in (("x", x), ("y", y)):
         num_equal = len(values) - len(np.unique(values, axis=0))
         if num_equal:
-            return f"{num_equal:,} rows of {name} come again; all must differ"
+            return f"{num_equal:,} rows of {name} are repeats; KSG needs all rows to differ"
     return None

@@ -34,14 +34,17 @@ class Side:
             DataError: It is neither; a value is missing; a column is constant or comes twice.
         """
         x = np.asarray(x)
-        if x.dtype.kind not in "OUS":
+        if x.dtype.kind not in "OU":
             return cls(_checked(x, name))
-        texts = x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x
-        if texts.ndim != 1 or not all(isinstance(value, str) for value in texts.tolist()):
-            raise DataError(f"{name} is {x.shape} of texts or objects; labels are one text a pair")
-        labels = texts.tolist()
-        if "" in labels:
-            raise DataError(f"pair {labels.index('')} of {name} has no label; leave it out")
+        labels = (x[:, 0] if x.ndim == 2 and x.shape[1] == 1 else x).tolist()
+        if x.ndim > 2 or not labels or any(isinstance(label, list) for label in labels):
+            raise DataError(f"{name} is {x.shape} of texts; labels are one text for each pair")
+        for i, label in enumerate(labels):
+            if not isinstance(label, str) or not label:
+                raise DataError(
+                    f"pair {i} of {name} is {label!r}; a label is a text (leave out pairs that "
+                    "have none, and give numbers as an array of numbers)"
+                )
         return cls(one_hot(labels, name), labels)
 
 
@@ -70,8 +73,8 @@ def _checked(x: np.ndarray, name: str) -> np.ndarray:
     if constant.any():
         column = int(constant.argmax())
         raise DataError(
-            f"column {column} of {name} is {x[0, column] + 0.0:g} throughout and tells nothing; "
-            "leave it out"
+            f"column {column} of {name} is {x[0, column] + 0.0:g} throughout and carries no "
+            "information; leave it out"
         )
     _, first = np.unique(x, axis=1, return_index=True)
     if len(first) < x.shape[1]:

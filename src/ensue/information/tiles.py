@@ -86,7 +86,7 @@ def sums_of(
     Raises:
         ConfigError: There are fewer than two pairs, or fewer than two for each block.
 
-    Memory: tile^2 scores, and N B sums.
+    Memory: tile^2 scores, of a critic without embeddings what it takes for each, and N B sums.
     """
     N = len(x)
     if len(y) != N or 2 * num_blocks > N:

@@ -125,9 +125,11 @@ def information(
             "there is one table; name the columns on both sides with --x-columns and --y-columns, "
             "or give a second table"
         )
+    if y is None and (both := set(x_columns) & set(y_columns)):
+        raise ConfigError(f"the column {min(both)!r} is on both sides; name it on one")
     of_x, names_x = _numbers(x, x_columns)
     of_y, names_y = _numbers(x if y is None else y, y_columns)
-    if y is not None and names_x and names_y:
+    if names_x and names_y:
         of_y = of_y[_places(names_x, names_y)]
     answer = estimate_of_arrays(of_x, of_y, config, null=not quick)
     return Information(answer=answer, num_columns=(_width(of_x), _width(of_y)))
@@ -160,14 +162,15 @@ def estimate_information(x: Any, y: Any, *, null: bool = True, **settings: Any) 
 def _numbers(data: Data, columns: Columns) -> tuple[np.ndarray, list[str]]:
     """Columns of numbers (M, D), or labels (M,), and names of the rows, if they have any."""
     if isinstance(data, str | Path) and Path(data).suffix == ".npy":
+        if columns:
+            raise ConfigError(f"{str(data)!r} is an array, whose columns have no names; give two")
         return _array(Path(data)), []
     config = DataConfig(columns=tuple(columns))
     items = open_items(data, config, cache=Path(), wanted=Wanted(("table",)))
     if not isinstance(items.raw, Rows):
         raise DataError(f"the data are {items.kind}; give a table of numbers, or embed them first")
-    ids = list(items.ids)
-    names = [] if ids == [str(i) for i in range(len(ids))] else ids
-    return _labels(items.raw) if items.raw.categories else items.raw.values, names
+    numbers = _labels(items.raw) if items.raw.categories else items.raw.values
+    return numbers, list(items.ids)
 
 
 def _width(x: np.ndarray) -> int:
@@ -200,6 +203,11 @@ def _places(names_x: list[str], names_y: list[str]) -> list[int]:
         DataError: An item of one isn't in the other.
     """
     where = {name: i for i, name in enumerate(names_y)}
+    rows = {str(i) for i in range(max(len(names_x), len(names_y)))}
+    if set(names_x) <= rows and set(names_y) <= rows and len(names_x) != len(names_y):
+        raise DataError(
+            f"x has {len(names_x):,} rows and y {len(names_y):,}; row i of both must be one pair"
+        )
     strangers = set(names_x) ^ set(names_y)
     if strangers:
         raise DataError(

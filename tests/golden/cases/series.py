@@ -31,6 +31,11 @@ CASES = (
         "sample {run} --num 2 --out {out}/samples.csv",
     ),
     case(
+        "realnvp of windows of series",
+        "realnvp data/logs --columns wave --window 8 --max-skipped 1",
+        score("data/logs", more="--max-skipped 1"),
+    ),
+    case(
         "cpc of series, robust, both ways",
         f"cpc data/logs {CPC} --scaling robust --directions forward,backward --kernels 5,4 "
         "--strides 1,2 --pooling extremes --window-steps 40",

@@ -1,6 +1,6 @@
 """Windows of series as items of their own, for families whose items have one fixed shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -25,11 +25,13 @@ class Window:
         series: A record, or a file that is one.
         start: Its first step.
         stop: The step after its last.
+        reader: Reads the series, and keeps some of those that it read last.
     """
 
     series: Any
     start: int
     stop: int
+    reader: Callable[[Any], Record] = read
 
     def read(self) -> Record:
         """Its values.
@@ -37,7 +39,7 @@ class Window:
         Raises:
             DataError: The series can't be read.
         """
-        whole = _read(self.series)
+        whole = self.reader(self.series)
         row = np.arange(len(whole)) if whole.row is None else whole.row
         part = slice(self.start, self.stop)
         labels = {name: column[part] for name, column in whole.labels.items()}
@@ -49,7 +51,8 @@ def windows_of(items: Items, size: int, stride: int) -> Items:
 
     They are named by the series and their steps, and have its labels, and the columns ``series``
     and ``start`` where it has no labels of these names. Splits keep the windows of a series
-    together, or where there is one series only those of ten lengths of a window. A series that
+    together, or where there is one series only those that begin within ten lengths of a window (at
+    the borders between these some share steps). A series that
     can't be read, or is shorter than a window, stays as it is, and is refused by the codec.
 
     Args:
@@ -57,12 +60,14 @@ def windows_of(items: Items, size: int, stride: int) -> Items:
         size: Steps of a window.
         stride: Steps from window to window.
     """
+    # Of this call alone: a file may have changed by the next one.
+    reader = lru_cache(maxsize=NUM_READ)(read)
     row: list[int] = []
     raw: list[Any] = []
     start: list[int] = []
     for i, series in enumerate(items.raw):
-        starts = _starts(series, size, stride)
-        raw += [Window(series, at, at + size) for at in starts] or [series]
+        starts = _starts(reader, series, size, stride)
+        raw += [Window(series, at, at + size, reader) for at in starts] or [series]
         start += starts or [0]
         row += [i] * max(1, len(starts))
     names = [items.ids[i] for i in row]
@@ -78,10 +83,10 @@ def windows_of(items: Items, size: int, stride: int) -> Items:
     )
 
 
-def _starts(series: Any, size: int, stride: int) -> list[int]:
+def _starts(reader: Callable[[Any], Record], series: Any, size: int, stride: int) -> list[int]:
     """Where windows of a series begin; nowhere where it is too short, or can't be read."""
     try:
-        last = len(_read(series)) - size
+        last = len(reader(series)) - size
     except DataError:
         return []
     if last < 0:
@@ -105,6 +110,3 @@ def _groups(
     if len(items) > 1:
         return [items.ids[i] for i in row]
     return [str(at // (WINDOWS_A_BLOCK * size)) for at in start]
-
-
-_read = lru_cache(maxsize=NUM_READ)(read)

@@ -42,10 +42,9 @@ class WindowsCodec:
         ...     stride=2,
         ...     whole=(False,),
         ... )
-        >>> codec.encode(np.array([2.0, 4.0]))
-        tensor([0., 1.])
-        >>> codec.decode(torch.tensor([0.0, 1.0]))[:, 0]
-        array([2., 4.])
+        >>> x = codec.encode(np.array([2.0, 4.0]))
+        >>> x, codec.decode(x)[:, 0]
+        (tensor([0., 1.]), array([2., 4.]))
     """
 
     __pydantic_config__ = STRICT
@@ -134,13 +133,14 @@ class WindowsCodec:
         if missing.any():
             raise DataError(
                 f"{self._place(missing)} is missing, and a flow needs all values; fill it, or "
-                "train causal or cpc, which do without"
+                "train causal or cpc, which accept missing values"
             )
         whole = np.array(self.whole)
         broken = (values != np.rint(values)) & whole
         if broken.any():
             raise DataError(
-                f"{self._place(broken)} is no whole number, as all were in training; round it"
+                f"{self._place(broken)} isn't a whole number, but every value of training was; "
+                "round it"
             )
         far = (np.abs(values - np.array(self.series.center)) > FARTHEST) & whole
         if far.any():
@@ -204,7 +204,7 @@ def _complete(each: Sequence[np.ndarray], num_steps: int) -> np.ndarray:
     if not complete:
         raise DataError(
             f"each of the {len(long)} windows that were looked at lacks a value; use a smaller "
-            "--window, fill what is missing, or train causal or cpc, which do without"
+            "--window, fill what is missing, or train causal or cpc, which accept gaps"
         )
     return np.stack(complete)
 
