@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.measure import RESULTS
 from benchmarks.table_images import cpc_image_choices, cpc_image_rows, cpc_image_table
+from benchmarks.table_information import information_rows, information_table
 from benchmarks.table_series import BESIDE as BESIDE_SERIES
 from benchmarks.table_series import series_rows, series_table, skab_table
 
@@ -614,6 +615,7 @@ SECTIONS: dict[str, Callable[[], list[tuple[str, ...]]]] = {
     "Molecules and sentences": vae_rows,
     "Questions about pictures": question_rows,
     "InfoNCE": info_nce_rows,
+    "Mutual information": information_rows,
     "CPC of images": lambda: [*cpc_image_rows(), *paper_image_rows()],
     "Series": series_rows,
     "Windows and long recordings": store_rows,
@@ -686,7 +688,14 @@ def faults_of_series() -> str:
     return _lines(("measure", "F1", "false alarms", "area under the ROC curve"), skab_table())
 
 
+def information_of_tasks() -> str:
+    """Estimates on tasks of known information, for the how-to."""
+    head = ("task", "truth", "lower bound", "canonical correlations", "KSG")
+    return _lines(head, information_table())
+
+
 TABLES = {
+    "information_of_tasks": information_of_tasks,
     "shared_gates": shared_gates,
     "cpc_images": cpc_images,
     "cpc_series": cpc_series,
