@@ -52,7 +52,7 @@ class NormalCritic(nn.Module):
 
     @property
     def information(self) -> Tensor:
-        r"""Nats that such normal variables share: :math:`-\sum_k \log(1 - \rho_k^2) / 2`."""
+        r"""Nats that such normal variables share, :math:`-\sum_k \log(1 - \rho_k^2) / 2`."""
         return -torch.log1p(-(self.correlations[: self.num_pairs] ** 2)).sum() / 2
 
     def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -209,12 +209,12 @@ def correlation_of(information: float, size: int) -> float:
 
 
 def half_cube(x: np.ndarray) -> np.ndarray:
-    """x |x|^(1/2), which has longer tails."""
+    """``x |x|^(1/2)``, which has longer tails."""
     return x * np.sqrt(np.abs(x))
 
 
 def cube(x: np.ndarray) -> np.ndarray:
-    """x^3."""
+    """``x^3``."""
     return x**3
 
 
