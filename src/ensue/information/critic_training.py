@@ -18,7 +18,7 @@ STEPS_BETWEEN, PATIENCE = 100, 500
 NUM_PAIRS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Canonical pairs that are tried, and then all."""
 WARMUP, FEWEST = 0.1, 20
-"""Part of the steps in which the rate rises, of so many at least."""
+"""Part of the steps in which the rate rises, and the fewest steps that it is a part of."""
 
 Both = Sequence[Tensor]
 """x (M, D) and y (M, E)."""

@@ -257,19 +257,20 @@ def _h(t: float) -> float:
     return float(gammaln(t / 2) - t / 2 * digamma(t / 2))
 
 
-def _tasks() -> list[Task]:
+def _two_of(size: int) -> Normal:
+    return Normal(pairs(size, 2, 0.8), size)
+
+
+def _student(size: int, num: int, freedom: float) -> Student:
+    return Student(pairs(size, num, 0.8), size, freedom)
+
+
+def _stairs(information: float) -> Normal:
+    return Normal(pairs(20, 20, correlation_of(information, 20)), 20)
+
+
+def _of_one_coordinate() -> list[Task]:
     one = Normal(pairs(1, 1, 0.75), 1)
-
-    def two_of(size: int) -> Normal:
-        return Normal(pairs(size, 2, 0.8), size)
-
-    def student(size: int, num: int, freedom: float) -> Student:
-        return Student(pairs(size, num, 0.8), size, freedom)
-
-    def stairs(information: float) -> Normal:
-        return Normal(pairs(20, 20, correlation_of(information, 20)), 20)
-
-    sizes = (3, 5, 25)
     return [
         Task(name="normal 1x1", joint=one),
         Task(name="normal 1x1, strong", joint=Normal(pairs(1, 1, 0.95), 1)),
@@ -280,51 +281,60 @@ def _tasks() -> list[Task]:
         Task(name="swiss roll 2x1", joint=one, of_x=swiss_roll),
         Task(name="uniform noise 0.1", joint=UniformNoise(0.1)),
         Task(name="uniform noise 0.75", joint=UniformNoise(0.75)),
-        Task(name="student 1x1, 1 degree", joint=student(1, 0, 1)),
-        Task(
-            name="asinh of student 1x1, 1 degree",
-            joint=student(1, 0, 1),
-            of_x=np.arcsinh,
-            of_y=np.arcsinh,
-        ),
-        Task(name="student 2x2, 1 degree", joint=student(2, 0, 1)),
-        Task(name="student 2x2, 2 degrees", joint=student(2, 0, 2)),
-        Task(name="student 3x3, two pairs, 2 degrees", joint=student(3, 2, 2)),
-        Task(name="student 5x5, two pairs, 3 degrees", joint=student(5, 2, 3)),
-        Task(
-            name="asinh of student 3x3, two pairs, 2 degrees",
-            joint=student(3, 2, 2),
-            of_x=np.arcsinh,
-            of_y=np.arcsinh,
-        ),
-        Task(
-            name="asinh of student 5x5, two pairs, 3 degrees",
-            joint=student(5, 2, 3),
-            of_x=np.arcsinh,
-            of_y=np.arcsinh,
-        ),
-        *(
-            Task(name=f"normal {n}x{n}, dense", joint=Normal(dense(n, 0.5), n))
-            for n in (2, *sizes, 50)
-        ),
-        *(Task(name=f"normal {n}x{n}, two pairs", joint=two_of(n)) for n in (2, *sizes, 50)),
+    ]
+
+
+def _of_heavy_tails() -> list[Task]:
+    plain = [
+        Task(name="student 1x1, 1 degree", joint=_student(1, 0, 1)),
+        Task(name="student 2x2, 1 degree", joint=_student(2, 0, 1)),
+        Task(name="student 2x2, 2 degrees", joint=_student(2, 0, 2)),
+        Task(name="student 3x3, two pairs, 2 degrees", joint=_student(3, 2, 2)),
+        Task(name="student 5x5, two pairs, 3 degrees", joint=_student(5, 2, 3)),
+    ]
+    mapped = [
+        Task(name=f"asinh of {task.name}", joint=task.joint, of_x=np.arcsinh, of_y=np.arcsinh)
+        for task in (plain[0], *plain[3:])
+    ]
+    return [*plain, *mapped]
+
+
+def _of_many_coordinates() -> list[Task]:
+    sizes = (2, 3, 5, 25, 50)
+    return [
+        *(Task(name=f"normal {n}x{n}, dense", joint=Normal(dense(n, 0.5), n)) for n in sizes),
+        *(Task(name=f"normal {n}x{n}, two pairs", joint=_two_of(n)) for n in sizes),
         *(
             Task(
                 name=f"half-cube {n}x{n}, two pairs",
-                joint=two_of(n),
+                joint=_two_of(n),
                 of_x=half_cube,
                 of_y=half_cube,
             )
-            for n in sizes[1:]
+            for n in (5, 25)
         ),
-        *(Task(name=f"spiral {n}x{n}, two pairs", joint=two_of(n), of_x=spiral) for n in sizes),
-        *(Task(name=f"stairs 20x20, {i} nats", joint=stairs(i)) for i in (2, 4, 6, 8)),
         *(
-            Task(name=f"cube of stairs 20x20, {i} nats", joint=stairs(i), of_y=cube)
-            for i in (2, 4, 6, 8)
+            Task(name=f"spiral {n}x{n}, two pairs", joint=_two_of(n), of_x=spiral)
+            for n in (3, 5, 25)
         ),
     ]
 
 
-TASKS = {task.name: task for task in _tasks()}
+def _of_much_information() -> list[Task]:
+    nats = (2, 4, 6, 8)
+    return [
+        *(Task(name=f"stairs 20x20, {i} nats", joint=_stairs(i)) for i in nats),
+        *(Task(name=f"cube of stairs 20x20, {i} nats", joint=_stairs(i), of_y=cube) for i in nats),
+    ]
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        *_of_one_coordinate(),
+        *_of_heavy_tails(),
+        *_of_many_coordinates(),
+        *_of_much_information(),
+    )
+}
 """The 40 tasks by name."""
