@@ -1,4 +1,4 @@
-"""Information: bounds, futures and candidates as plain functions, without a training loop."""
+"""Information: bounds, futures and candidates as plain functions; estimates from pairs."""
 
 from ensue.information.aligned import contrast_aligned
 from ensue.information.candidates import (
