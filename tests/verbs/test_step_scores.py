@@ -134,7 +134,9 @@ def test_means_of_steps_shift_by_more_of_their_own_deviation(logs: Path) -> None
     assert ratio[1] > ratio[0]
 
 
-@pytest.mark.parametrize("option", ["--reference FREE", "--by-horizon", "--average 3"])
+@pytest.mark.parametrize(
+    "option", ["--reference FREE", "--by-horizon", "--average 3", "--average 0"]
+)
 def test_what_a_likelihood_has_no_use_for_is_refused(
     logs: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

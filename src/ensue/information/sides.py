@@ -54,7 +54,6 @@ def _checked(x: np.ndarray, name: str) -> np.ndarray:
     Raises:
         DataError: They are something else.
     """
-    x = np.asarray(x)
     if x.ndim == 1:
         x = x[:, None]
     if x.ndim != 2 or not x.size:

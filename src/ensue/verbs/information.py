@@ -163,7 +163,9 @@ def _numbers(data: Data, columns: Columns) -> tuple[np.ndarray, list[str]]:
     """Columns of numbers (M, D), or labels (M,), and names of the rows, if they have any."""
     if isinstance(data, str | Path) and Path(data).suffix == ".npy":
         if columns:
-            raise ConfigError(f"{str(data)!r} is an array, whose columns have no names; give two")
+            raise ConfigError(
+                f"{str(data)!r} is an array, whose columns have no names; give two files"
+            )
         return _array(Path(data)), []
     config = DataConfig(columns=tuple(columns))
     items = open_items(data, config, cache=Path(), wanted=Wanted(("table",)))
